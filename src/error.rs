@@ -1,0 +1,289 @@
+//! Every way to fail: one enum, one match for the status, one for the code, one for the sentence.
+//!
+//! What leaves the function is the status, the code, the sentence and the details; what an operator needs beside them
+//! is the [`Cause`], which goes to the log only. Turning an error into a response is left to [`crate::reply`].
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::Serialize;
+
+/// At most this many problems are listed in one answer; one more entry then says how many there are in all.
+///
+/// A body of 256 KiB can hold tens of thousands of problems, and an answer of Lambda holds 6 MB
+/// (AWS Lambda Developer Guide, "Lambda quotas").
+pub const PROBLEMS_LISTED: usize = 1_000;
+
+/// The code of a problem with what was sent: the `code` of a detail, or the answer's `message` when it comes first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Code {
+    /// The text is not JSON (RFC 8259).
+    InvalidJson,
+    /// An object names the same member twice.
+    DuplicateMember,
+    /// Objects and arrays are nested too deep.
+    TooDeep,
+    /// The body is JSON, but not an object.
+    InvalidBody,
+    /// `project` is missing, malformed, unknown or another client's.
+    InvalidProjectId,
+    /// `type` is neither `login` nor `onboarding`.
+    InvalidFlowType,
+    /// `name` is missing, too long, blank, or has a control character.
+    InvalidName,
+    /// `description` is not a string, or too long.
+    InvalidDescription,
+    /// `configuration` is missing, or something in it is wrong.
+    InvalidConfiguration,
+    /// `steps` is missing, or something in it is wrong.
+    InvalidSteps,
+    /// A member that the contract does not know.
+    UnknownField,
+    /// A query parameter is unknown, repeated or malformed.
+    InvalidParameters,
+}
+
+impl Code {
+    /// The code as it is sent.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::InvalidJson => "INVALID_JSON",
+            Self::DuplicateMember => "DUPLICATE_MEMBER",
+            Self::TooDeep => "TOO_DEEP",
+            Self::InvalidBody => "INVALID_BODY",
+            Self::InvalidProjectId => "INVALID_PROJECT_ID",
+            Self::InvalidFlowType => "INVALID_FLOW_TYPE",
+            Self::InvalidName => "INVALID_NAME",
+            Self::InvalidDescription => "INVALID_DESCRIPTION",
+            Self::InvalidConfiguration => "INVALID_CONFIGURATION",
+            Self::InvalidSteps => "INVALID_STEPS",
+            Self::UnknownField => "UNKNOWN_FIELD",
+            Self::InvalidParameters => "INVALID_PARAMETERS",
+        }
+    }
+
+    /// The sentence that the API page fixes for this code, where it fixes one.
+    const fn fixed_sentence(self) -> Option<&'static str> {
+        match self {
+            Self::InvalidProjectId => Some("Invalid project ID"),
+            Self::InvalidFlowType => Some("Invalid flow type"),
+            Self::InvalidJson
+            | Self::DuplicateMember
+            | Self::TooDeep
+            | Self::InvalidBody
+            | Self::InvalidName
+            | Self::InvalidDescription
+            | Self::InvalidConfiguration
+            | Self::InvalidSteps
+            | Self::UnknownField
+            | Self::InvalidParameters => None,
+        }
+    }
+}
+
+/// One problem with what was sent: where, which rule, and what was expected and found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Problem {
+    /// A JSON Pointer (RFC 6901) into the body; empty for the body as a whole, and for the query.
+    pub path: String,
+    /// The rule that was broken.
+    pub code: Code,
+    /// What was expected and what was found.
+    pub error: String,
+}
+
+impl Problem {
+    /// A problem at `path`.
+    pub fn new(path: impl Into<String>, code: Code, error: impl Into<String>) -> Self {
+        Self { path: path.into(), code, error: error.into() }
+    }
+
+    /// Whether the problem says more than the answer's `error` and `message` can.
+    fn needs_detail(&self) -> bool {
+        let below_a_member = self.path.matches('/').count() > 1;
+        below_a_member || matches!(self.code, Code::InvalidJson | Code::DuplicateMember | Code::TooDeep)
+    }
+}
+
+/// Problems in the order of the contract: never none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problems {
+    first: Problem,
+    rest: Vec<Problem>,
+}
+
+impl Problems {
+    /// The problems found, or `None` when there is none.
+    pub fn found(problems: Vec<Problem>) -> Option<Self> {
+        let mut problems = problems.into_iter();
+        let first = problems.next()?;
+        Some(Self { first, rest: problems.collect() })
+    }
+
+    /// The problem that decides the answer's `error` and `message`.
+    pub const fn first(&self) -> &Problem {
+        &self.first
+    }
+
+    /// What the answer lists as `details`: nothing where the first problem's code and sentence say it all.
+    pub fn details(&self) -> Vec<Cow<'_, Problem>> {
+        if self.rest.is_empty() && !self.first.needs_detail() {
+            return Vec::new();
+        }
+        let mut listed: Vec<_> =
+            std::iter::once(&self.first).chain(&self.rest).take(PROBLEMS_LISTED).map(Cow::Borrowed).collect();
+        let all = self.rest.len() + 1;
+        if all > PROBLEMS_LISTED {
+            let more = format!("expected at most {PROBLEMS_LISTED} problems to list, found {all}");
+            listed.push(Cow::Owned(Problem::new("", self.first.code, more)));
+        }
+        listed
+    }
+}
+
+impl From<Problem> for Problems {
+    fn from(first: Problem) -> Self {
+        Self { first, rest: Vec::new() }
+    }
+}
+
+/// Why something failed inside: for the log, never for the caller.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cause(String);
+
+impl Cause {
+    /// A cause in words that carry nothing a user sent or stored.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+/// A request that was not carried out, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Error {
+    /// No `Authorization` header.
+    MissingToken,
+    /// A token that proves nothing; the reason is for the log.
+    InvalidToken(Cause),
+    /// No operation has this path.
+    RouteNotFound,
+    /// The path has operations, but not with this method.
+    MethodNotAllowed {
+        /// The methods that it has, as in the `Allow` header (RFC 9110, 10.2.1).
+        allow: &'static str,
+    },
+    /// The body is not said to be plain JSON in UTF-8.
+    UnsupportedMediaType(String),
+    /// The gateway's base64 does not decode.
+    InvalidBodyEncoding,
+    /// More bytes than a flow may have.
+    FlowTooLarge {
+        /// The size of the body, in bytes.
+        found: usize,
+        /// The largest size taken, in bytes.
+        limit: usize,
+    },
+    /// What was sent breaks the contract.
+    Invalid(Problems),
+    /// The database cannot take it now, and nothing was written.
+    TemporarilyUnavailable(Cause),
+    /// The write may or may not have happened.
+    OutcomeUnknown(Cause),
+    /// Anything else.
+    Internal(Cause),
+}
+
+impl Error {
+    /// The status of the answer (RFC 9110, 15).
+    pub const fn status(&self) -> u16 {
+        match self {
+            Self::InvalidBodyEncoding | Self::Invalid(_) => 400,
+            Self::MissingToken | Self::InvalidToken(_) => 401,
+            Self::RouteNotFound => 404,
+            Self::MethodNotAllowed { .. } => 405,
+            Self::FlowTooLarge { .. } => 413,
+            Self::UnsupportedMediaType(_) => 415,
+            Self::Internal(_) => 500,
+            Self::TemporarilyUnavailable(_) | Self::OutcomeUnknown(_) => 503,
+        }
+    }
+
+    /// The code of the answer: its `message`.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::MissingToken => "MISSING_TOKEN",
+            Self::InvalidToken(_) => "INVALID_TOKEN",
+            Self::RouteNotFound => "ROUTE_NOT_FOUND",
+            Self::MethodNotAllowed { .. } => "METHOD_NOT_ALLOWED",
+            Self::UnsupportedMediaType(_) => "UNSUPPORTED_MEDIA_TYPE",
+            Self::InvalidBodyEncoding => "INVALID_BODY_ENCODING",
+            Self::FlowTooLarge { .. } => "FLOW_TOO_LARGE",
+            Self::Invalid(problems) => problems.first().code.as_str(),
+            Self::TemporarilyUnavailable(_) => "TEMPORARILY_UNAVAILABLE",
+            Self::OutcomeUnknown(_) => "OUTCOME_UNKNOWN",
+            Self::Internal(_) => "INTERNAL_ERROR",
+        }
+    }
+
+    /// The sentence of the answer: its `error`.
+    pub fn sentence(&self) -> Cow<'_, str> {
+        match self {
+            Self::MissingToken => "expected an Authorization header with a bearer token, found none".into(),
+            Self::InvalidToken(_) => "expected a valid bearer token, found one that is not".into(),
+            Self::RouteNotFound => "expected the path of an operation, found another".into(),
+            Self::MethodNotAllowed { allow } => format!("expected the method {allow}, found another").into(),
+            Self::UnsupportedMediaType(found) => {
+                format!("expected application/json in UTF-8 without a content encoding, found {found}").into()
+            }
+            Self::InvalidBodyEncoding => "expected a body in base64, found one that does not decode".into(),
+            Self::FlowTooLarge { found, limit } => {
+                format!("expected a body of at most {limit} bytes, found {found}").into()
+            }
+            Self::Invalid(problems) => {
+                let first = problems.first();
+                first.code.fixed_sentence().unwrap_or(&first.error).into()
+            }
+            Self::TemporarilyUnavailable(_) => "the flow was not written, please try again".into(),
+            Self::OutcomeUnknown(_) => {
+                "the flow may or may not have been written, please look before trying again".into()
+            }
+            Self::Internal(_) => "something went wrong on our side".into(),
+        }
+    }
+
+    /// What only the log may say.
+    pub const fn cause(&self) -> Option<&Cause> {
+        match self {
+            Self::InvalidToken(cause)
+            | Self::TemporarilyUnavailable(cause)
+            | Self::OutcomeUnknown(cause)
+            | Self::Internal(cause) => Some(cause),
+            Self::MissingToken
+            | Self::RouteNotFound
+            | Self::MethodNotAllowed { .. }
+            | Self::UnsupportedMediaType(_)
+            | Self::InvalidBodyEncoding
+            | Self::FlowTooLarge { .. }
+            | Self::Invalid(_) => None,
+        }
+    }
+}
+
+impl From<Problem> for Error {
+    fn from(problem: Problem) -> Self {
+        Self::Invalid(problem.into())
+    }
+}
+
+impl From<Problems> for Error {
+    fn from(problems: Problems) -> Self {
+        Self::Invalid(problems)
+    }
+}

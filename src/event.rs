@@ -1,0 +1,260 @@
+//! Station 0: what API Gateway hands over, as one type for both payload formats.
+//!
+//! `lambda_http` builds its own request from an event, and panics on events that a stranger can cause: a space or a
+//! quote in the query, bad base64, a query of 64 KiB. So the event is read here, straight from its JSON, and nothing
+//! in it is judged yet: that is left to [`crate::caller`] and [`crate::command`].
+//!
+//! Formats: "Working with AWS Lambda proxy integrations for HTTP APIs" (payload 1.0 and 2.0) in the API Gateway
+//! Developer Guide.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::Deserialize;
+use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+
+/// A request as API Gateway describes it, in payload format 1.0 (REST API) or 2.0 (HTTP API).
+///
+/// ```
+/// # use project_flows::event::Event;
+/// let event: Event = serde_json::from_str(
+///     r#"{"version": "2.0", "rawPath": "/v2/project-flows", "headers": {"Content-Type": "application/json"},
+///         "requestContext": {"requestId": "r-1", "http": {"method": "POST"}}, "body": "{}"}"#,
+/// )?;
+/// assert_eq!((event.method(), event.path()), ("POST", "/v2/project-flows"));
+/// assert_eq!(event.headers().content_type.as_deref(), Some("application/json"));
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Event {
+    http_method: Option<String>,
+    path: Option<String>,
+    raw_path: Option<String>,
+    raw_query_string: Option<String>,
+    query_string_parameters: Option<Parameters>,
+    multi_value_query_string_parameters: Option<Parameters>,
+    headers: Option<Headers>,
+    multi_value_headers: Option<Headers>,
+    body: Option<String>,
+    is_base64_encoded: Option<bool>,
+    request_context: Option<RequestContext>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct RequestContext {
+    request_id: Option<String>,
+    http: Option<Http>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Http {
+    method: Option<String>,
+}
+
+/// The query as the gateway passes it on.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Query<'event> {
+    /// Payload 2.0: the text after the `?`, still percent-encoded.
+    Encoded(&'event str),
+    /// Payload 1.0: names and values, decoded by the gateway.
+    Decoded(&'event [(String, String)]),
+}
+
+/// The body as the gateway passes it on.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Body<'event> {
+    /// Text.
+    Text(&'event str),
+    /// Bytes in base64 (RFC 4648, 4).
+    Base64(&'event str),
+}
+
+impl Event {
+    /// The HTTP method.
+    pub fn method(&self) -> &str {
+        let http = self.request_context.as_ref().and_then(|context| context.http.as_ref());
+        http.and_then(|http| http.method.as_deref()).or(self.http_method.as_deref()).unwrap_or_default()
+    }
+
+    /// The path, with the stage or the base path that may stand before the operation's own.
+    pub fn path(&self) -> &str {
+        self.raw_path.as_deref().or(self.path.as_deref()).unwrap_or_default()
+    }
+
+    /// The query.
+    ///
+    /// ```
+    /// # use project_flows::event::{Event, Query};
+    /// let event: Event = serde_json::from_str(r#"{"path": "/", "queryStringParameters": {"dryRun": "true"}}"#)?;
+    /// assert_eq!(event.query(), Query::Decoded(&[("dryRun".into(), "true".into())]));
+    /// # Ok::<(), serde_json::Error>(())
+    /// ```
+    pub fn query(&self) -> Query<'_> {
+        if let Some(query) = &self.raw_query_string {
+            return Query::Encoded(query);
+        }
+        // The parameters with all their values are a superset of those with the last value each.
+        let parameters = self.multi_value_query_string_parameters.as_ref().or(self.query_string_parameters.as_ref());
+        Query::Decoded(parameters.map_or(&[], |parameters| &parameters.0))
+    }
+
+    /// The headers that this function reads.
+    pub fn headers(&self) -> &Headers {
+        const NONE: &Headers = &Headers { authorization: None, content_type: None, content_encoding: None };
+        // The headers with all their values are a superset of those with the last value each.
+        self.multi_value_headers.as_ref().or(self.headers.as_ref()).unwrap_or(NONE)
+    }
+
+    /// The body; empty text when there is none.
+    pub fn body(&self) -> Body<'_> {
+        let body = self.body.as_deref().unwrap_or_default();
+        if self.is_base64_encoded == Some(true) { Body::Base64(body) } else { Body::Text(body) }
+    }
+
+    /// The gateway's id of the request, where it is one that a response header can carry.
+    pub fn request_id(&self) -> Option<&str> {
+        let id = self.request_context.as_ref()?.request_id.as_deref()?;
+        let printable = (1..=REQUEST_ID_LENGTH).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_graphic());
+        printable.then_some(id)
+    }
+}
+
+/// Longer request ids are not the gateway's (it sends 16 or 36 characters).
+const REQUEST_ID_LENGTH: usize = 128;
+
+/// The headers that this function reads, whatever the case of their names.
+///
+/// A header sent more than once is one value, joined by commas (RFC 9110, 5.3), as an HTTP API joins it.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Headers {
+    /// `Authorization`.
+    pub authorization: Option<String>,
+    /// `Content-Type`.
+    pub content_type: Option<String>,
+    /// `Content-Encoding`.
+    pub content_encoding: Option<String>,
+}
+
+impl Headers {
+    fn slot(&mut self, name: &str) -> Option<&mut Option<String>> {
+        if name.eq_ignore_ascii_case("authorization") {
+            Some(&mut self.authorization)
+        } else if name.eq_ignore_ascii_case("content-type") {
+            Some(&mut self.content_type)
+        } else if name.eq_ignore_ascii_case("content-encoding") {
+            Some(&mut self.content_encoding)
+        } else {
+            None
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Headers {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct HeadersVisitor;
+
+        impl<'de> Visitor<'de> for HeadersVisitor {
+            type Value = Headers;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("an object of headers")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Headers, A::Error> {
+                let mut headers = Headers::default();
+                while let Some(Text(name)) = map.next_key()? {
+                    let Some(slot) = headers.slot(&name) else {
+                        map.next_value::<IgnoredAny>()?;
+                        continue;
+                    };
+                    for value in map.next_value::<Values>()?.0 {
+                        match slot {
+                            Some(joined) => {
+                                joined.push_str(", ");
+                                joined.push_str(&value);
+                            }
+                            None => *slot = Some(value),
+                        }
+                    }
+                }
+                Ok(headers)
+            }
+        }
+
+        deserializer.deserialize_map(HeadersVisitor)
+    }
+}
+
+/// Query parameters in the order of the event.
+#[derive(Debug, Default)]
+struct Parameters(Vec<(String, String)>);
+
+impl<'de> Deserialize<'de> for Parameters {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct ParametersVisitor;
+
+        impl<'de> Visitor<'de> for ParametersVisitor {
+            type Value = Parameters;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("an object of query parameters")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Parameters, A::Error> {
+                let mut parameters = Vec::new();
+                while let Some((name, Values(values))) = map.next_entry::<String, Values>()? {
+                    parameters.extend(values.into_iter().map(|value| (name.clone(), value)));
+                }
+                Ok(Parameters(parameters))
+            }
+        }
+
+        deserializer.deserialize_map(ParametersVisitor)
+    }
+}
+
+/// A string that is borrowed from the event where it can be.
+#[derive(Deserialize)]
+struct Text<'event>(#[serde(borrow)] Cow<'event, str>);
+
+/// One value, or a list of values: the two shapes of headers and parameters.
+struct Values(Vec<String>);
+
+impl<'de> Deserialize<'de> for Values {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct ValuesVisitor;
+
+        impl<'de> Visitor<'de> for ValuesVisitor {
+            type Value = Values;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("a string or an array of strings")
+            }
+
+            fn visit_unit<E>(self) -> Result<Values, E> {
+                Ok(Values(Vec::new()))
+            }
+
+            fn visit_str<E>(self, value: &str) -> Result<Values, E> {
+                Ok(Values(vec![value.to_owned()]))
+            }
+
+            fn visit_string<E>(self, value: String) -> Result<Values, E> {
+                Ok(Values(vec![value]))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<Values, A::Error> {
+                let mut values = Vec::new();
+                while let Some(value) = sequence.next_element()? {
+                    values.push(value);
+                }
+                Ok(Values(values))
+            }
+        }
+
+        deserializer.deserialize_any(ValuesVisitor)
+    }
+}

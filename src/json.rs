@@ -1,0 +1,389 @@
+//! The strict reader: JSON text → [`Value`]s, and the raw text of the body's members.
+//!
+//! `serde_json` knows the grammar (RFC 8259). What it lets pass is refused here: the same member twice, which it
+//! would answer with the last one, and more levels than [`LEVELS`]. What values mean is left to [`crate::flow`].
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::de::{self, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
+
+use crate::error::{Code, Problem};
+
+/// At most this many objects and arrays within each other, the body itself included.
+pub const LEVELS: usize = 32;
+
+/// A JSON value that borrows from its text.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Value<'text> {
+    /// `null`
+    Null,
+    /// `true` or `false`
+    Bool(bool),
+    /// A number without fraction and exponent, from 0 to 2^64 - 1.
+    Unsigned(u64),
+    /// Any other number, as near as a double comes to it.
+    Number(f64),
+    /// A string, without its escapes.
+    String(Cow<'text, str>),
+    /// An array.
+    Array(Vec<Value<'text>>),
+    /// An object, its members in the order of the text.
+    Object(Members<'text>),
+}
+
+/// The members of an object: no name twice.
+pub type Members<'text> = Vec<(Cow<'text, str>, Value<'text>)>;
+
+/// A member of the body: what it says, and the text it was said in.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Member<'text> {
+    /// Its name, without escapes.
+    pub name: Cow<'text, str>,
+    /// Its value.
+    pub value: Value<'text>,
+    /// The text of its value, byte for byte as it was sent.
+    pub text: &'text str,
+}
+
+/// Reads a body that must be one object, and nothing else.
+///
+/// ```
+/// # use project_flows::json::{self, Value};
+/// let members = json::read_object(br#"{"securityThresholds": {"face": 1.0}}"#)?;
+/// assert_eq!(members[0].name, "securityThresholds");
+/// assert_eq!(members[0].text, r#"{"face": 1.0}"#);
+///
+/// let problem = json::read_object(br#"{"steps": [{"order": 1, "order": 2}]}"#).unwrap_err();
+/// assert_eq!(problem.path, "/steps/0/order");
+/// # Ok::<(), project_flows::error::Problem>(())
+/// ```
+///
+/// # Errors
+///
+/// [`Code::InvalidJson`] with line and column (in bytes, both from 1), [`Code::InvalidBody`],
+/// [`Code::DuplicateMember`] or [`Code::TooDeep`] with the JSON Pointer of the place: the first one met.
+pub fn read_object(body: &[u8]) -> Result<Vec<Member<'_>>, Problem> {
+    let text = std::str::from_utf8(body).map_err(|error| {
+        let (valid, _) = body.split_at(error.valid_up_to());
+        let text = std::str::from_utf8(valid).unwrap_or_default();
+        malformed("expected UTF-8, found other bytes", Position::of_end(text).next())
+    })?;
+    if text.starts_with('\u{feff}') {
+        return Err(malformed("expected JSON, found a byte order mark", Position { line: 1, column: 1 }));
+    }
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    let members = deserializer
+        .deserialize_any(BodyVisitor)
+        .and_then(|members| deserializer.end().map(|()| members))
+        .map_err(|error| syntax(&error, Position { line: 1, column: 0 }))?;
+    let members = members
+        .map_err(|found| Problem::new("", Code::InvalidBody, format!("expected a JSON object, found {found}")))?;
+    refuse_duplicates(members.iter().map(|(name, _)| name.as_ref()))
+        .map_err(|refusal| refusal.at(String::new(), || Position::of_end("")))?;
+    members
+        .into_iter()
+        .map(|(name, raw)| {
+            let value = read_value(raw.get()).map_err(|refusal| {
+                let offset = raw.get().as_ptr().addr() - text.as_ptr().addr();
+                refusal.at(pointer_step(&name), || Position::of_end(text.get(..offset).unwrap_or_default()))
+            })?;
+            Ok(Member { name, value, text: raw.get() })
+        })
+        .collect()
+}
+
+/// A value as a sentence names it: short, whatever its size.
+impl fmt::Display for Value<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const EXCERPT: usize = 40;
+        match self {
+            Value::Null => formatter.write_str("null"),
+            Value::Bool(value) => write!(formatter, "{value}"),
+            Value::Unsigned(value) => write!(formatter, "{value}"),
+            Value::Number(value) => write!(formatter, "{value:?}"),
+            Value::String(value) => match value.char_indices().nth(EXCERPT) {
+                None => write!(formatter, "{value:?}"),
+                Some((end, _)) => {
+                    let (start, _) = value.split_at(end);
+                    write!(formatter, "{start:?} and {} more characters", value.chars().count() - EXCERPT)
+                }
+            },
+            Value::Array(_) => formatter.write_str("an array"),
+            Value::Object(_) => formatter.write_str("an object"),
+        }
+    }
+}
+
+/// `name` as a step of a JSON Pointer (RFC 6901, 3), with the slash before it.
+pub fn pointer_step(name: &str) -> String {
+    format!("/{}", name.replace('~', "~0").replace('/', "~1"))
+}
+
+/// A place in a text, both numbers counted from 1.
+#[derive(Debug, Clone, Copy)]
+struct Position {
+    line: usize,
+    column: usize,
+}
+
+impl Position {
+    /// The place of the last byte of `text`.
+    fn of_end(text: &str) -> Self {
+        let line_start = text.rfind('\n').map_or(0, |newline| newline + 1);
+        Self { line: text.matches('\n').count() + 1, column: text.len() - line_start }
+    }
+
+    const fn next(self) -> Self {
+        Self { line: self.line, column: self.column + 1 }
+    }
+}
+
+fn malformed(error: &str, Position { line, column }: Position) -> Problem {
+    Problem::new("", Code::InvalidJson, format!("{error} at line {line} column {column}"))
+}
+
+/// A problem of the grammar, in a text that begins right after `start`.
+fn syntax(error: &serde_json::Error, start: Position) -> Problem {
+    let sentence = error.to_string();
+    let what = sentence.rsplit_once(" at line ").map_or(sentence.as_str(), |(what, _)| what);
+    let position = if error.line() <= 1 {
+        Position { line: start.line, column: start.column + error.column() }
+    } else {
+        Position { line: start.line + error.line() - 1, column: error.column() }
+    };
+    malformed(what, position)
+}
+
+/// What was refused within a value, before its place in the body is known.
+enum Refusal {
+    Syntax(serde_json::Error),
+    Rule { code: Code, error: String, steps: Vec<String> },
+}
+
+impl Refusal {
+    fn duplicate(name: &str) -> Self {
+        let error = "expected each member once, found it twice".to_owned();
+        Self::Rule { code: Code::DuplicateMember, error, steps: vec![pointer_step(name)] }
+    }
+
+    fn too_deep() -> Self {
+        let error = format!("expected at most {LEVELS} levels, found more");
+        Self::Rule { code: Code::TooDeep, error, steps: Vec::new() }
+    }
+
+    /// The problem, in a value that is found at `path` and begins right after `start`.
+    fn at(self, mut path: String, start: impl FnOnce() -> Position) -> Problem {
+        match self {
+            Self::Syntax(error) => syntax(&error, start()),
+            Self::Rule { code, error, steps } => {
+                path.extend(steps.iter().rev().map(String::as_str));
+                Problem::new(path, code, error)
+            }
+        }
+    }
+}
+
+/// Reads one member's value, on the level below the body.
+fn read_value(text: &str) -> Result<Value<'_>, Refusal> {
+    let mut refusal = None;
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    let seed = ValueSeed { level: 2, refusal: &mut refusal };
+    seed.deserialize(&mut deserializer).map_err(|error| refusal.unwrap_or(Refusal::Syntax(error)))
+}
+
+fn refuse_duplicates<'name>(names: impl ExactSizeIterator<Item = &'name str>) -> Result<(), Refusal> {
+    if names.len() < 2 {
+        return Ok(());
+    }
+    let mut names: Vec<_> = names.collect();
+    names.sort_unstable();
+    let twice = names.array_windows().find(|[one, other]| one == other);
+    twice.map_or(Ok(()), |[name, _]| Err(Refusal::duplicate(name)))
+}
+
+/// The body's members, or the kind of value that was found instead of an object.
+type Body<'text> = Result<Vec<(Cow<'text, str>, &'text RawValue)>, &'static str>;
+
+/// Splits the body into the text of its members.
+struct BodyVisitor;
+
+impl<'text> Visitor<'text> for BodyVisitor {
+    type Value = Body<'text>;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'text>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut members = Vec::new();
+        while let Some(name) = map.next_key_seed(NameSeed)? {
+            members.push((name, map.next_value()?));
+        }
+        Ok(Ok(members))
+    }
+
+    fn visit_seq<A: SeqAccess<'text>>(self, mut sequence: A) -> Result<Self::Value, A::Error> {
+        while sequence.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(Err("an array"))
+    }
+
+    fn visit_unit<E>(self) -> Result<Self::Value, E> {
+        Ok(Err("null"))
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
+        Ok(Err("a boolean"))
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Self::Value, E> {
+        Ok(Err("a number"))
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Self::Value, E> {
+        Ok(Err("a number"))
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> {
+        Ok(Err("a number"))
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<Self::Value, E> {
+        Ok(Err("a string"))
+    }
+}
+
+/// Reads a member's name; `Cow` alone would copy it.
+struct NameSeed;
+
+impl<'text> DeserializeSeed<'text> for NameSeed {
+    type Value = Cow<'text, str>;
+
+    fn deserialize<D: Deserializer<'text>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl<'text> Visitor<'text> for NameSeed {
+    type Value = Cow<'text, str>;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a name")
+    }
+
+    fn visit_borrowed_str<E>(self, name: &'text str) -> Result<Self::Value, E> {
+        Ok(Cow::Borrowed(name))
+    }
+
+    fn visit_str<E>(self, name: &str) -> Result<Self::Value, E> {
+        Ok(Cow::Owned(name.to_owned()))
+    }
+}
+
+/// Reads one value; a refusal goes around `serde_json`'s error, which could not carry it.
+struct ValueSeed<'refusal> {
+    level: usize,
+    refusal: &'refusal mut Option<Refusal>,
+}
+
+impl ValueSeed<'_> {
+    fn refuse<E: de::Error>(&mut self, refusal: Refusal) -> E {
+        *self.refusal = Some(refusal);
+        E::custom("refused")
+    }
+
+    /// The seed of a value inside this one.
+    const fn inner(&mut self) -> ValueSeed<'_> {
+        ValueSeed { level: self.level + 1, refusal: self.refusal }
+    }
+
+    /// Tells a refusal that comes up from inside which way it came.
+    fn passed(&mut self, step: impl FnOnce() -> String) {
+        if let Some(Refusal::Rule { steps, .. }) = self.refusal {
+            steps.push(step());
+        }
+    }
+
+    fn enter<E: de::Error>(&mut self) -> Result<(), E> {
+        if self.level > LEVELS { Err(self.refuse(Refusal::too_deep())) } else { Ok(()) }
+    }
+}
+
+impl<'text> DeserializeSeed<'text> for ValueSeed<'_> {
+    type Value = Value<'text>;
+
+    fn deserialize<D: Deserializer<'text>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'text> Visitor<'text> for ValueSeed<'_> {
+    type Value = Value<'text>;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Self::Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Self::Value, E> {
+        Ok(Value::Bool(value))
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Self::Value, E> {
+        Ok(Value::Unsigned(value))
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "a negative number is only ever compared with small bounds")]
+    fn visit_i64<E>(self, value: i64) -> Result<Self::Value, E> {
+        Ok(Value::Number(value as f64))
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Self::Value, E> {
+        Ok(Value::Number(value))
+    }
+
+    fn visit_borrowed_str<E>(self, value: &'text str) -> Result<Self::Value, E> {
+        Ok(Value::String(Cow::Borrowed(value)))
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Self::Value, E> {
+        Ok(Value::String(Cow::Owned(value.to_owned())))
+    }
+
+    fn visit_seq<A: SeqAccess<'text>>(mut self, mut sequence: A) -> Result<Self::Value, A::Error> {
+        self.enter()?;
+        let mut values = Vec::new();
+        loop {
+            match sequence.next_element_seed(self.inner()) {
+                Ok(Some(value)) => values.push(value),
+                Ok(None) => return Ok(Value::Array(values)),
+                Err(error) => {
+                    self.passed(|| format!("/{}", values.len()));
+                    return Err(error);
+                }
+            }
+        }
+    }
+
+    fn visit_map<A: MapAccess<'text>>(mut self, mut map: A) -> Result<Self::Value, A::Error> {
+        self.enter()?;
+        let mut members: Members<'text> = Vec::new();
+        while let Some(name) = map.next_key_seed(NameSeed)? {
+            match map.next_value_seed(self.inner()) {
+                Ok(value) => members.push((name, value)),
+                Err(error) => {
+                    self.passed(|| pointer_step(&name));
+                    return Err(error);
+                }
+            }
+        }
+        match refuse_duplicates(members.iter().map(|(name, _)| name.as_ref())) {
+            Ok(()) => Ok(Value::Object(members)),
+            Err(refusal) => Err(self.refuse(refusal)),
+        }
+    }
+}
