@@ -1,0 +1,196 @@
+//! The real binary, between a stand-in for Lambda's Runtime API and a real engine.
+
+use std::io::Read;
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use serde_json::Value;
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+
+use crate::engine;
+use crate::support::{Answer, Engine, JWKS, Request, page_request};
+
+/// Lambda's Runtime API: hands out events, takes answers.
+/// ("Using the Lambda runtime API for custom runtimes" in the AWS Lambda Developer Guide.)
+struct RuntimeApi {
+    address: String,
+    events: mpsc::UnboundedSender<String>,
+    answers: mpsc::UnboundedReceiver<(String, String)>,
+}
+
+#[derive(Clone)]
+struct Shared {
+    events: Arc<tokio::sync::Mutex<mpsc::UnboundedReceiver<String>>>,
+    answers: mpsc::UnboundedSender<(String, String)>,
+}
+
+async fn next(State(shared): State<Shared>) -> Response {
+    let Some(event) = shared.events.lock().await.recv().await else { return StatusCode::GONE.into_response() };
+    let headers = [
+        ("lambda-runtime-aws-request-id", "lambda-request-id"),
+        ("lambda-runtime-deadline-ms", "4102444800000"),
+        ("lambda-runtime-invoked-function-arn", "arn:aws:lambda:us-east-1:123456789012:function:f"),
+    ];
+    (headers, event).into_response()
+}
+
+async fn answer(State(shared): State<Shared>, Path((_, kind)): Path<(String, String)>, body: String) -> StatusCode {
+    shared.answers.send((kind, body)).unwrap();
+    StatusCode::ACCEPTED
+}
+
+impl RuntimeApi {
+    async fn start() -> Self {
+        let (events, receiver) = mpsc::unbounded_channel();
+        let (sender, answers) = mpsc::unbounded_channel();
+        let shared = Shared { events: Arc::new(tokio::sync::Mutex::new(receiver)), answers: sender };
+        let routes = Router::new()
+            .route("/2018-06-01/runtime/invocation/next", get(next))
+            .route("/2018-06-01/runtime/invocation/{id}/{kind}", post(answer))
+            .with_state(shared);
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        tokio::spawn(async move { axum::serve(listener, routes).await.unwrap() });
+        Self { address, events, answers }
+    }
+
+    async fn invoke(&mut self, event: &str) -> (String, String) {
+        self.events.send(event.to_owned()).unwrap();
+        tokio::time::timeout(Duration::from_secs(30), self.answers.recv()).await.expect("an answer in time").unwrap()
+    }
+}
+
+/// The function as a process, killed when the test ends.
+struct Process(Child, Arc<Mutex<String>>);
+
+impl Process {
+    fn start(variables: &[(&str, &str)]) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_project-flows"))
+            .env_clear()
+            .envs(variables.iter().copied())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut stdout = child.stdout.take().unwrap();
+        let log = Arc::new(Mutex::new(String::new()));
+        let shared = Arc::clone(&log);
+        std::thread::spawn(move || {
+            let mut bytes = [0; 4096];
+            while let Ok(count @ 1..) = stdout.read(&mut bytes) {
+                shared.lock().unwrap().push_str(&String::from_utf8_lossy(&bytes[..count]));
+            }
+        });
+        Self(child, log)
+    }
+
+    /// The lines of the log, once there are `count`.
+    async fn log(&self, count: usize) -> Vec<Value> {
+        for _ in 0..1_000 {
+            let log = self.1.lock().unwrap().clone();
+            if log.matches('\n').count() >= count {
+                return log.lines().map(|line| serde_json::from_str(line).expect("a line of JSON")).collect();
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("expected {count} lines, found {:?}", self.1.lock().unwrap());
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn lambda<'a>(runtime: &'a RuntimeApi, engine: &'a Engine) -> Vec<(&'a str, &'a str)> {
+    vec![
+        ("AWS_LAMBDA_RUNTIME_API", &runtime.address),
+        ("AWS_LAMBDA_FUNCTION_NAME", "f"),
+        ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256"),
+        ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST"),
+        ("AWS_REGION", "us-east-1"),
+        ("AWS_ACCESS_KEY_ID", "local"),
+        ("AWS_SECRET_ACCESS_KEY", "local"),
+        ("AWS_ENDPOINT_URL_DYNAMODB", &engine.url),
+        ("TABLE_NAME", engine::TABLE),
+        ("JWKS", JWKS),
+    ]
+}
+
+#[tokio::test]
+async fn the_binary_answers_events_and_logs_one_line_for_each() {
+    let engine = Engine::start().await;
+    let mut runtime = RuntimeApi::start().await;
+    let process = Process::start(&lambda(&runtime, &engine));
+    let request = Request::create(page_request());
+
+    let (kind, first) = runtime.invoke(&request.event().to_string()).await;
+    assert_eq!(kind, "response");
+    let first = Answer::read(&first, true);
+    assert_eq!(first.status, 201, "{first:?}");
+    assert_eq!(engine.items().len(), 1);
+
+    let (_, second) = runtime.invoke(&request.clone().without("authorization").event().to_string()).await;
+    Answer::read(&second, true).expect(401, "MISSING_TOKEN");
+
+    let lines = process.log(2).await;
+    assert_eq!(lines.len(), 2, "{lines:?}");
+    let [created, refused] = &lines[..] else { unreachable!() };
+    assert_eq!(created["request.id"], "gateway-request-id");
+    assert_eq!(created["http.route"], "/v2/project-flows");
+    assert_eq!(created["http.status"], 201);
+    assert_eq!(created["client"], "client_123456789");
+    assert_eq!(created["flow.id"], first.json()["data"]["_id"]);
+    assert!(created["duration_ms"].as_f64().unwrap() > 0.0);
+    assert_eq!((&created["cold_start"], &refused["cold_start"]), (&Value::Bool(true), &Value::Bool(false)));
+    assert_eq!((created.get("code"), &refused["code"]), (None, &Value::from("MISSING_TOKEN")));
+    let token = request.headers["authorization"].strip_prefix("Bearer ").unwrap();
+    for secret in [token, "Complete Onboarding Flow", "verificationCode", "dGhpcyBrZXk"] {
+        assert!(!process.1.lock().unwrap().contains(secret), "{secret} is in the log");
+    }
+}
+
+#[tokio::test]
+async fn an_event_of_another_kind_is_an_error_to_the_runtime_and_the_next_is_answered() {
+    let engine = Engine::start().await;
+    let mut runtime = RuntimeApi::start().await;
+    let _process = Process::start(&lambda(&runtime, &engine));
+
+    for event in ["5", "null", r#"{"headers": 5}"#, r#"{"body": {}}"#, "not JSON", ""] {
+        let (kind, body) = runtime.invoke(event).await;
+        assert_eq!(kind, "error", "{event}: {body}");
+    }
+    let (kind, empty) = runtime.invoke("{}").await;
+    assert_eq!(kind, "response");
+    Answer::read(&empty, true).expect(401, "MISSING_TOKEN");
+    let (_, answer) = runtime.invoke(&Request::create(page_request()).event().to_string()).await;
+    assert_eq!(Answer::read(&answer, true).status, 201);
+}
+
+#[tokio::test]
+async fn the_binary_does_not_start_without_its_settings() {
+    let engine = Engine::start().await;
+    let runtime = RuntimeApi::start().await;
+    let all = lambda(&runtime, &engine);
+    for (missing, sentence) in [
+        ("TABLE_NAME", "TABLE_NAME: expected the name of the table, found nothing"),
+        ("JWKS", "JWKS: expected the keys that verify tokens, a JWK Set (RFC 7517), found nothing"),
+        ("AWS_LAMBDA_RUNTIME_API", "AWS_LAMBDA_RUNTIME_API: expected the address of the Lambda runtime, found nothing"),
+    ] {
+        let some: Vec<_> = all.iter().copied().filter(|(name, _)| *name != missing).collect();
+        let mut process = Process::start(&some);
+        let lines = process.log(1).await;
+        assert_eq!(lines.len(), 1);
+        assert_eq!((&lines[0]["level"], &lines[0]["message"]), (&Value::from("ERROR"), &Value::from(sentence)));
+        assert!(!process.0.wait().unwrap().success());
+    }
+}

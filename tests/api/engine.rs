@@ -1,0 +1,34 @@
+//! A real engine with the table of template.yaml: for the tests, and for `make run`.
+
+use dynoxide::Database;
+use dynoxide::actions::create_table::CreateTableRequest;
+use dynoxide::errors::DynoxideError;
+use serde_norway::Value;
+use tokio::net::TcpListener;
+
+/// The name of the table in a local engine.
+pub const TABLE: &str = "project-flows";
+
+/// Creates the table as template.yaml defines it, unless it is there already.
+pub fn create_table(database: &Database) -> Result<(), String> {
+    let template: Value =
+        serde_norway::from_str(include_str!("../../template.yaml")).map_err(|error| error.to_string())?;
+    let properties = &template["Resources"]["Table"]["Properties"];
+    // CloudFormation names these as the CreateTable action does.
+    let mut request = serde_json::json!({ "TableName": TABLE });
+    for name in ["AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes", "BillingMode"] {
+        request[name] = serde_json::to_value(&properties[name]).map_err(|error| error.to_string())?;
+    }
+    let request: CreateTableRequest = serde_json::from_value(request).map_err(|error| error.to_string())?;
+    match database.create_table(request) {
+        Ok(_) | Err(DynoxideError::ResourceInUseException(_)) => Ok(()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// Serves `database` on `listener` for as long as the runtime lives, and says where.
+pub fn serve(database: Database, listener: TcpListener) -> std::io::Result<String> {
+    let address = listener.local_addr()?;
+    tokio::spawn(dynoxide::server::serve_on(listener, database));
+    Ok(format!("http://{address}"))
+}

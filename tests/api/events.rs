@@ -1,0 +1,62 @@
+//! Every file under `events/` through the real event types, the function and the real response types.
+
+use std::collections::BTreeSet;
+use std::fs;
+
+use serde_json::Value;
+
+use crate::support::{Api, send};
+
+/// A file, the status and the code that it is answered with; no code means success.
+const EVENTS: &[(&str, i64, &str)] = &[
+    ("create-flow", 201, ""),
+    ("create-flow-base-path", 201, ""),
+    ("create-flow-base64", 201, ""),
+    ("create-flow-dry-run", 200, ""),
+    ("create-flow-many-problems", 400, "INVALID_PROJECT_ID"),
+    ("create-flow-rest-api", 201, ""),
+    ("create-flow-rest-api-base-path", 201, ""),
+    ("create-flow-rest-api-base64", 201, ""),
+    ("create-flow-rest-api-dry-run", 200, ""),
+    ("create-flow-stage", 201, ""),
+    ("expired-token", 401, "INVALID_TOKEN"),
+    ("no-token", 401, "MISSING_TOKEN"),
+    ("odd-all-null", 401, "MISSING_TOKEN"),
+    ("odd-base64", 400, "INVALID_BODY_ENCODING"),
+    ("odd-console-test", 404, "ROUTE_NOT_FOUND"),
+    ("odd-header-twice", 415, "UNSUPPORTED_MEDIA_TYPE"),
+    ("odd-header-values", 415, "UNSUPPORTED_MEDIA_TYPE"),
+    ("odd-method", 405, "METHOD_NOT_ALLOWED"),
+    ("odd-no-body", 400, "INVALID_JSON"),
+    ("odd-path-dots", 404, "ROUTE_NOT_FOUND"),
+    ("odd-path-escape", 404, "ROUTE_NOT_FOUND"),
+    ("odd-path-space", 404, "ROUTE_NOT_FOUND"),
+    ("odd-query-64-kib", 400, "INVALID_PARAMETERS"),
+    ("odd-query-escape", 400, "INVALID_PARAMETERS"),
+    ("odd-query-not-utf-8", 400, "INVALID_PARAMETERS"),
+    ("odd-query-quote", 400, "INVALID_PARAMETERS"),
+    ("odd-query-rest-api", 400, "INVALID_PARAMETERS"),
+    ("odd-query-space", 400, "INVALID_PARAMETERS"),
+    ("two-tokens", 401, "INVALID_TOKEN"),
+];
+
+#[tokio::test]
+async fn every_event_is_answered_as_its_row_says() {
+    let api = Api::start().await;
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/events");
+    let files: BTreeSet<_> =
+        fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    let rows: BTreeSet<_> = EVENTS.iter().map(|(name, ..)| format!("{name}.json")).collect();
+    assert_eq!(files, rows, "each file has a row, and each row a file");
+
+    for (name, status, code) in EVENTS {
+        let event: Value = serde_json::from_str(&fs::read_to_string(format!("{folder}/{name}.json")).unwrap()).unwrap();
+        let answer = send(&api.handler, &event).await;
+        assert_eq!(answer.status, *status, "{name}: {}", answer.text);
+        answer.expect_headers();
+        let found = answer.json()["message"].as_str().unwrap_or_default().to_owned();
+        assert_eq!(found, *code, "{name}");
+    }
+    let created = EVENTS.iter().filter(|(_, status, _)| *status == 201).count();
+    assert_eq!(api.engine.items().len(), created);
+}

@@ -1,0 +1,129 @@
+//! The strict reader, through the function: what is refused, and where it says the problem is.
+
+use serde_json::json;
+
+use crate::support::{Api, Request, page_request};
+
+/// A body, its code, and the answer's sentence.
+const BODIES: &[(&str, &str, &str)] = &[
+    ("", "INVALID_JSON", "EOF while parsing a value at line 1 column 0"),
+    ("  \n ", "INVALID_JSON", "EOF while parsing a value at line 2 column 1"),
+    ("{", "INVALID_JSON", "EOF while parsing an object at line 1 column 1"),
+    ("{\"name\": \"x", "INVALID_JSON", "EOF while parsing a string at line 1 column 11"),
+    ("{} {}", "INVALID_JSON", "trailing characters at line 1 column 4"),
+    ("{}\n\u{0}", "INVALID_JSON", "trailing characters at line 2 column 1"),
+    ("\u{feff}{}", "INVALID_JSON", "expected JSON, found a byte order mark at line 1 column 1"),
+    ("{\"a\": 1,}", "INVALID_JSON", "trailing comma at line 1 column 9"),
+    ("{'a': 1}", "INVALID_JSON", "key must be a string at line 1 column 2"),
+    ("{\"a\": NaN}", "INVALID_JSON", "expected value at line 1 column 7"),
+    ("{\"a\": Infinity}", "INVALID_JSON", "expected value at line 1 column 7"),
+    ("{\"a\": 01}", "INVALID_JSON", "invalid number at line 1 column 8"),
+    ("{\"a\": +1}", "INVALID_JSON", "expected value at line 1 column 7"),
+    ("{\"a\":\n {\"b\": 1e999}}", "INVALID_JSON", "number out of range at line 2 column 12"),
+    ("{\"a\": [-1e999]}", "INVALID_JSON", "number out of range at line 1 column 13"),
+    ("{\"a\":\n\n \"\\ud800\"}", "INVALID_JSON", "unexpected end of hex escape at line 3 column 9"),
+    ("{\"\\udc00\": 1}", "INVALID_JSON", "lone leading surrogate in hex escape at line 1 column 8"),
+    ("{\"a\": \"\\ud800\\u0041\"}", "INVALID_JSON", "lone leading surrogate in hex escape at line 1 column 19"),
+    (
+        "{\"a\": \"\t\"}",
+        "INVALID_JSON",
+        "control character (\\u0000-\\u001F) found while parsing a string at line 1 column 7",
+    ),
+    ("{\"a\": \"\\x\"}", "INVALID_JSON", "invalid escape at line 1 column 9"),
+    ("// {}", "INVALID_JSON", "expected value at line 1 column 1"),
+    ("null", "INVALID_BODY", "expected a JSON object, found null"),
+    ("true", "INVALID_BODY", "expected a JSON object, found a boolean"),
+    ("17", "INVALID_BODY", "expected a JSON object, found a number"),
+    ("-1.5", "INVALID_BODY", "expected a JSON object, found a number"),
+    ("\"{}\"", "INVALID_BODY", "expected a JSON object, found a string"),
+    ("[{}]", "INVALID_BODY", "expected a JSON object, found an array"),
+    ("[", "INVALID_JSON", "EOF while parsing a list at line 1 column 1"),
+    ("[1] x", "INVALID_JSON", "trailing characters at line 1 column 5"),
+];
+
+#[tokio::test]
+async fn a_body_that_is_not_one_object_is_refused_with_its_place() {
+    let api = Api::start().await;
+    for (body, code, sentence) in BODIES {
+        let answer = api.send(&Request::create(body)).await;
+        answer.expect(400, code);
+        assert_eq!(answer.json()["error"], *sentence, "{body:?}");
+        let details = json!([{ "path": "", "code": "INVALID_JSON", "error": sentence }]);
+        assert_eq!(answer.json().get("details"), (*code == "INVALID_JSON").then_some(&details), "{body:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_request_without_body_is_refused_as_an_empty_one() {
+    let api = Api::start().await;
+    let mut request = Request::create("");
+    request.body = None;
+    api.send(&request).await.expect(400, "INVALID_JSON");
+}
+
+#[tokio::test]
+async fn the_same_member_twice_is_refused_at_any_depth_and_in_any_spelling() {
+    let api = Api::start().await;
+    let bodies = [
+        (r#"{"name": "a", "name": "a"}"#, "/name"),
+        (r#"{"name": "a", "n\u0061me": "b"}"#, "/name"),
+        (r#"{"configuration": {"a": {"": 1, "": 2}}}"#, "/configuration/a/"),
+        (r#"{"steps": [{}, {"order": 1, "x": 2, "order": 1}]}"#, "/steps/1/order"),
+        (r#"{"steps": [{"config": {"a/b": [{"~": 0, "~": 0}]}}]}"#, "/steps/0/config/a~1b/0/~0"),
+    ];
+    for (body, path) in bodies {
+        let answer = api.send(&Request::create(body)).await;
+        answer.expect(400, "DUPLICATE_MEMBER");
+        assert_eq!(answer.json()["details"][0]["path"], path);
+    }
+}
+
+#[tokio::test]
+async fn thirty_two_levels_are_taken_and_one_more_is_refused() {
+    let api = Api::start().await;
+    // The body and `configuration` are two levels.
+    let nested = |levels: usize| {
+        let (open, close) = ("{\"a\":[".repeat(levels / 2), "]}".repeat(levels / 2));
+        let odd = if levels % 2 == 1 { "{}" } else { "1" };
+        page_request()
+            .to_string()
+            .replace(&page_request()["configuration"].to_string(), &format!("{{\"own\":{open}{odd}{close}}}"))
+    };
+
+    let taken = api.send(&Request::create(nested(30))).await;
+    assert_eq!(taken.status, 201, "{}", taken.text);
+
+    let refused = api.send(&Request::create(nested(31))).await;
+    refused.expect(400, "TOO_DEEP");
+    assert_eq!(refused.json()["error"], "expected at most 32 levels, found more");
+    let path = format!("/configuration/own{}", "/a/0".repeat(15));
+    assert_eq!(refused.json()["details"][0]["path"], path);
+}
+
+#[tokio::test]
+async fn levels_without_end_are_refused() {
+    let api = Api::start().await;
+    for unit in ["[", "{\"a\":"] {
+        let deep = unit.repeat(200 * 1024 / unit.len());
+        api.send(&Request::create(&deep)).await.expect(400, "INVALID_JSON");
+        let closed = if unit == "[" { "]" } else { "1}" };
+        let levels = 1_000;
+        let body = format!("{{\"a\": {}{}}}", unit.repeat(levels), closed.repeat(levels).replace("1}1", "}"));
+        let answer = api.send(&Request::create(body)).await;
+        assert_eq!(answer.status, 400, "{unit}");
+    }
+}
+
+/// Any crate of the build can switch `arbitrary_precision` on for all of it; numbers would then reach the strict
+/// reader as objects with a name of `serde_json`'s own.
+#[test]
+fn numbers_are_read_as_numbers() {
+    use project_flows::json::{Value, read_object};
+
+    let members = read_object(br#"{"a": 1, "b": -1, "c": 1.5, "d": 18446744073709551616}"#).unwrap();
+
+    let values: Vec<_> = members.into_iter().map(|member| member.value).collect();
+    let expected =
+        [Value::Unsigned(1), Value::Number(-1.0), Value::Number(1.5), Value::Number(18_446_744_073_709_551_616.0)];
+    assert_eq!(values, expected);
+}

@@ -1,0 +1,320 @@
+//! What the tests share: an engine, a handler on it, tokens, requests and answers.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_dynamodb::config::Credentials;
+use dynoxide::Database;
+use dynoxide::actions::get_item::GetItemRequest;
+use dynoxide::actions::scan::ScanRequest;
+use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use lambda_http::aws_lambda_events::apigw::{
+    ApiGatewayProxyRequest, ApiGatewayProxyResponse, ApiGatewayV2httpRequest, ApiGatewayV2httpResponse,
+};
+use lambda_http::aws_lambda_events::encodings::Body;
+use lambda_http::{Context, LambdaEvent};
+use project_flows::caller::Authenticator;
+use project_flows::event::Event;
+use project_flows::handler::Handler;
+use project_flows::settings::Settings;
+use project_flows::store::Store;
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+
+use crate::engine;
+
+/// The development keys, which verify the tokens of `events/`.
+pub const JWKS: &str = include_str!("../../examples/jwks.json");
+/// The client that the tokens of `events/` are issued for.
+pub const CLIENT: &str = "client_123456789";
+
+/// An engine with an empty table.
+pub struct Engine {
+    pub database: Database,
+    pub url: String,
+}
+
+impl Engine {
+    pub async fn start() -> Self {
+        let database = Database::memory().unwrap();
+        engine::create_table(&database).unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = engine::serve(database.clone(), listener).unwrap();
+        Self { database, url }
+    }
+
+    /// Every item of the table, as DynamoDB JSON.
+    pub fn items(&self) -> Vec<Value> {
+        let mut items = Vec::new();
+        let mut scan = json!({ "TableName": engine::TABLE });
+        loop {
+            let request: ScanRequest = serde_json::from_value(scan.clone()).unwrap();
+            let mut page = serde_json::to_value(self.database.scan(request).unwrap()).unwrap();
+            items.append(page["Items"].as_array_mut().unwrap());
+            match page.get("LastEvaluatedKey") {
+                Some(key) => scan["ExclusiveStartKey"] = key.clone(),
+                None => return items,
+            }
+        }
+    }
+
+    /// One flow of the table, as DynamoDB JSON.
+    #[track_caller]
+    pub fn item(&self, client: &str, id: &str) -> Value {
+        let key = json!({ "pk": { "S": format!("CLIENT#{client}") }, "sk": { "S": format!("FLOW#{id}") } });
+        let get: GetItemRequest = serde_json::from_value(json!({ "TableName": engine::TABLE, "Key": key })).unwrap();
+        serde_json::to_value(self.database.get_item(get).unwrap()).unwrap()["Item"].clone()
+    }
+}
+
+/// What the SDK needs to know to talk to a local engine at `url`.
+pub async fn sdk(url: &str) -> SdkConfig {
+    static CLIENTS: AtomicU32 = AtomicU32::new(0);
+    // The SDK shares its budget of retries among clients of a region: each gets one of its own here.
+    let region = format!("local-{}", CLIENTS.fetch_add(1, Ordering::Relaxed));
+    aws_config::defaults(BehaviorVersion::latest())
+        .region(Region::new(region))
+        .credentials_provider(Credentials::new("local", "local", None, None, "local"))
+        .endpoint_url(url)
+        .load()
+        .await
+}
+
+/// The function, with the development keys, on the database at `url`.
+pub async fn handler(url: &str) -> Handler {
+    let authenticator = Authenticator::new(JWKS, None, None, Settings::CLIENT_CLAIM).unwrap();
+    Handler::new(authenticator, Store::new(&sdk(url).await, engine::TABLE))
+}
+
+/// The function on an engine of its own.
+pub struct Api {
+    pub engine: Engine,
+    pub handler: Handler,
+}
+
+impl Api {
+    pub async fn start() -> Self {
+        let engine = Engine::start().await;
+        let handler = handler(&engine.url).await;
+        Self { engine, handler }
+    }
+
+    pub async fn send(&self, request: &Request) -> Answer {
+        send(&self.handler, &request.event()).await
+    }
+}
+
+/// Sends an event as the runtime would, through the real types of both ends.
+#[track_caller]
+pub fn send<'handler>(handler: &'handler Handler, event: &Value) -> impl Future<Output = Answer> + use<'handler> {
+    let text = event.to_string();
+    let http_api = event.get("rawPath").is_some();
+    if http_api {
+        serde_json::from_str::<ApiGatewayV2httpRequest>(&text).expect("an event of an HTTP API");
+    } else {
+        serde_json::from_str::<ApiGatewayProxyRequest>(&text).expect("an event of a REST API");
+    }
+    let event: Event = serde_json::from_str(&text).expect("an event that the function reads");
+    let mut context = Context::default();
+    context.request_id = "lambda-request-id".to_owned();
+    async move {
+        let reply = handler.handle(LambdaEvent::new(event, context)).await.unwrap_or_else(|never| match never {});
+        Answer::read(&serde_json::to_string(&reply).unwrap(), http_api)
+    }
+}
+
+/// What API Gateway makes of a response of the function.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Answer {
+    pub status: i64,
+    pub headers: BTreeMap<String, String>,
+    pub text: String,
+}
+
+impl Answer {
+    #[track_caller]
+    pub fn read(text: &str, http_api: bool) -> Self {
+        let mut response: Value = serde_json::from_str(text).expect("a response in JSON");
+        // The types insist on these members, which the gateway does without.
+        response["multiValueHeaders"] = json!({});
+        response["cookies"] = json!([]);
+        let (status, headers, body) = if http_api {
+            let response: ApiGatewayV2httpResponse =
+                serde_json::from_value(response).expect("a response to an HTTP API");
+            (response.status_code, response.headers, response.body)
+        } else {
+            let response: ApiGatewayProxyResponse = serde_json::from_value(response).expect("a response to a REST API");
+            (response.status_code, response.headers, response.body)
+        };
+        let headers = headers
+            .iter()
+            .map(|(name, value)| (name.as_str().to_owned(), value.to_str().unwrap().to_owned()))
+            .collect();
+        let Some(Body::Text(text)) = body else { panic!("expected a text, found {body:?}") };
+        Self { status, headers, text }
+    }
+
+    #[track_caller]
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.text).expect("a body of JSON")
+    }
+
+    /// The code of a failure.
+    #[track_caller]
+    pub fn code(&self) -> String {
+        self.json()["message"].as_str().unwrap_or_else(|| panic!("expected a failure, found {self:?}")).to_owned()
+    }
+
+    #[track_caller]
+    pub fn expect(&self, status: i64, code: &str) {
+        assert_eq!((self.status, self.code().as_str()), (status, code), "{self:?}");
+        self.expect_headers();
+    }
+
+    /// What every answer carries.
+    #[track_caller]
+    pub fn expect_headers(&self) {
+        assert_eq!(self.headers["content-type"], "application/json");
+        assert_eq!(self.headers["cache-control"], "no-store");
+        assert_eq!(self.headers["x-content-type-options"], "nosniff");
+        assert!(!self.headers["x-request-id"].is_empty());
+    }
+}
+
+/// A request, and the event that an HTTP API makes of it.
+#[derive(Debug, Clone)]
+pub struct Request {
+    pub method: String,
+    pub path: String,
+    pub query: String,
+    pub headers: BTreeMap<String, String>,
+    pub body: Option<String>,
+    pub base64: bool,
+}
+
+impl Request {
+    /// A valid create request with this body.
+    pub fn create(body: impl ToString) -> Self {
+        Self {
+            method: "POST".to_owned(),
+            path: "/v2/project-flows".to_owned(),
+            query: String::new(),
+            headers: BTreeMap::from([
+                ("authorization".to_owned(), format!("Bearer {}", token(CLIENT))),
+                ("content-type".to_owned(), "application/json".to_owned()),
+            ]),
+            body: Some(body.to_string()),
+            base64: false,
+        }
+    }
+
+    pub fn header(mut self, name: &str, value: &str) -> Self {
+        self.headers.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
+    pub fn without(mut self, name: &str) -> Self {
+        self.headers.remove(name);
+        self
+    }
+
+    pub fn query(mut self, query: &str) -> Self {
+        self.query = query.to_owned();
+        self
+    }
+
+    pub fn event(&self) -> Value {
+        json!({
+            "version": "2.0",
+            "routeKey": "$default",
+            "rawPath": self.path,
+            "rawQueryString": self.query,
+            "headers": self.headers,
+            "requestContext": {
+                "accountId": "123456789012",
+                "apiId": "api",
+                "domainName": "api.execute-api.us-east-1.amazonaws.com",
+                "http": {
+                    "method": self.method,
+                    "path": self.path,
+                    "protocol": "HTTP/1.1",
+                    "sourceIp": "192.0.2.1",
+                    "userAgent": "test",
+                },
+                "requestId": "gateway-request-id",
+                "routeKey": "$default",
+                "stage": "$default",
+                "timeEpoch": 1_705_314_600_000_u64,
+            },
+            "body": self.body,
+            "isBase64Encoded": self.base64,
+        })
+    }
+}
+
+/// The request of the API page.
+pub fn page_request() -> Value {
+    json!({
+        "project": "project_123456789",
+        "type": "onboarding",
+        "name": "Complete Onboarding Flow",
+        "description": "Full onboarding flow with email, phone, and biometric verification",
+        "configuration": {
+            "emailVerification": { "enabled": true, "required": true, "method": "verificationCode" },
+            "phoneVerification": { "enabled": true, "required": true, "method": "sms" },
+            "biometricVerification": { "enabled": true, "required": true, "livenessDetection": true },
+        },
+        "steps": [
+            {
+                "stepType": "email",
+                "order": 1,
+                "required": true,
+                "config": { "verificationMethod": "verificationCode" },
+            },
+            { "stepType": "phone", "order": 2, "required": true, "config": { "verificationMethod": "sms" } },
+            { "stepType": "biometric", "order": 3, "required": true, "config": { "livenessDetection": true } },
+        ],
+    })
+}
+
+/// The page's request with one member changed.
+pub fn page_request_with(name: &str, value: Value) -> Value {
+    let mut request = page_request();
+    request[name] = value;
+    request
+}
+
+/// The page's request without one member.
+pub fn page_request_without(name: &str) -> Value {
+    let mut request = page_request();
+    request.as_object_mut().unwrap().remove(name);
+    request
+}
+
+/// The seconds since 1970.
+pub fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
+}
+
+/// A token for `client` that is good for an hour.
+pub fn token(client: &str) -> String {
+    signed(&json!({ "clientId": client, "exp": now() + 3_600 }))
+}
+
+/// A token with these claims, signed with the development key.
+pub fn signed(claims: &Value) -> String {
+    let mut header = Header::new(Algorithm::HS256);
+    header.kid = Some("development".to_owned());
+    jsonwebtoken::encode(&header, claims, &development_key()).unwrap()
+}
+
+pub fn development_key() -> EncodingKey {
+    let jwks: Value = serde_json::from_str(JWKS).unwrap();
+    let secret = base64::Engine::decode(
+        &base64::engine::general_purpose::URL_SAFE_NO_PAD,
+        jwks["keys"][0]["k"].as_str().unwrap(),
+    );
+    EncodingKey::from_secret(&secret.unwrap())
+}
