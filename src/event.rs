@@ -79,6 +79,11 @@ impl Event {
         http.and_then(|http| http.method.as_deref()).or(self.http_method.as_deref()).unwrap_or_default()
     }
 
+    /// Whether it is in payload format 2.0, and so to be answered in it.
+    pub const fn is_payload_2(&self) -> bool {
+        self.raw_path.is_some()
+    }
+
     /// The path, with the stage or the base path that may stand before the operation's own.
     pub fn path(&self) -> &str {
         self.raw_path.as_deref().or(self.path.as_deref()).unwrap_or_default()

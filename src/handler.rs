@@ -46,7 +46,7 @@ impl Handler {
             Ok(caller) => self.carry_out(caller, &event).await,
             Err(error) => Err(error.clone()),
         };
-        let reply = Reply::new(&result, request_id);
+        let reply = Reply::new(&result, &event, request_id);
 
         let cold_start = self.cold.swap(false, Ordering::Relaxed);
         log(&event, request_id, caller.as_ref().ok(), &result, &reply, start.elapsed(), cold_start);

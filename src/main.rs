@@ -16,7 +16,11 @@ use tracing_subscriber::util::SubscriberInitExt;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     // One line a request is ours; libraries speak only when something is wrong.
-    let levels = Targets::new().with_default(Level::WARN).with_target(env!("CARGO_CRATE_NAME"), Level::INFO);
+    let levels = Targets::new()
+        .with_default(Level::WARN)
+        // It warns of every start under `cargo lambda watch`.
+        .with_target("lambda_runtime", Level::ERROR)
+        .with_target(env!("CARGO_CRATE_NAME"), Level::INFO);
     let lines =
         tracing_subscriber::fmt::layer().json().flatten_event(true).with_current_span(false).with_span_list(false);
     tracing_subscriber::registry().with(levels).with(lines).init();

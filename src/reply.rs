@@ -1,7 +1,7 @@
 //! Station 4, envelope: outcome or error → HTTP response, in the shape that API Gateway takes.
 //!
-//! One shape serves both payload formats: "Working with AWS Lambda proxy integrations for HTTP APIs", "Lambda function
-//! response for format 2.0", in the API Gateway Developer Guide.
+//! Formats: "Output format of a Lambda function for proxy integration" (payload 1.0) and "Lambda function response for
+//! format 2.0" in the API Gateway Developer Guide.
 
 use std::borrow::Cow;
 
@@ -10,6 +10,7 @@ use serde::ser::{SerializeMap, Serializer};
 use serde_json::value::RawValue;
 
 use crate::error::{Error, Problem};
+use crate::event::Event;
 use crate::flow::Flow;
 
 /// What a request led to.
@@ -27,6 +28,9 @@ pub enum Outcome {
 pub struct Reply {
     status_code: u16,
     headers: Headers,
+    /// A REST API refuses a response with this member, and `cargo lambda watch` one of an HTTP API without it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cookies: Option<[(); 0]>,
     body: String,
     is_base64_encoded: bool,
 }
@@ -45,8 +49,8 @@ impl Serialize for Headers {
 }
 
 impl Reply {
-    /// The response to a request with this id.
-    pub fn new(result: &Result<Outcome, Error>, request_id: &str) -> Self {
+    /// The response to `event`, the request with this id.
+    pub fn new(result: &Result<Outcome, Error>, event: &Event, request_id: &str) -> Self {
         let mut headers: Vec<(&'static str, Cow<'static, str>)> = vec![
             ("Content-Type", "application/json".into()),
             ("Cache-Control", "no-store".into()),
@@ -81,7 +85,13 @@ impl Reply {
                 (error.status(), failure(error))
             }
         };
-        Self { status_code, headers: Headers(headers), body, is_base64_encoded: false }
+        Self {
+            status_code,
+            headers: Headers(headers),
+            cookies: event.is_payload_2().then_some([]),
+            body,
+            is_base64_encoded: false,
+        }
     }
 
     /// The status (RFC 9110, 15).

@@ -258,7 +258,7 @@ const MEMBERS: &[(&str, &str, &[(&str, &str)], &str)] = &[
     ("steps", "[1]", &[("/steps/0", "INVALID_STEPS")], "a step that is no object"),
     (
         "steps",
-        r#"[{}]"#,
+        "[{}]",
         &[
             ("/steps/0/stepType", "INVALID_STEPS"),
             ("/steps/0/order", "INVALID_STEPS"),

@@ -136,16 +136,13 @@ pub struct Answer {
 impl Answer {
     #[track_caller]
     pub fn read(text: &str, http_api: bool) -> Self {
-        let mut response: Value = serde_json::from_str(text).expect("a response in JSON");
-        // The types insist on these members, which the gateway does without.
-        response["multiValueHeaders"] = json!({});
-        response["cookies"] = json!([]);
         let (status, headers, body) = if http_api {
-            let response: ApiGatewayV2httpResponse =
-                serde_json::from_value(response).expect("a response to an HTTP API");
+            let response: ApiGatewayV2httpResponse = serde_json::from_str(text).expect("a response to an HTTP API");
             (response.status_code, response.headers, response.body)
         } else {
-            let response: ApiGatewayProxyResponse = serde_json::from_value(response).expect("a response to a REST API");
+            let response: ApiGatewayProxyResponse = serde_json::from_str(text).expect("a response to a REST API");
+            let members: Value = serde_json::from_str(text).unwrap();
+            assert_eq!(members.get("cookies"), None, "a REST API refuses members that it does not know");
             (response.status_code, response.headers, response.body)
         };
         let headers = headers

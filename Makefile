@@ -1,0 +1,60 @@
+# The commands of this repository; README.md says what each is for.
+
+CARGO_LAMBDA := 1.9.2
+CFN_LINT     := 1.58.0
+CARGO_DENY   := 0.20.2
+
+TOOLS := $(CURDIR)/.tools
+export PATH := $(TOOLS)/bin:$(TOOLS)/python/bin:$(PATH)
+
+.PHONY: run test check build bench token
+.DEFAULT_GOAL := run
+
+# The function on this machine, on a local database: PORT=9000 DATABASE_PORT=8000; ONCE=1 stops after the first answer.
+run: $(TOOLS)/cargo-lambda-$(CARGO_LAMBDA)
+	@echo "==> building the local database (a minute or two the first time)"
+	@cargo build --quiet --example local
+	@PORT=$(PORT) DATABASE_PORT=$(DATABASE_PORT) target/debug/examples/local serve $(if $(ONCE),--once)
+
+# Everything, against a real engine in process.
+test:
+	cargo test
+
+# What a change must pass beside the tests.
+check: $(TOOLS)/cfn-lint-$(CFN_LINT) $(TOOLS)/cargo-deny-$(CARGO_DENY)
+	cargo fmt --check
+	cargo clippy --all-targets -- --deny warnings
+	RUSTDOCFLAGS="--deny warnings" cargo doc --no-deps
+	cfn-lint template.yaml
+	cargo deny check bans licenses sources
+
+# The package that Lambda runs: target/lambda/project-flows/bootstrap.zip; ARCH=arm64 for the other processor.
+build: $(TOOLS)/cargo-lambda-$(CARGO_LAMBDA)
+	cargo lambda build --release --output-format zip $(if $(filter arm64,$(ARCH)),--arm64,--x86-64)
+
+# Start, first answer, memory and size of the release build.
+bench:
+	cargo bench --bench startup
+
+# A development token for CLIENT, good for a day.
+token:
+	@$(if $(CLIENT),,$(error CLIENT: expected the client of the token, as in `make token CLIENT=client_1`))
+	@cargo run --quiet --example local -- token $(CLIENT)
+
+$(TOOLS)/python:
+	@python3 -m venv $@
+
+$(TOOLS)/cargo-lambda-$(CARGO_LAMBDA): | $(TOOLS)/python
+	@echo "==> installing cargo-lambda $(CARGO_LAMBDA) into .tools"
+	@python -m pip install --quiet --disable-pip-version-check cargo-lambda==$(CARGO_LAMBDA)
+	@touch $@
+
+$(TOOLS)/cfn-lint-$(CFN_LINT): | $(TOOLS)/python
+	@echo "==> installing cfn-lint $(CFN_LINT) into .tools"
+	@python -m pip install --quiet --disable-pip-version-check cfn-lint==$(CFN_LINT)
+	@touch $@
+
+$(TOOLS)/cargo-deny-$(CARGO_DENY):
+	@echo "==> building cargo-deny $(CARGO_DENY) into .tools (a few minutes, once)"
+	@cargo install --quiet --locked --root $(TOOLS) cargo-deny@$(CARGO_DENY)
+	@touch $@

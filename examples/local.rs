@@ -1,0 +1,244 @@
+//! The function on this machine: `make run` and `make token`.
+//!
+//! `serve` starts a database (the `dynoxide` engine on a SQLite file, so flows survive a restart) with the table of
+//! template.yaml, starts `cargo lambda watch`, posts the request of the API page, shows the answer, and serves until
+//! Ctrl-C. `serve --once` stops after the answer. Whatever it started ends with it.
+//! `token CLIENT` prints a token of the development key.
+
+// The files that are indexed are the project's own; where one is not as expected, that is the error to show.
+#![allow(clippy::indexing_slicing)]
+
+#[path = "../tests/api/engine.rs"]
+mod engine;
+
+use std::env;
+use std::fs;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Child, Command, ExitCode};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use dynoxide::Database;
+use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::signal::unix::{SignalKind, signal};
+
+const JWKS: &str = include_str!("jwks.json");
+const EVENT: &str = include_str!("../events/create-flow.json");
+const PAGE_CLIENT: &str = "client_123456789";
+const DATA: &str = ".local/flows.db";
+/// A build of everything from nothing takes minutes on a small machine.
+const BUILD_TIME: Duration = Duration::from_mins(30);
+const TOKEN_LIFETIME: Duration = Duration::from_hours(24);
+
+type Result<T> = std::result::Result<T, String>;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let arguments: Vec<_> = env::args().skip(1).collect();
+    let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
+    let result = match arguments.as_slice() {
+        ["serve"] => serve(false).await,
+        ["serve", "--once"] => serve(true).await,
+        ["token", client] => token(client).map(|token| println!("{token}")),
+        _ => Err("expected `serve`, `serve --once` or `token CLIENT`".to_owned()),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn serve(once: bool) -> Result<()> {
+    let (port, database_port) = (port("PORT", 9000)?, port("DATABASE_PORT", 8000)?);
+    // Held until cargo-lambda takes it, so that a taken port is noticed before anything is built.
+    let reserved = listen(port, "PORT").await?;
+    let listener = listen(database_port, "DATABASE_PORT").await?;
+
+    fs::create_dir_all(Path::new(DATA).parent().unwrap_or(Path::new("."))).map_err(|error| error.to_string())?;
+    let database = Database::new(DATA).map_err(|error| format!("{DATA}: {error}"))?;
+    engine::create_table(&database)?;
+    let endpoint = engine::serve(database, listener).map_err(|error| error.to_string())?;
+    say(&format!("database at {endpoint}, in {DATA}, with the table of template.yaml"));
+
+    say("building the function (minutes the first time), then starting it with `cargo lambda watch`");
+    drop(reserved);
+    let mut function = Function::start(port, &endpoint)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(|error| error.to_string())?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(|error| error.to_string())?;
+    tokio::select! {
+        result = demonstrate(port, &mut function) => result?,
+        _ = interrupt.recv() => return Ok(()),
+        _ = terminate.recv() => return Ok(()),
+    }
+    if once {
+        return Ok(());
+    }
+    println!(
+        "\nSend another, for any client:\n\n  curl -i http://127.0.0.1:{port}/v2/project-flows \\\n    \
+         -H \"Authorization: Bearer $(make -s token CLIENT=client_2)\" \\\n    \
+         -H 'Content-Type: application/json' -d '{{\"project\": \"p1\", \"type\": \"login\", \"name\": \"Mine\",\n    \
+         \"configuration\": {{}}, \"steps\": [{{\"stepType\": \"email\", \"order\": 1, \"required\": true}}]}}'\n\n\
+         Ctrl-C stops everything."
+    );
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+    println!();
+    Ok(())
+}
+
+/// Posts the request of the API page, and shows it and its answer.
+async fn demonstrate(port: u16, function: &mut Function) -> Result<()> {
+    let event: Value = serde_json::from_str(EVENT).map_err(|error| error.to_string())?;
+    let (token, body) = (token(PAGE_CLIENT)?, event["body"].as_str().unwrap_or_default());
+
+    let answer = tokio::select! {
+        answer = tokio::time::timeout(BUILD_TIME, post(port, &token, body)) => {
+            answer.map_err(|_| format!("no answer within {} minutes", BUILD_TIME.as_secs() / 60))??
+        }
+        error = function.ended() => return Err(error),
+    };
+    println!(
+        "\nPOST /v2/project-flows\nContent-Type: application/json\nAuthorization: Bearer {}…\n\n{}\n",
+        token.get(..12).unwrap_or_default(),
+        pretty(body)
+    );
+    let (head, text) = answer.split_once("\r\n\r\n").ok_or("expected an HTTP response, found something else")?;
+    println!("{}\n\n{}", head.replace("\r\n", "\n"), pretty(text));
+    if head.starts_with("HTTP/1.1 201") { Ok(()) } else { Err("expected 201".to_owned()) }
+}
+
+/// One request on a connection of its own; waits for the server to listen.
+async fn post(port: u16, token: &str, body: &str) -> Result<String> {
+    let mut stream = loop {
+        match TcpStream::connect(("127.0.0.1", port)).await {
+            Ok(stream) => break stream,
+            Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
+        }
+    };
+    let request = format!(
+        "POST /v2/project-flows HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\
+         Content-Type: application/json\r\nAuthorization: Bearer {token}\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    stream.write_all(request.as_bytes()).await.map_err(|error| error.to_string())?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.map_err(|error| error.to_string())?;
+    Ok(answer)
+}
+
+/// `cargo lambda watch` and all that it starts.
+struct Function(Child);
+
+impl Function {
+    fn start(port: u16, endpoint: &str) -> Result<Self> {
+        let jwks: Value = serde_json::from_str(JWKS).map_err(|error| error.to_string())?;
+        Command::new("cargo-lambda")
+            .args(["lambda", "watch", "--wait", "--invoke-address", "127.0.0.1", "--invoke-port", &port.to_string()])
+            .env("TABLE_NAME", engine::TABLE)
+            .env("JWKS", jwks.to_string())
+            .env("AWS_ENDPOINT_URL_DYNAMODB", endpoint)
+            .env("AWS_REGION", "us-east-1")
+            .env("AWS_ACCESS_KEY_ID", "local")
+            .env("AWS_SECRET_ACCESS_KEY", "local")
+            // A group of its own, so that all of it can be ended.
+            .process_group(0)
+            .spawn()
+            .map(Self)
+            .map_err(|error| format!("cargo-lambda: {error}; `make run` installs it"))
+    }
+
+    /// Waits until it ends by itself, which it should not.
+    async fn ended(&mut self) -> String {
+        loop {
+            match self.0.try_wait() {
+                Ok(None) => tokio::time::sleep(Duration::from_millis(200)).await,
+                Ok(Some(status)) => return format!("`cargo lambda watch` ended: {status}"),
+                Err(error) => return error.to_string(),
+            }
+        }
+    }
+}
+
+impl Drop for Function {
+    fn drop(&mut self) {
+        // cargo-lambda ends the function on SIGINT; without it, the function would live on.
+        let group = format!("-{}", self.0.id());
+        for (signal, patience) in [("-INT", 50), ("-KILL", 50)] {
+            let _ = Command::new("kill").args([signal, "--", &group]).status();
+            for _ in 0..patience {
+                if matches!(self.0.try_wait(), Ok(Some(_))) {
+                    return;
+                }
+                std::thread::sleep(Duration::from_millis(100));
+            }
+        }
+    }
+}
+
+/// A token for `client` that is good for a day.
+fn token(client: &str) -> Result<String> {
+    let jwks: Value = serde_json::from_str(JWKS).map_err(|error| error.to_string())?;
+    let key = &jwks["keys"][0];
+    let secret = URL_SAFE_NO_PAD.decode(key["k"].as_str().unwrap_or_default()).map_err(|error| error.to_string())?;
+    let mut header = Header::new(Algorithm::HS256);
+    header.kid = key["kid"].as_str().map(str::to_owned);
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_err(|error| error.to_string())?;
+    let claims = json!({ "clientId": client, "exp": (now + TOKEN_LIFETIME).as_secs() });
+    jsonwebtoken::encode(&header, &claims, &EncodingKey::from_secret(&secret)).map_err(|error| error.to_string())
+}
+
+fn port(name: &str, default: u16) -> Result<u16> {
+    match env::var(name) {
+        Ok(text) if !text.is_empty() => text.parse().map_err(|_| format!("{name}: expected a port, found \"{text}\"")),
+        _ => Ok(default),
+    }
+}
+
+async fn listen(port: u16, name: &str) -> Result<TcpListener> {
+    TcpListener::bind(("127.0.0.1", port)).await.map_err(|error| {
+        format!("port {port}: {error}; stop what uses it, or choose another: make run {name}={}", port.wrapping_add(1))
+    })
+}
+
+/// JSON on indented lines, its members in the order of the text.
+fn pretty(text: &str) -> String {
+    let (mut lines, mut indent, mut in_string, mut escaped) = (String::new(), 0_usize, false, false);
+    for character in text.chars() {
+        if in_string {
+            lines.push(character);
+            in_string = escaped || character != '"';
+            escaped = !escaped && character == '\\';
+            continue;
+        }
+        match character {
+            '{' | '[' => indent += 1,
+            '}' | ']' => {
+                indent = indent.saturating_sub(1);
+                lines.extend(["\n", &"  ".repeat(indent)]);
+            }
+            _ => {}
+        }
+        lines.push(character);
+        match character {
+            '"' => in_string = true,
+            ':' => lines.push(' '),
+            ',' | '{' | '[' => lines.extend(["\n", &"  ".repeat(indent)]),
+            _ => {}
+        }
+    }
+    lines
+}
+
+fn say(text: &str) {
+    println!("==> {text}");
+}
