@@ -3,6 +3,7 @@
 //! `serve` starts a database (the `dynoxide` engine on a SQLite file, so flows survive a restart) with the table of
 //! template.yaml, starts `cargo lambda watch`, posts the request of the API page, shows the answer, and serves until
 //! Ctrl-C. `serve --once` stops after the answer. Whatever it started ends with it.
+//! `database` serves the database alone, to any host, for a function in a container (`sam local`).
 //! `token CLIENT` prints a token of the development key.
 
 // The files that are indexed are the project's own; where one is not as expected, that is the error to show.
@@ -44,8 +45,9 @@ async fn main() -> ExitCode {
     let result = match arguments.as_slice() {
         ["serve"] => serve(false).await,
         ["serve", "--once"] => serve(true).await,
+        ["database"] => database_alone().await,
         ["token", client] => token(client).map(|token| println!("{token}")),
-        _ => Err("expected `serve`, `serve --once` or `token CLIENT`".to_owned()),
+        _ => Err("expected `serve`, `serve --once`, `database` or `token CLIENT`".to_owned()),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -57,16 +59,10 @@ async fn main() -> ExitCode {
 }
 
 async fn serve(once: bool) -> Result<()> {
-    let (port, database_port) = (port("PORT", 9000)?, port("DATABASE_PORT", 8000)?);
+    let port = port("PORT", 9000)?;
     // Held until cargo-lambda takes it, so that a taken port is noticed before anything is built.
-    let reserved = listen(port, "PORT").await?;
-    let listener = listen(database_port, "DATABASE_PORT").await?;
-
-    fs::create_dir_all(Path::new(DATA).parent().unwrap_or(Path::new("."))).map_err(|error| error.to_string())?;
-    let database = Database::new(DATA).map_err(|error| format!("{DATA}: {error}"))?;
-    engine::create_table(&database)?;
-    let endpoint = engine::serve(database, listener).map_err(|error| error.to_string())?;
-    say(&format!("database at {endpoint}, in {DATA}, with the table of template.yaml"));
+    let reserved = listen("127.0.0.1", port, "PORT").await?;
+    let endpoint = database("127.0.0.1").await?;
 
     say("building the function (minutes the first time), then starting it with `cargo lambda watch`");
     drop(reserved);
@@ -94,6 +90,22 @@ async fn serve(once: bool) -> Result<()> {
     }
     println!();
     Ok(())
+}
+
+/// Starts the database; says where it listens.
+async fn database(host: &str) -> Result<String> {
+    let listener = listen(host, port("DATABASE_PORT", 8000)?, "DATABASE_PORT").await?;
+    fs::create_dir_all(Path::new(DATA).parent().unwrap_or(Path::new("."))).map_err(|error| error.to_string())?;
+    let database = Database::new(DATA).map_err(|error| format!("{DATA}: {error}"))?;
+    engine::create_table(&database)?;
+    let endpoint = engine::serve(database, listener).map_err(|error| error.to_string())?;
+    say(&format!("database at {endpoint}, in {DATA}, with the table of template.yaml"));
+    Ok(endpoint)
+}
+
+async fn database_alone() -> Result<()> {
+    database("0.0.0.0").await?;
+    tokio::signal::ctrl_c().await.map_err(|error| error.to_string())
 }
 
 /// Posts the request of the API page, and shows it and its answer.
@@ -204,8 +216,8 @@ fn port(name: &str, default: u16) -> Result<u16> {
     }
 }
 
-async fn listen(port: u16, name: &str) -> Result<TcpListener> {
-    TcpListener::bind(("127.0.0.1", port)).await.map_err(|error| {
+async fn listen(host: &str, port: u16, name: &str) -> Result<TcpListener> {
+    TcpListener::bind((host, port)).await.map_err(|error| {
         format!("port {port}: {error}; stop what uses it, or choose another: make run {name}={}", port.wrapping_add(1))
     })
 }
