@@ -1,6 +1,6 @@
 //! The environment, read once at start-up; nothing else in the crate looks at it.
 //!
-//! What the AWS SDK reads by itself (region, credentials, `AWS_ENDPOINT_URL_DYNAMODB`) is left to it.
+//! What the AWS SDK reads by itself (region, credentials, `AWS_ENDPOINT_URL`) is left to it.
 
 use std::env::{self, VarError};
 
@@ -13,6 +13,9 @@ pub struct Settings {
     pub table_name: String,
     /// `JWKS`, `JWT_ISSUER`, `JWT_AUDIENCE` and `CLIENT_CLAIM`: what tokens are checked against.
     pub authenticator: Authenticator,
+    /// `AWS_ENDPOINT_URL_DYNAMODB`: another address of DynamoDB. The SDK reads it too, but panics on an empty one, which
+    /// is what `sam local` makes of a variable that the template leaves out.
+    pub endpoint: Option<String>,
 }
 
 impl Settings {
@@ -51,8 +54,9 @@ impl Settings {
                 None
             }
         };
-        let [table_name, jwks, issuer, audience, client_claim] =
-            ["TABLE_NAME", "JWKS", "JWT_ISSUER", "JWT_AUDIENCE", "CLIENT_CLAIM"].map(&mut optional);
+        let [table_name, jwks, issuer, audience, client_claim, endpoint] =
+            ["TABLE_NAME", "JWKS", "JWT_ISSUER", "JWT_AUDIENCE", "CLIENT_CLAIM", "AWS_ENDPOINT_URL_DYNAMODB"]
+                .map(&mut optional);
 
         if table_name.is_none() {
             problems.push("TABLE_NAME: expected the name of the table, found nothing".to_owned());
@@ -67,7 +71,9 @@ impl Settings {
         let authenticator = authenticator.map_err(|error| problems.push(format!("JWKS: {error}"))).ok();
 
         match (table_name, authenticator) {
-            (Some(table_name), Some(authenticator)) if problems.is_empty() => Ok(Self { table_name, authenticator }),
+            (Some(table_name), Some(authenticator)) if problems.is_empty() => {
+                Ok(Self { table_name, authenticator, endpoint })
+            }
             _ => Err(problems),
         }
     }

@@ -176,6 +176,21 @@ async fn an_event_of_another_kind_is_an_error_to_the_runtime_and_the_next_is_ans
     assert_eq!(Answer::read(&answer, true).status, 201);
 }
 
+/// `sam local` hands over an empty variable where the template leaves one out.
+#[tokio::test]
+async fn an_empty_endpoint_is_as_good_as_none() {
+    let engine = Engine::start().await;
+    let mut runtime = RuntimeApi::start().await;
+    let mut variables = lambda(&runtime, &engine);
+    variables.retain(|(name, _)| *name != "AWS_ENDPOINT_URL_DYNAMODB");
+    variables.extend([("AWS_ENDPOINT_URL_DYNAMODB", ""), ("AWS_ENDPOINT_URL", &engine.url)]);
+    let _process = Process::start(&variables);
+
+    let (_, answer) = runtime.invoke(&Request::create(page_request()).event().to_string()).await;
+
+    assert_eq!(Answer::read(&answer, true).status, 201);
+}
+
 #[tokio::test]
 async fn the_binary_does_not_start_without_its_settings() {
     let engine = Engine::start().await;

@@ -18,6 +18,17 @@ fn read(variables: &[(&str, &str)]) -> Result<Settings, Vec<String>> {
 fn a_table_and_keys_are_enough() {
     let settings = read(&[("TABLE_NAME", "flows"), ("JWKS", JWKS), ("JWT_ISSUER", "")]).unwrap();
     assert_eq!(settings.table_name, "flows");
+    assert_eq!(settings.endpoint, None);
+}
+
+#[test]
+fn an_empty_endpoint_is_none() {
+    let endpoint = |url| {
+        let variables = [("TABLE_NAME", "flows"), ("JWKS", JWKS), ("AWS_ENDPOINT_URL_DYNAMODB", url)];
+        read(&variables).unwrap().endpoint
+    };
+    assert_eq!(endpoint(""), None);
+    assert_eq!(endpoint("http://127.0.0.1:8000").as_deref(), Some("http://127.0.0.1:8000"));
 }
 
 #[test]

@@ -85,7 +85,7 @@ pub async fn sdk(url: &str) -> SdkConfig {
 /// The function, with the development keys, on the database at `url`.
 pub async fn handler(url: &str) -> Handler {
     let authenticator = Authenticator::new(JWKS, None, None, Settings::CLIENT_CLAIM).unwrap();
-    Handler::new(authenticator, Store::new(&sdk(url).await, engine::TABLE))
+    Handler::new(authenticator, Store::new(&sdk(url).await, None, engine::TABLE))
 }
 
 /// The function on an engine of its own.
