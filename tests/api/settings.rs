@@ -49,3 +49,10 @@ fn a_setting_that_cannot_be_used_is_named_with_the_reason() {
     let problems = Settings::read(|_| Err(VarError::NotUnicode(OsString::from_vec(vec![0xff])))).unwrap_err();
     assert_eq!(problems[0], "TABLE_NAME: expected UTF-8, found other bytes");
 }
+
+#[test]
+fn sam_local_is_given_the_development_keys() {
+    let variables: serde_json::Value = serde_json::from_str(include_str!("../../examples/sam-local.json")).unwrap();
+    let keys: serde_json::Value = serde_json::from_str(variables["Function"]["JWKS"].as_str().unwrap()).unwrap();
+    assert_eq!(keys, serde_json::from_str::<serde_json::Value>(JWKS).unwrap());
+}
