@@ -6,9 +6,9 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use percent_encoding::percent_decode_str;
 
-use crate::error::{Code, Error, Problem};
+use crate::error::{Cause, Code, Error, Problem};
 use crate::event::{Body, Event, Headers, Query};
-use crate::flow::NewFlow;
+use crate::flow::{Content, Fingerprint, IdempotencyKey};
 use crate::json;
 
 /// The largest body, in bytes: 256 KiB, which leaves room for the rest of an item (400 KB).
@@ -20,10 +20,21 @@ pub enum Command {
     /// `POST /v2/project-flows`
     Create {
         /// The flow to create.
-        content: NewFlow,
+        content: Content,
         /// Only say what would be created.
         dry_run: bool,
+        /// Create it once for ever, however often it is sent.
+        once: Option<Once>,
     },
+}
+
+/// What `Idempotency-Key` asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Once {
+    /// The key.
+    pub key: IdempotencyKey,
+    /// What was sent with it.
+    pub fingerprint: Fingerprint,
 }
 
 /// The paths that have operations, without what stands before them.
@@ -62,14 +73,16 @@ impl Command {
     ///
     /// # Errors
     ///
-    /// The first of: an unknown path or method, parameters, media type, size, encoding, JSON, content.
+    /// The first of: an unknown path or method, parameters, key, media type, encoding, size, JSON, content.
     pub fn parse(event: &Event) -> Result<Self, Error> {
         match (Route::find(event.path()).ok_or(Error::RouteNotFound)?, event.method()) {
             (Route::Flows, "POST") => {
                 let dry_run = dry_run(&event.query())?;
+                let key = idempotency_key(event.headers())?;
                 let body = body(event)?;
-                let content = NewFlow::parse(&json::read_object(&body)?)?;
-                Ok(Self::Create { content, dry_run })
+                let content = Content::parse(&json::read_object(&body)?)?;
+                let once = key.map(|key| once(key, &body)).transpose()?;
+                Ok(Self::Create { content, dry_run, once })
             }
             (Route::Flows, _) => Err(Error::MethodNotAllowed { allow: "POST" }),
         }
@@ -141,6 +154,19 @@ fn decode(text: &str) -> Result<Cow<'_, str>, Problem> {
     }
 }
 
+fn idempotency_key(headers: &Headers) -> Result<Option<IdempotencyKey>, Error> {
+    let key = headers.idempotency_key.as_deref();
+    key.map(|key| IdempotencyKey::parse(key).ok_or(Error::InvalidIdempotencyKey)).transpose()
+}
+
+/// A key with what was sent under it, a body that has been read already.
+fn once(key: IdempotencyKey, body: &[u8]) -> Result<Once, Error> {
+    let canonical = std::str::from_utf8(body).map_err(|error| error.to_string());
+    let canonical = canonical.and_then(|body| json::canonical(body).map_err(|error| error.to_string()));
+    let canonical = canonical.map_err(|error| Error::Internal(Cause::new(format!("canonical form: {error}"))))?;
+    Ok(Once { key, fingerprint: Fingerprint::of(&canonical) })
+}
+
 /// The bytes of the body.
 fn body(event: &Event) -> Result<Cow<'_, [u8]>, Error> {
     media_type(event.headers())?;
@@ -149,7 +175,8 @@ fn body(event: &Event) -> Result<Cow<'_, [u8]>, Error> {
         Body::Base64(text) => Cow::Owned(STANDARD.decode(text).map_err(|_| Error::InvalidBodyEncoding)?),
     };
     if body.len() > BODY_LIMIT {
-        return Err(Error::FlowTooLarge { found: body.len(), limit: BODY_LIMIT });
+        let sentence = format!("expected a body of at most {BODY_LIMIT} bytes, found {}", body.len());
+        return Err(Error::FlowTooLarge(sentence));
     }
     Ok(body)
 }

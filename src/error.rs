@@ -8,6 +8,8 @@ use std::fmt;
 
 use serde::Serialize;
 
+use crate::flow::KEY_LENGTH;
+
 /// At most this many problems are listed in one answer; one more entry then says how many there are in all.
 ///
 /// A body of 256 KiB can hold tens of thousands of problems, and an answer of Lambda holds 6 MB
@@ -183,13 +185,12 @@ pub enum Error {
     UnsupportedMediaType(String),
     /// The gateway's base64 does not decode.
     InvalidBodyEncoding,
-    /// More bytes than a flow may have.
-    FlowTooLarge {
-        /// The size of the body, in bytes.
-        found: usize,
-        /// The largest size taken, in bytes.
-        limit: usize,
-    },
+    /// `Idempotency-Key` is not one.
+    InvalidIdempotencyKey,
+    /// More bytes than a flow may have; what was expected and what was found.
+    FlowTooLarge(String),
+    /// The idempotency key was used before, for other content.
+    IdempotencyKeyReused,
     /// What was sent breaks the contract.
     Invalid(Problems),
     /// The database cannot take it now, and nothing was written.
@@ -204,12 +205,13 @@ impl Error {
     /// The status of the answer (RFC 9110, 15).
     pub const fn status(&self) -> u16 {
         match self {
-            Self::InvalidBodyEncoding | Self::Invalid(_) => 400,
+            Self::InvalidBodyEncoding | Self::InvalidIdempotencyKey | Self::Invalid(_) => 400,
             Self::MissingToken | Self::InvalidToken(_) => 401,
             Self::RouteNotFound => 404,
             Self::MethodNotAllowed { .. } => 405,
-            Self::FlowTooLarge { .. } => 413,
+            Self::FlowTooLarge(_) => 413,
             Self::UnsupportedMediaType(_) => 415,
+            Self::IdempotencyKeyReused => 422,
             Self::Internal(_) => 500,
             Self::TemporarilyUnavailable(_) | Self::OutcomeUnknown(_) => 503,
         }
@@ -224,7 +226,9 @@ impl Error {
             Self::MethodNotAllowed { .. } => "METHOD_NOT_ALLOWED",
             Self::UnsupportedMediaType(_) => "UNSUPPORTED_MEDIA_TYPE",
             Self::InvalidBodyEncoding => "INVALID_BODY_ENCODING",
-            Self::FlowTooLarge { .. } => "FLOW_TOO_LARGE",
+            Self::InvalidIdempotencyKey => "INVALID_IDEMPOTENCY_KEY",
+            Self::FlowTooLarge(_) => "FLOW_TOO_LARGE",
+            Self::IdempotencyKeyReused => "IDEMPOTENCY_KEY_REUSED",
             Self::Invalid(problems) => problems.first().code.as_str(),
             Self::TemporarilyUnavailable(_) => "TEMPORARILY_UNAVAILABLE",
             Self::OutcomeUnknown(_) => "OUTCOME_UNKNOWN",
@@ -243,8 +247,13 @@ impl Error {
                 format!("expected application/json in UTF-8 without a content encoding, found {found}").into()
             }
             Self::InvalidBodyEncoding => "expected a body in base64, found one that does not decode".into(),
-            Self::FlowTooLarge { found, limit } => {
-                format!("expected a body of at most {limit} bytes, found {found}").into()
+            Self::InvalidIdempotencyKey => {
+                format!("expected an Idempotency-Key of 1 to {KEY_LENGTH} visible ASCII characters, found another")
+                    .into()
+            }
+            Self::FlowTooLarge(sentence) => sentence.into(),
+            Self::IdempotencyKeyReused => {
+                "expected the content that was sent with this Idempotency-Key before, found other content".into()
             }
             Self::Invalid(problems) => {
                 let first = problems.first();
@@ -270,7 +279,9 @@ impl Error {
             | Self::MethodNotAllowed { .. }
             | Self::UnsupportedMediaType(_)
             | Self::InvalidBodyEncoding
-            | Self::FlowTooLarge { .. }
+            | Self::InvalidIdempotencyKey
+            | Self::FlowTooLarge(_)
+            | Self::IdempotencyKeyReused
             | Self::Invalid(_) => None,
         }
     }

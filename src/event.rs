@@ -108,7 +108,8 @@ impl Event {
 
     /// The headers that this function reads.
     pub fn headers(&self) -> &Headers {
-        const NONE: &Headers = &Headers { authorization: None, content_type: None, content_encoding: None };
+        const NONE: &Headers =
+            &Headers { authorization: None, content_type: None, content_encoding: None, idempotency_key: None };
         // The headers with all their values are a superset of those with the last value each.
         self.multi_value_headers.as_ref().or(self.headers.as_ref()).unwrap_or(NONE)
     }
@@ -141,6 +142,8 @@ pub struct Headers {
     pub content_type: Option<String>,
     /// `Content-Encoding`.
     pub content_encoding: Option<String>,
+    /// `Idempotency-Key`.
+    pub idempotency_key: Option<String>,
 }
 
 impl Headers {
@@ -151,6 +154,8 @@ impl Headers {
             Some(&mut self.content_type)
         } else if name.eq_ignore_ascii_case("content-encoding") {
             Some(&mut self.content_encoding)
+        } else if name.eq_ignore_ascii_case("idempotency-key") {
+            Some(&mut self.idempotency_key)
         } else {
             None
         }

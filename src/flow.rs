@@ -7,11 +7,15 @@ use std::borrow::Cow;
 use std::fmt;
 use std::time::SystemTime;
 
+use aws_lc_rs::digest::{SHA256, digest};
+use aws_lc_rs::rand;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::value::RawValue;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use crate::error::{Code, Problem, Problems};
+use crate::error::{Cause, Code, Problem, Problems};
 use crate::json::{Member, Members, Value, pointer_step};
 
 /// The longest `project`, in characters.
@@ -24,6 +28,8 @@ pub const DESCRIPTION_LENGTH: usize = 2_000;
 pub const STEPS: usize = 100;
 /// The longest client, in characters.
 pub const CLIENT_LENGTH: usize = 128;
+/// The longest idempotency key, in characters.
+pub const KEY_LENGTH: usize = 255;
 
 /// The tenant that a flow belongs to: 1 to 128 visible ASCII characters.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,20 +54,101 @@ pub struct FlowId(String);
 
 impl FlowId {
     const PREFIX: &str = "project_flow_";
-    const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
-    /// How many bytes an id is made of: 5 bits of each, 130 in all.
-    pub const BYTES: usize = 26;
 
-    /// The id that these bytes spell. Random bytes make one that nobody else holds.
-    pub fn from_bytes(bytes: [u8; Self::BYTES]) -> Self {
-        let characters = bytes.iter().filter_map(|byte| Self::ALPHABET.get(usize::from(byte & 31)));
-        let mut id = String::with_capacity(Self::PREFIX.len() + Self::BYTES);
-        id.push_str(Self::PREFIX);
-        id.extend(characters.map(|&character| char::from(character)));
-        Self(id)
+    /// An id that nobody else holds.
+    ///
+    /// # Errors
+    ///
+    /// The machine has no random bytes to give.
+    pub fn random() -> Result<Self, Cause> {
+        random_text().map(|text| Self(format!("{}{text}", Self::PREFIX)))
+    }
+
+    /// The id of the flow that `client` creates with `key`: always the same one, and nobody else's.
+    pub fn of_key(client: &Client, key: &IdempotencyKey) -> Self {
+        // Neither has a control character, so the line feed tells where one ends.
+        let digest = digest(&SHA256, format!("{}\n{}", client.as_str(), key.as_str()).as_bytes());
+        Self(format!("{}{}", Self::PREFIX, base32(digest.as_ref())))
     }
 
     /// The id as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The id that a stored flow has.
+    fn stored(text: &str) -> Option<Self> {
+        let random = text.strip_prefix(Self::PREFIX)?;
+        let well_formed = random.len() == TEXT_LENGTH && random.bytes().all(|byte| ALPHABET.contains(&byte));
+        well_formed.then(|| Self(text.to_owned()))
+    }
+}
+
+/// Crockford's base32, in lower case.
+const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
+/// 26 characters of 5 bits: 130 bits.
+const TEXT_LENGTH: usize = 26;
+
+/// The first bytes in base32, 5 bits of each.
+fn base32(bytes: &[u8]) -> String {
+    let characters = bytes.iter().take(TEXT_LENGTH).filter_map(|byte| ALPHABET.get(usize::from(byte & 31)));
+    characters.map(|&character| char::from(character)).collect()
+}
+
+fn random_text() -> Result<String, Cause> {
+    let mut bytes = [0; TEXT_LENGTH];
+    rand::fill(&mut bytes).map_err(|_| Cause::new("no random bytes"))?;
+    Ok(base32(&bytes))
+}
+
+/// What makes a create exactly-once: 1 to 255 visible ASCII characters of the client's choice.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IdempotencyKey(String);
+
+impl IdempotencyKey {
+    /// The key of that text, or `None` when it is not one.
+    pub fn parse(text: &str) -> Option<Self> {
+        let well_formed = (1..=KEY_LENGTH).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
+        well_formed.then(|| Self(text.to_owned()))
+    }
+
+    /// The key as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// What was sent with a key: the same for the same content, in base64url.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fingerprint(String);
+
+impl Fingerprint {
+    /// The SHA-256 of the content in its canonical form.
+    pub fn of(canonical: &str) -> Self {
+        Self(URL_SAFE_NO_PAD.encode(digest(&SHA256, canonical.as_bytes())))
+    }
+
+    /// The fingerprint as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Which call wrote a version: random, so that a write can be told from everybody else's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WriteToken(String);
+
+impl WriteToken {
+    /// A token that nobody else has.
+    ///
+    /// # Errors
+    ///
+    /// The machine has no random bytes to give.
+    pub fn random() -> Result<Self, Cause> {
+        random_text().map(Self)
+    }
+
+    /// The token as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -108,9 +195,13 @@ impl FlowType {
         }
     }
 
+    fn named(text: &str) -> Option<Self> {
+        [Self::Login, Self::Onboarding].into_iter().find(|one| one.as_str() == text)
+    }
+
     fn parse(found: Found<'_, '_>) -> Result<Self, String> {
-        let named = |text: &Cow<'_, str>| [Self::Login, Self::Onboarding].into_iter().find(|one| one.as_str() == text);
-        found.string().and_then(named).ok_or_else(|| format!("expected \"login\" or \"onboarding\", found {found}"))
+        let named = found.string().and_then(|text| Self::named(text));
+        named.ok_or_else(|| format!("expected \"login\" or \"onboarding\", found {found}"))
     }
 }
 
@@ -127,6 +218,10 @@ impl Status {
         match self {
             Self::Draft => "draft",
         }
+    }
+
+    fn named(text: &str) -> Option<Self> {
+        [Self::Draft].into_iter().find(|one| one.as_str() == text)
     }
 }
 
@@ -190,18 +285,18 @@ impl Json {
 /// What a client sends to create a flow, all of it valid.
 ///
 /// ```
-/// # use project_flows::{flow::NewFlow, json};
+/// # use project_flows::{flow::Content, json};
 /// let body = br#"{"project": "project_123456789", "type": "login", "name": "Login", "configuration": {},
 ///                 "steps": [{"stepType": "email", "order": 1, "required": true}]}"#;
-/// let flow = NewFlow::parse(&json::read_object(body)?).expect("a valid flow");
+/// let flow = Content::parse(&json::read_object(body)?).expect("a valid flow");
 /// assert_eq!(flow.steps.as_str(), r#"[{"stepType": "email", "order": 1, "required": true}]"#);
 ///
-/// let problems = NewFlow::parse(&json::read_object(br#"{"project": "p"}"#)?).unwrap_err();
+/// let problems = Content::parse(&json::read_object(br#"{"project": "p"}"#)?).unwrap_err();
 /// assert_eq!(problems.first().error, "expected \"login\" or \"onboarding\", found nothing");
 /// # Ok::<(), project_flows::error::Problem>(())
 /// ```
 #[derive(Debug, Clone)]
-pub struct NewFlow {
+pub struct Content {
     /// `project`
     pub project: ProjectId,
     /// `type`
@@ -216,7 +311,7 @@ pub struct NewFlow {
     pub steps: Json,
 }
 
-impl NewFlow {
+impl Content {
     /// Checks the members of a body.
     ///
     /// # Errors
@@ -524,14 +619,63 @@ pub struct Flow {
     /// `updatedAt`
     pub updated_at: Instant,
     /// What the client sent.
-    pub content: NewFlow,
+    pub content: Content,
+    /// Which call wrote this version, where that may have to be proved.
+    pub write_token: Option<WriteToken>,
+    /// What was sent with the key that the flow was created with, where it was.
+    pub fingerprint: Option<Fingerprint>,
 }
 
 impl Flow {
     /// A new flow: a draft at version 1.
-    pub fn create(id: FlowId, client: Client, now: SystemTime, content: NewFlow) -> Self {
+    pub fn create(id: FlowId, client: Client, now: SystemTime, content: Content) -> Self {
         let now = Instant::from(now);
         let (created_at, updated_at) = (now.clone(), now);
-        Self { id, status: Status::Draft, version: 1, client, created_at, updated_at, content }
+        let (write_token, fingerprint) = (None, None);
+        Self {
+            id,
+            status: Status::Draft,
+            version: 1,
+            client,
+            created_at,
+            updated_at,
+            content,
+            write_token,
+            fingerprint,
+        }
+    }
+
+    /// The flow that an item holds.
+    ///
+    /// What was valid when it was written is not judged anew; only what cannot be a flow at all is refused.
+    ///
+    /// # Errors
+    ///
+    /// The attribute that is missing or unreadable.
+    pub fn stored<'item>(attribute: impl Fn(&'static str) -> Option<&'item str>) -> Result<Self, Cause> {
+        let unreadable = |name| Cause::new(format!("stored flow: unreadable {name}"));
+        let text = |name| attribute(name).ok_or_else(|| unreadable(name));
+        let json = |name| {
+            let text = text(name)?.to_owned();
+            RawValue::from_string(text).map(Json).map_err(|_| unreadable(name))
+        };
+        Ok(Self {
+            id: FlowId::stored(text("_id")?).ok_or_else(|| unreadable("_id"))?,
+            status: Status::named(text("status")?).ok_or_else(|| unreadable("status"))?,
+            version: text("version")?.parse().map_err(|_| unreadable("version"))?,
+            client: Client::parse(text("client")?).ok_or_else(|| unreadable("client"))?,
+            created_at: Instant(text("createdAt")?.to_owned()),
+            updated_at: Instant(text("updatedAt")?.to_owned()),
+            content: Content {
+                project: ProjectId(text("project")?.to_owned()),
+                flow_type: FlowType::named(text("type")?).ok_or_else(|| unreadable("type"))?,
+                name: Name(text("name")?.to_owned()),
+                description: attribute("description").map(|text| Description(text.to_owned())),
+                configuration: json("configuration")?,
+                steps: json("steps")?,
+            },
+            write_token: attribute("writeToken").map(|text| WriteToken(text.to_owned())),
+            fingerprint: attribute("fingerprint").map(|text| Fingerprint(text.to_owned())),
+        })
     }
 }

@@ -12,9 +12,9 @@ use crate::caller::{Authenticator, Caller};
 use crate::command::Command;
 use crate::error::{Cause, Error};
 use crate::event::Event;
-use crate::flow::{Flow, FlowId};
+use crate::flow::{Flow, FlowId, WriteToken};
 use crate::reply::{Outcome, Reply};
-use crate::store::Store;
+use crate::store::{Creation, Store};
 
 /// The function: everything that requests share.
 #[derive(Debug)]
@@ -43,7 +43,7 @@ impl Handler {
 
         let caller = self.authenticator.authenticate(event.headers().authorization.as_deref());
         let result = match &caller {
-            Ok(caller) => self.carry_out(caller, &event).await,
+            Ok(caller) => self.carry_out(caller, &event, context.deadline()).await,
             Err(error) => Err(error.clone()),
         };
         let reply = Reply::new(&result, &event, request_id);
@@ -53,26 +53,42 @@ impl Handler {
         Ok(reply)
     }
 
-    async fn carry_out(&self, caller: &Caller, event: &Event) -> Result<Outcome, Error> {
-        match Command::parse(event)? {
-            Command::Create { content, dry_run } => {
-                let flow = Flow::create(fresh_id()?, caller.client.clone(), SystemTime::now(), content);
+    /// Parse and store, before Lambda would end the function without an answer.
+    async fn carry_out(&self, caller: &Caller, event: &Event, deadline: SystemTime) -> Result<Outcome, Error> {
+        let command = Command::parse(event)?;
+        let left = deadline.duration_since(SystemTime::now() + ANSWER_TIME).unwrap_or_default();
+        tokio::time::timeout(left, self.store(caller, command))
+            .await
+            .unwrap_or_else(|_| Err(Error::OutcomeUnknown(Cause::new("no outcome before the deadline"))))
+    }
+
+    async fn store(&self, caller: &Caller, command: Command) -> Result<Outcome, Error> {
+        match command {
+            Command::Create { content, dry_run, once } => {
+                let (id, proof) = match once {
+                    None => (FlowId::random().map_err(Error::Internal)?, None),
+                    Some(once) => {
+                        let token = WriteToken::random().map_err(Error::Internal)?;
+                        (FlowId::of_key(&caller.client, &once.key), Some((token, once.fingerprint)))
+                    }
+                };
+                let mut flow = Flow::create(id, caller.client.clone(), SystemTime::now(), content);
+                (flow.write_token, flow.fingerprint) = proof.unzip();
                 if dry_run {
+                    self.store.check_project(&flow).await?;
                     return Ok(Outcome::WouldCreate(flow));
                 }
-                self.store.create(&flow).await?;
-                Ok(Outcome::Created(flow))
+                match self.store.create(&flow).await? {
+                    Creation::Created => Ok(Outcome::Created(flow)),
+                    Creation::Replayed(first) => Ok(Outcome::Replayed(*first)),
+                }
             }
         }
     }
 }
 
-/// An id of 130 random bits.
-fn fresh_id() -> Result<FlowId, Error> {
-    let mut bytes = [0; FlowId::BYTES];
-    aws_lc_rs::rand::fill(&mut bytes).map_err(|_| Error::Internal(Cause::new("no random bytes")))?;
-    Ok(FlowId::from_bytes(bytes))
-}
+/// What is left for the answer when the time for the outcome is over.
+const ANSWER_TIME: Duration = Duration::from_millis(200);
 
 /// One line a request: never a body or a token.
 fn log(
@@ -85,7 +101,7 @@ fn log(
     cold_start: bool,
 ) {
     let flow = match result {
-        Ok(Outcome::Created(flow)) => Some(flow),
+        Ok(Outcome::Created(flow) | Outcome::Replayed(flow)) => Some(flow),
         Ok(Outcome::WouldCreate(_)) | Err(_) => None,
     };
     let error = result.as_ref().err();

@@ -4,6 +4,7 @@
 //! would answer with the last one, and more levels than [`LEVELS`]. What values mean is left to [`crate::flow`].
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::de::{self, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
@@ -92,6 +93,56 @@ pub fn read_object(body: &[u8]) -> Result<Vec<Member<'_>>, Problem> {
             Ok(Member { name, value, text: raw.get() })
         })
         .collect()
+}
+
+/// `text` in the one form that all texts of the same value share: no white space, members sorted by name, strings with
+/// the fewest escapes. Numbers stay as they are spelled: to call 1 and 1.0 the same, or 2^64 and 2^64 + 1, would be to
+/// alter what was sent.
+///
+/// ```
+/// # use project_flows::json::canonical;
+/// assert_eq!(canonical(r#"{"b": [1.0, "\u0061"], "a": {}}"#)?, r#"{"a":{},"b":[1.0,"a"]}"#);
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+///
+/// # Errors
+///
+/// The text is not JSON.
+pub fn canonical(text: &str) -> Result<String, serde_json::Error> {
+    let mut canonical = String::with_capacity(text.len());
+    write_canonical(serde_json::from_str(text)?, &mut canonical)?;
+    Ok(canonical)
+}
+
+fn write_canonical(value: &RawValue, canonical: &mut String) -> Result<(), serde_json::Error> {
+    let text = value.get();
+    match text.as_bytes().first() {
+        Some(b'{') => {
+            let members: BTreeMap<String, &RawValue> = serde_json::from_str(text)?;
+            let mut separator = '{';
+            for (name, value) in members {
+                canonical.push(separator);
+                canonical.push_str(&serde_json::to_string(&name)?);
+                canonical.push(':');
+                write_canonical(value, canonical)?;
+                separator = ',';
+            }
+            canonical.push_str(if separator == '{' { "{}" } else { "}" });
+        }
+        Some(b'[') => {
+            let values: Vec<&RawValue> = serde_json::from_str(text)?;
+            let mut separator = '[';
+            for value in values {
+                canonical.push(separator);
+                write_canonical(value, canonical)?;
+                separator = ',';
+            }
+            canonical.push_str(if separator == '[' { "[]" } else { "]" });
+        }
+        Some(b'"') => canonical.push_str(&serde_json::to_string(&serde_json::from_str::<String>(text)?)?),
+        Some(_) | None => canonical.push_str(text),
+    }
+    Ok(())
 }
 
 /// A value as a sentence names it: short, whatever its size.

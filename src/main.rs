@@ -45,7 +45,7 @@ async fn main() -> ExitCode {
 
 async fn run(settings: Settings) -> Result<(), Error> {
     let sdk = aws_config::load_defaults(BehaviorVersion::latest()).await;
-    let store = Store::new(&sdk, settings.endpoint, settings.table_name);
+    let store = Store::new(&sdk, settings.endpoint, settings.table_name, settings.projects_table);
     store.prime().await;
     let handler = Handler::new(settings.authenticator, store);
     // The runtime's own tracing layer would open a span for each request, which no line shows.

@@ -18,6 +18,8 @@ use crate::flow::Flow;
 pub enum Outcome {
     /// The flow that was created.
     Created(Flow),
+    /// The flow that was created when the same request came first, as it was then.
+    Replayed(Flow),
     /// The flow that would be created.
     WouldCreate(Flow),
 }
@@ -58,7 +60,10 @@ impl Reply {
             ("X-Request-Id", request_id.to_owned().into()),
         ];
         let (status_code, body) = match result {
-            Ok(Outcome::Created(flow)) => {
+            Ok(outcome @ (Outcome::Created(flow) | Outcome::Replayed(flow))) => {
+                if matches!(outcome, Outcome::Replayed(_)) {
+                    headers.push(("Idempotency-Replayed", "true".into()));
+                }
                 headers.push(("Location", format!("/v2/project-flows/{}", flow.id.as_str()).into()));
                 headers.push(("ETag", format!("\"{}\"", flow.version).into()));
                 (201, success(&Document::new(flow, Some(flow.id.as_str()))))
@@ -78,7 +83,9 @@ impl Reply {
                     Error::RouteNotFound
                     | Error::UnsupportedMediaType(_)
                     | Error::InvalidBodyEncoding
-                    | Error::FlowTooLarge { .. }
+                    | Error::InvalidIdempotencyKey
+                    | Error::FlowTooLarge(_)
+                    | Error::IdempotencyKeyReused
                     | Error::Invalid(_)
                     | Error::Internal(_) => {}
                 }

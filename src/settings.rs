@@ -11,6 +11,8 @@ use crate::caller::Authenticator;
 pub struct Settings {
     /// `TABLE_NAME`: the table that holds the flows.
     pub table_name: String,
+    /// `PROJECTS_TABLE`: the table of projects, where a flow's project must be the client's own.
+    pub projects_table: Option<String>,
     /// `JWKS`, `JWT_ISSUER`, `JWT_AUDIENCE` and `CLIENT_CLAIM`: what tokens are checked against.
     pub authenticator: Authenticator,
     /// `AWS_ENDPOINT_URL_DYNAMODB`: another address of DynamoDB. The SDK reads it too, but panics on an empty one, which
@@ -54,9 +56,10 @@ impl Settings {
                 None
             }
         };
-        let [table_name, jwks, issuer, audience, client_claim, endpoint] =
-            ["TABLE_NAME", "JWKS", "JWT_ISSUER", "JWT_AUDIENCE", "CLIENT_CLAIM", "AWS_ENDPOINT_URL_DYNAMODB"]
-                .map(&mut optional);
+        let [table_name, projects_table, endpoint] =
+            ["TABLE_NAME", "PROJECTS_TABLE", "AWS_ENDPOINT_URL_DYNAMODB"].map(&mut optional);
+        let [jwks, issuer, audience, client_claim] =
+            ["JWKS", "JWT_ISSUER", "JWT_AUDIENCE", "CLIENT_CLAIM"].map(&mut optional);
 
         if table_name.is_none() {
             problems.push("TABLE_NAME: expected the name of the table, found nothing".to_owned());
@@ -72,7 +75,7 @@ impl Settings {
 
         match (table_name, authenticator) {
             (Some(table_name), Some(authenticator)) if problems.is_empty() => {
-                Ok(Self { table_name, authenticator, endpoint })
+                Ok(Self { table_name, projects_table, authenticator, endpoint })
             }
             _ => Err(problems),
         }

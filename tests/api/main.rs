@@ -14,5 +14,7 @@ mod caller;
 mod create;
 mod events;
 mod faults;
+mod idempotency;
 mod json;
+mod projects;
 mod settings;

@@ -27,6 +27,8 @@ use crate::engine;
 
 /// The development keys, which verify the tokens of `events/`.
 pub const JWKS: &str = include_str!("../../examples/jwks.json");
+/// The name of the table of projects, where a test has one.
+pub const PROJECTS: &str = "projects";
 /// The client that the tokens of `events/` are issued for.
 pub const CLIENT: &str = "client_123456789";
 
@@ -43,6 +45,26 @@ impl Engine {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = engine::serve(database.clone(), listener).unwrap();
         Self { database, url }
+    }
+
+    /// Adds a table of projects.
+    pub fn add_projects(&self, projects: &[(&str, &str)]) {
+        let table = json!({
+            "TableName": PROJECTS,
+            "AttributeDefinitions": [{ "AttributeName": "_id", "AttributeType": "S" }],
+            "KeySchema": [{ "AttributeName": "_id", "KeyType": "HASH" }],
+            "BillingMode": "PAY_PER_REQUEST",
+        });
+        self.database.create_table(serde_json::from_value(table).unwrap()).unwrap();
+        for (id, client) in projects {
+            self.put(PROJECTS, &json!({ "_id": { "S": id }, "client": { "S": client } }));
+        }
+    }
+
+    /// Puts an item, as DynamoDB JSON, past the function.
+    pub fn put(&self, table: &str, item: &Value) {
+        let put = json!({ "TableName": table, "Item": item });
+        self.database.put_item(serde_json::from_value(put).unwrap()).unwrap();
     }
 
     /// Every item of the table, as DynamoDB JSON.
@@ -85,7 +107,14 @@ pub async fn sdk(url: &str) -> SdkConfig {
 /// The function, with the development keys, on the database at `url`.
 pub async fn handler(url: &str) -> Handler {
     let authenticator = Authenticator::new(JWKS, None, None, Settings::CLIENT_CLAIM).unwrap();
-    Handler::new(authenticator, Store::new(&sdk(url).await, None, engine::TABLE))
+    Handler::new(authenticator, Store::new(&sdk(url).await, None, engine::TABLE.to_owned(), None))
+}
+
+/// The same, with a table of projects.
+pub async fn handler_with_projects(url: &str) -> Handler {
+    let authenticator = Authenticator::new(JWKS, None, None, Settings::CLIENT_CLAIM).unwrap();
+    let store = Store::new(&sdk(url).await, None, engine::TABLE.to_owned(), Some(PROJECTS.to_owned()));
+    Handler::new(authenticator, store)
 }
 
 /// The function on an engine of its own.
@@ -98,6 +127,14 @@ impl Api {
     pub async fn start() -> Self {
         let engine = Engine::start().await;
         let handler = handler(&engine.url).await;
+        Self { engine, handler }
+    }
+
+    /// The same on an engine with a table of projects, each of them a client's.
+    pub async fn with_projects(projects: &[(&str, &str)]) -> Self {
+        let engine = Engine::start().await;
+        engine.add_projects(projects);
+        let handler = handler_with_projects(&engine.url).await;
         Self { engine, handler }
     }
 
@@ -119,6 +156,7 @@ pub fn send<'handler>(handler: &'handler Handler, event: &Value) -> impl Future<
     let event: Event = serde_json::from_str(&text).expect("an event that the function reads");
     let mut context = Context::default();
     context.request_id = "lambda-request-id".to_owned();
+    context.deadline = (now() + 10) * 1_000;
     async move {
         let reply = handler.handle(LambdaEvent::new(event, context)).await.unwrap_or_else(|never| match never {});
         Answer::read(&serde_json::to_string(&reply).unwrap(), http_api)
@@ -215,6 +253,14 @@ impl Request {
     pub fn without(mut self, name: &str) -> Self {
         self.headers.remove(name);
         self
+    }
+
+    pub fn client(self, client: &str) -> Self {
+        self.header("authorization", &format!("Bearer {}", token(client)))
+    }
+
+    pub fn key(self, key: &str) -> Self {
+        self.header("idempotency-key", key)
     }
 
     pub fn query(mut self, query: &str) -> Self {

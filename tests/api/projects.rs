@@ -1,0 +1,65 @@
+//! `PROJECTS_TABLE`: a flow's project must be the client's own.
+
+use serde_json::{Value, json};
+
+use crate::engine;
+use crate::support::{Api, CLIENT, PROJECTS, Request, page_request, page_request_with};
+
+#[tokio::test]
+async fn a_flow_of_the_clients_own_project_is_created() {
+    let api = Api::with_projects(&[("project_123456789", CLIENT)]).await;
+
+    let answer = api.send(&Request::create(page_request())).await;
+
+    assert_eq!(answer.status, 201, "{}", answer.text);
+    assert_eq!(api.engine.items().len(), 1);
+}
+
+#[tokio::test]
+async fn a_project_that_is_missing_and_one_of_another_client_are_refused_alike() {
+    let api = Api::with_projects(&[("theirs", "client_2"), ("nobodys", "")]).await;
+    for query in ["", "dryRun=true"] {
+        let request = |project| Request::create(page_request_with("project", json!(project))).query(query);
+        let missing = api.send(&request("missing")).await;
+        let theirs = api.send(&request("theirs")).await;
+        let nobodys = api.send(&request("nobodys")).await;
+
+        assert_eq!(missing.text, r#"{"error":"Invalid project ID","message":"INVALID_PROJECT_ID"}"#);
+        assert_eq!((missing.status, &missing), (400, &theirs));
+        assert_eq!(missing, nobodys);
+    }
+    assert_eq!(api.engine.items(), Vec::<Value>::new());
+}
+
+#[tokio::test]
+async fn a_dry_run_of_the_clients_own_project_passes() {
+    let api = Api::with_projects(&[("project_123456789", CLIENT)]).await;
+    assert_eq!(api.send(&Request::create(page_request()).query("dryRun=true")).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_replay_is_one_although_the_project_is_gone() {
+    let api = Api::with_projects(&[("project_123456789", CLIENT)]).await;
+    let request = Request::create(page_request()).key("k");
+    let first = api.send(&request).await;
+    assert_eq!(first.status, 201);
+
+    api.engine.put(PROJECTS, &json!({ "_id": { "S": "project_123456789" }, "client": { "S": "client_2" } }));
+
+    let again = api.send(&request).await;
+    assert_eq!((again.status, &again.text), (201, &first.text));
+    assert_eq!(again.headers["idempotency-replayed"], "true");
+    api.send(&Request::create(page_request_with("name", json!("Other"))).key("k"))
+        .await
+        .expect(422, "IDEMPOTENCY_KEY_REUSED");
+    api.send(&Request::create(page_request())).await.expect(400, "INVALID_PROJECT_ID");
+}
+
+#[tokio::test]
+async fn a_table_of_projects_that_is_missing_is_an_internal_error() {
+    let engine = crate::support::Engine::start().await;
+    let handler = crate::support::handler_with_projects(&engine.url).await;
+    let answer = crate::support::send(&handler, &Request::create(page_request()).event()).await;
+    answer.expect(500, "INTERNAL_ERROR");
+    assert!(!answer.text.contains(engine::TABLE) && !answer.text.contains(PROJECTS));
+}
