@@ -302,6 +302,14 @@ fn is_about_size(message: &str) -> bool {
     message.contains("Item size")
 }
 
+/// The refusals that are no more than a matter of time.
+const PASSING: [&str; 4] = [
+    "ProvisionedThroughputExceededException",
+    "RequestLimitExceeded",
+    "ThrottlingException",
+    "TransactionInProgressException",
+];
+
 /// An error after which the database is as it was before.
 fn refused<E>(call: &str, error: &SdkError<E>) -> Error
 where
@@ -314,11 +322,8 @@ where
     let unavailable = match error {
         SdkError::TimeoutError(_) | SdkError::DispatchFailure(_) | SdkError::ResponseError(_) => true,
         SdkError::ServiceError(service) => {
-            let throttled = matches!(
-                service.err().code(),
-                Some("ProvisionedThroughputExceededException" | "ThrottlingException" | "RequestLimitExceeded")
-            );
-            throttled || service.raw().status().is_server_error()
+            service.err().code().is_some_and(|code| PASSING.contains(&code))
+                || !service.raw().status().is_client_error()
         }
         _ => false,
     };
@@ -388,9 +393,10 @@ impl Intercept for Attempts {
         _: &mut ConfigBag,
     ) -> Result<(), BoxError> {
         let closed = match context.output_or_error() {
-            // An error of the server (5xx) says nothing about what it did before.
+            // Only a refusal (4xx) tells that nothing was done: not an error of the server, not a success that is
+            // unreadable, which the SDK calls an error of the operation too.
             Some(Err(error)) if error.is_operation_error() => {
-                context.response().is_some_and(|response| !response.status().is_server_error())
+                context.response().is_some_and(|response| response.status().is_client_error())
             }
             Some(Err(error)) => error.as_connector_error().is_some_and(|error| never_connected(error)),
             Some(Ok(_)) => true,

@@ -8,20 +8,46 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 /// What happens to one call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fault {
     /// Nothing: the call and its answer pass.
     None,
-    /// The engine carries the call out; then the connection is closed without an answer.
-    CloseAfterCommit,
-    /// The engine carries the call out; then HTTP 500 is answered.
-    ServerErrorAfterCommit,
-    /// The engine carries the call out; then there is silence.
-    HangAfterCommit,
-    /// The connection is closed before the engine hears of the call.
-    CloseBeforeCommit,
-    /// Silence, and the engine never hears of the call.
-    HangBeforeCommit,
+    /// Before the engine hears of the call, or after it has carried it out.
+    Lost(When, Loss),
+    /// The engine never hears of the call; this error is answered instead.
+    Error(u16, &'static str, &'static str),
+    /// The engine never hears of the transaction; it is cancelled with these codes.
+    Cancelled(&'static [&'static str]),
+    /// The engine carries the call out; its answer comes in pieces of this many bytes, this far apart.
+    Drip(usize, Duration),
+    /// The call and its answer pass; then the connection is closed, as it is while the function is frozen.
+    CloseIdle,
+}
+
+/// When an answer is lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum When {
+    /// The engine never hears of the call.
+    BeforeCommit,
+    /// The engine has carried it out.
+    AfterCommit,
+}
+
+/// How an answer is lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Loss {
+    /// The connection is closed.
+    Close,
+    /// The connection is reset.
+    Reset,
+    /// There is silence.
+    Hang,
+    /// Half of an answer, and then the connection is closed.
+    Cut,
+    /// An error of the server.
+    Status(u16),
+    /// A success that is no JSON.
+    Garbage,
 }
 
 /// What to do with the calls to come, and how many came.
@@ -57,7 +83,12 @@ impl Proxy {
 
     /// Fails the next calls of `operation`, one fault each.
     pub fn fail(&self, operation: &'static str, faults: &[Fault]) {
-        self.plan.lock().unwrap().faults.entry(operation).or_default().extend(faults);
+        self.plan.lock().unwrap().faults.entry(operation).or_default().extend(faults.iter().cloned());
+    }
+
+    /// Lets everything pass again.
+    pub fn heal(&self) {
+        self.plan.lock().unwrap().faults.clear();
     }
 
     /// How many calls of `operation` came.
@@ -77,23 +108,60 @@ async fn serve(mut client: TcpStream, engine: &str, plan: &Mutex<Plan>) -> Optio
             plan.faults.get_mut(operation.as_str()).and_then(VecDeque::pop_front).unwrap_or(Fault::None)
         };
         match fault {
-            Fault::CloseBeforeCommit => return None,
-            Fault::HangBeforeCommit => return hang(client).await,
-            Fault::None | Fault::CloseAfterCommit | Fault::ServerErrorAfterCommit | Fault::HangAfterCommit => {}
-        }
-        let answer = forward(engine, &request).await?;
-        match fault {
-            Fault::None => client.write_all(&answer).await.ok()?,
-            Fault::ServerErrorAfterCommit => {
-                let body = r#"{"__type":"com.amazonaws.dynamodb.v20120810#InternalServerError","message":"lost"}"#;
-                let head = "HTTP/1.1 500 Internal Server Error\r\ncontent-type: application/x-amz-json-1.0";
-                let answer = format!("{head}\r\ncontent-length: {}\r\n\r\n{body}", body.len());
-                client.write_all(answer.as_bytes()).await.ok()?;
+            Fault::None => client.write_all(&forward(engine, &request).await?).await.ok()?,
+            Fault::Lost(when, loss) => {
+                let answer = match when {
+                    When::BeforeCommit => response(200, "{}"),
+                    When::AfterCommit => forward(engine, &request).await?,
+                };
+                match loss {
+                    Loss::Close => return None,
+                    Loss::Reset => {
+                        client.set_zero_linger().ok()?;
+                        return None;
+                    }
+                    Loss::Hang => return hang(client).await,
+                    Loss::Cut => {
+                        client.write_all(&answer[..answer.len() / 2]).await.ok()?;
+                        return None;
+                    }
+                    Loss::Status(status) => {
+                        client.write_all(&error(status, "InternalServerError", "lost")).await.ok()?;
+                    }
+                    Loss::Garbage => client.write_all(&response(200, "<html>")).await.ok()?,
+                }
             }
-            Fault::HangAfterCommit => return hang(client).await,
-            Fault::CloseAfterCommit | Fault::CloseBeforeCommit | Fault::HangBeforeCommit => return None,
+            Fault::Error(status, code, message) => client.write_all(&error(status, code, message)).await.ok()?,
+            Fault::Cancelled(codes) => client.write_all(&cancelled(codes)).await.ok()?,
+            Fault::Drip(bytes, pause) => {
+                client.set_nodelay(true).ok()?;
+                for piece in forward(engine, &request).await?.chunks(bytes) {
+                    client.write_all(piece).await.ok()?;
+                    tokio::time::sleep(pause).await;
+                }
+            }
+            Fault::CloseIdle => {
+                client.write_all(&forward(engine, &request).await?).await.ok()?;
+                return None;
+            }
         }
     }
+}
+
+fn response(status: u16, body: &str) -> Vec<u8> {
+    let head = format!("HTTP/1.1 {status} Status\r\ncontent-type: application/x-amz-json-1.0");
+    format!("{head}\r\ncontent-length: {}\r\n\r\n{body}", body.len()).into_bytes()
+}
+
+fn error(status: u16, code: &str, message: &str) -> Vec<u8> {
+    response(status, &format!(r#"{{"__type":"com.amazonaws.dynamodb.v20120810#{code}","message":"{message}"}}"#))
+}
+
+fn cancelled(codes: &[&str]) -> Vec<u8> {
+    let reasons: Vec<_> = codes.iter().map(|code| format!(r#"{{"Code":"{code}","Message":"{code}"}}"#)).collect();
+    let kind = "com.amazonaws.dynamodb.v20120810#TransactionCanceledException";
+    let reasons = reasons.join(",");
+    response(400, &format!(r#"{{"__type":"{kind}","message":"cancelled","CancellationReasons":[{reasons}]}}"#))
 }
 
 /// Says nothing until the other side gives up.

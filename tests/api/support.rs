@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_dynamodb::config::Credentials;
@@ -146,6 +146,16 @@ impl Api {
 /// Sends an event as the runtime would, through the real types of both ends.
 #[track_caller]
 pub fn send<'handler>(handler: &'handler Handler, event: &Value) -> impl Future<Output = Answer> + use<'handler> {
+    send_before(handler, event, Duration::from_secs(10))
+}
+
+/// The same with a deadline.
+#[track_caller]
+pub fn send_before<'handler>(
+    handler: &'handler Handler,
+    event: &Value,
+    deadline: Duration,
+) -> impl Future<Output = Answer> + use<'handler> {
     let text = event.to_string();
     let http_api = event.get("rawPath").is_some();
     if http_api {
@@ -156,7 +166,8 @@ pub fn send<'handler>(handler: &'handler Handler, event: &Value) -> impl Future<
     let event: Event = serde_json::from_str(&text).expect("an event that the function reads");
     let mut context = Context::default();
     context.request_id = "lambda-request-id".to_owned();
-    context.deadline = (now() + 10) * 1_000;
+    let deadline = SystemTime::now().duration_since(UNIX_EPOCH).unwrap() + deadline;
+    context.deadline = deadline.as_millis().try_into().unwrap();
     async move {
         let reply = handler.handle(LambdaEvent::new(event, context)).await.unwrap_or_else(|never| match never {});
         Answer::read(&serde_json::to_string(&reply).unwrap(), http_api)
