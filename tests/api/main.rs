@@ -16,5 +16,6 @@ mod events;
 mod faults;
 mod idempotency;
 mod json;
+mod model;
 mod projects;
 mod settings;
