@@ -18,4 +18,5 @@ mod idempotency;
 mod json;
 mod model;
 mod projects;
+mod properties;
 mod settings;

@@ -1,0 +1,206 @@
+//! What holds for any input, tried with ten thousand of each.
+
+use std::collections::BTreeMap;
+
+use project_flows::flow::{Client, FlowId, IdempotencyKey};
+use project_flows::item;
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestCaseResult, TestRunner};
+use serde_json::Value;
+use tokio::runtime::{Builder, Runtime};
+
+use crate::support::{Api, CLIENT, Request, page_request, token};
+
+const CASES: u32 = 10_000;
+
+#[track_caller]
+fn for_any<S: Strategy>(strategy: &S, property: impl Fn(S::Value) -> TestCaseResult) {
+    let config = Config { cases: CASES, failure_persistence: None, ..Config::default() };
+    TestRunner::new(config).run(strategy, property).unwrap();
+}
+
+fn runtime() -> Runtime {
+    Builder::new_current_thread().enable_all().build().unwrap()
+}
+
+#[test]
+fn keys_of_different_clients_never_collide() {
+    // Few characters, so that one client's end meets the other's key.
+    let name = "[a#|:/]{1,4}";
+    for_any(&(name, name, name, name), |(one, one_key, other, other_key)| {
+        let id = |client: &str, key: &str| {
+            let (client, key) = (Client::parse(client).unwrap(), IdempotencyKey::parse(key).unwrap());
+            (item::flow_key(&client, &FlowId::of_key(&client, &key)), FlowId::of_key(&client, &key))
+        };
+        let (one_item, one_id) = id(&one, &one_key);
+        let (other_item, other_id) = id(&other, &other_key);
+        let same = (&one, &one_key) == (&other, &other_key);
+        prop_assert_eq!(one_id == other_id, same);
+        prop_assert_eq!(one_item["pk"] == other_item["pk"], one == other);
+        prop_assert_eq!(one_item == other_item, same);
+        Ok(())
+    });
+}
+
+/// JSON texts of objects: any names, any spelling of numbers, escapes and white space, up to some levels.
+fn object_text() -> impl Strategy<Value = String> {
+    let number = prop_oneof![
+        any::<i64>().prop_map(|number| number.to_string()),
+        any::<u64>().prop_map(|number| format!("{number}00000")),
+        (any::<i32>(), 0_u32..1_000_000).prop_map(|(whole, part)| format!("{whole}.{part}")),
+        (0_i32..1000, -300_i32..300).prop_map(|(whole, exponent)| format!("{whole}.0E{exponent:+}")),
+        Just("-0".to_owned()),
+        Just("1.0".to_owned()),
+    ];
+    let string = any::<String>().prop_map(|text| {
+        let text = serde_json::to_string(&text).unwrap();
+        // Some characters as escapes, which must stay what they are.
+        text.replace('a', "\\u0061").replace('/', "\\/")
+    });
+    let leaf = prop_oneof![
+        Just("null".to_owned()),
+        Just("true".to_owned()),
+        Just("false".to_owned()),
+        number,
+        string.clone(),
+    ];
+    let space = prop_oneof![Just(""), Just(" "), Just("\n\t"), Just("\r\n")];
+    let value = leaf.prop_recursive(5, 40, 6, move |inner| {
+        let members = prop::collection::vec((string.clone(), inner.clone()), 0..6);
+        prop_oneof![
+            (prop::collection::vec(inner, 0..6), space.clone())
+                .prop_map(|(values, space)| format!("[{space}{}]", values.join(&format!("{space},")))),
+            (members, space.clone()).prop_map(|(members, space)| object(&members, space)),
+        ]
+    });
+    let names = any::<String>().prop_map(|text| serde_json::to_string(&text).unwrap());
+    prop::collection::vec((names, value), 0..6).prop_map(|members| object(&members, "\n"))
+}
+
+/// An object of these members, with each name once.
+fn object(members: &[(String, String)], space: &str) -> String {
+    let mut seen = Vec::new();
+    let mut texts = Vec::new();
+    for (name, value) in members {
+        let decoded: String = serde_json::from_str(name).unwrap();
+        let reserved = decoded.ends_with("Verification") || decoded == "securityThresholds";
+        if !reserved && !seen.contains(&decoded) {
+            seen.push(decoded);
+            texts.push(format!("{space}{name}{space}:{value}"));
+        }
+    }
+    format!("{{{}{space}}}", texts.join(","))
+}
+
+/// The answer, the stored item and a replay from the table all have the very bytes that were sent.
+#[test]
+fn configuration_and_steps_of_any_valid_document_come_back_byte_for_byte() {
+    let runtime = runtime();
+    let api = runtime.block_on(Api::start());
+    let steps = prop::collection::vec((object_text(), any::<bool>(), 0_usize..4), 1..5);
+    for_any(&(object_text(), steps, any::<u128>()), |(configuration, steps, key)| {
+        let steps: Vec<_> = steps
+            .iter()
+            .enumerate()
+            .map(|(index, (config, required, step_type))| {
+                let step_type = ["email", "phone", "biometric", "document"][*step_type];
+                let order = index + 1;
+                format!(r#"{{"config" : {config} ,"required":{required},"order": {order}, "stepType":"{step_type}"}}"#)
+            })
+            .collect();
+        let steps = format!("[ {}\n]", steps.join(" ,"));
+        let body = format!(
+            r#"{{"project":"p","type":"login","name":"n", "configuration" : {configuration} ,"steps": {steps} }}"#
+        );
+        let request = Request::create(body).key(&key.to_string());
+        let answer = runtime.block_on(api.send(&request));
+        prop_assert_eq!(answer.status, 201, "{}", answer.text);
+        let expected = format!(r#""configuration":{configuration},"steps":{steps},"client":"#);
+        prop_assert!(answer.text.contains(&expected), "{} in {}", expected, answer.text);
+        let id = answer.json()["data"]["_id"].as_str().unwrap().to_owned();
+        let item = api.engine.item(CLIENT, &id);
+        prop_assert_eq!(&item["configuration"]["S"], configuration.as_str());
+        prop_assert_eq!(&item["steps"]["S"], steps.as_str());
+        let replay = runtime.block_on(api.send(&request));
+        prop_assert_eq!(replay.headers.get("idempotency-replayed").map(String::as_str), Some("true"));
+        prop_assert_eq!(replay.text, answer.text);
+        Ok(())
+    });
+}
+
+/// Any text, or the page's request with a piece cut out of it or put into it.
+fn body() -> impl Strategy<Value = String> {
+    let page = page_request().to_string();
+    let length = page.len();
+    let piece = prop_oneof![
+        any::<String>(),
+        "[\\[\\]{}\",:0-9eE.+\\\\u-]{0,8}",
+        Just("null".to_owned()),
+        Just("\"\\ud800\"".to_owned()),
+    ];
+    prop_oneof![
+        any::<String>(),
+        object_text(),
+        (0..length, 0..64_usize, piece).prop_map(move |(start, cut, piece)| {
+            let end = (start + cut).min(page.len());
+            format!("{}{piece}{}", &page[..start], &page[end..])
+        }),
+    ]
+}
+
+/// Any text, or something near what is expected.
+fn near(expected: &'static [&'static str]) -> impl Strategy<Value = String> {
+    prop_oneof![
+        any::<String>(),
+        prop::sample::select(expected).prop_map(str::to_owned),
+        (prop::sample::select(expected), any::<String>()).prop_map(|(expected, more)| format!("{expected}{more}")),
+        (any::<String>(), prop::sample::select(expected)).prop_map(|(more, expected)| format!("{more}{expected}")),
+    ]
+}
+
+#[test]
+fn no_body_header_query_or_path_makes_a_server_error() {
+    let runtime = runtime();
+    let api = runtime.block_on(Api::start());
+    let headers: BTreeMap<_, _> = [
+        ("authorization", prop_oneof![near(&["Bearer ", "Basic "]), Just(format!("Bearer {}", token(CLIENT)))].boxed()),
+        ("content-type", near(&["application/json", "application/json; charset=utf-8", "text/plain"]).boxed()),
+        ("content-encoding", near(&["gzip", "identity"]).boxed()),
+        ("idempotency-key", near(&["key", "\"key\""]).boxed()),
+    ]
+    .into();
+    let headers: Vec<_> =
+        headers.into_iter().map(|(name, value)| prop::option::weighted(0.3, (Just(name), value))).collect();
+    let request = (
+        body(),
+        any::<bool>(),
+        near(&["/v2/project-flows", "/prod/v2/project-flows", "/v2/project-flows/%zz", "/v2/../v2/project-flows"]),
+        near(&["", "dryRun=true", "dryRun=%zz", "%ff=&&=", "dryRun=true&dryRun=false"]),
+        near(&["POST", "GET"]),
+        headers,
+        // Most of them get past the door, or no body would ever be looked at.
+        (prop::bool::weighted(0.6), prop::bool::weighted(0.6), prop::bool::weighted(0.8)),
+    );
+    for_any(&request, |(body, base64, path, query, method, headers, (plain_path, plain_query, plain_method))| {
+        let mut request = Request::create(body);
+        request.base64 = base64 && !plain_method;
+        if !plain_path {
+            request.path = path;
+        }
+        if !plain_query {
+            request.query = query;
+        }
+        if !plain_method {
+            request.method = method;
+        }
+        for (name, value) in headers.into_iter().flatten() {
+            request = request.header(name, &value);
+        }
+        // Not through the types of `lambda_http`, which refuse some of these.
+        let reply = runtime.block_on(api.reply(&request.event()));
+        let status = reply["statusCode"].as_u64().unwrap();
+        prop_assert!((200..500).contains(&status), "{}", reply);
+        prop_assert!(serde_json::from_str::<Value>(reply["body"].as_str().unwrap()).is_ok(), "{}", reply);
+        Ok(())
+    });
+}
