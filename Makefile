@@ -3,11 +3,13 @@
 CARGO_LAMBDA := 1.9.2
 CFN_LINT     := 1.58.0
 CARGO_DENY   := 0.20.2
+CARGO_FUZZ   := 0.13.2
+CARGO_MUTANTS := 27.1.0
 
 TOOLS := $(CURDIR)/.tools
 export PATH := $(TOOLS)/bin:$(TOOLS)/python/bin:$(PATH)
 
-.PHONY: run test check build bench token
+.PHONY: run test faults check mutants fuzz build bench token
 .DEFAULT_GOAL := run
 
 # The function on this machine, on a local database: PORT=9000 DATABASE_PORT=8000; ONCE=1 stops after the first answer.
@@ -20,6 +22,10 @@ run: $(TOOLS)/cargo-lambda-$(CARGO_LAMBDA)
 test:
 	cargo test
 
+# The table of faults and what comes of each.
+faults:
+	cargo test --test api faults:: -- --nocapture
+
 # What a change must pass beside the tests.
 check: $(TOOLS)/cfn-lint-$(CFN_LINT) $(TOOLS)/cargo-deny-$(CARGO_DENY)
 	cargo fmt --check
@@ -27,6 +33,21 @@ check: $(TOOLS)/cfn-lint-$(CFN_LINT) $(TOOLS)/cargo-deny-$(CARGO_DENY)
 	RUSTDOCFLAGS="--deny warnings" cargo doc --no-deps
 	cfn-lint template.yaml
 	cargo deny check bans licenses sources
+
+# Changes the code in every way that should turn a test red, and names the ways that do not (half an hour).
+mutants: $(TOOLS)/cargo-mutants-$(CARGO_MUTANTS)
+	cargo mutants --jobs 4 --output target
+
+# Attacks each way in for SECONDS; needs a nightly compiler. What is found lands in fuzz/artifacts. There is no unsafe code
+# to sanitize, and without a sanitizer it is twice as fast.
+SECONDS := 60
+FUZZ_TARGETS := event body token headers
+fuzz: $(TOOLS)/cargo-fuzz-$(CARGO_FUZZ)
+	@mkdir -p $(FUZZ_TARGETS:%=fuzz/corpus/%)
+	cargo +nightly fuzz build --sanitizer none
+	$(foreach target,$(FUZZ_TARGETS),cargo +nightly fuzz run --sanitizer none $(target) fuzz/corpus/$(target) \
+	  $(if $(filter event,$(target)),events,fuzz/seeds/$(target)) -- \
+	  -max_total_time=$(SECONDS) -timeout=5 -rss_limit_mb=4096 -print_final_stats=1 &&) true
 
 # The package that Lambda runs: target/lambda/project-flows/bootstrap.zip; ARCH=arm64 for the other processor.
 build: $(TOOLS)/cargo-lambda-$(CARGO_LAMBDA)
@@ -54,7 +75,7 @@ $(TOOLS)/cfn-lint-$(CFN_LINT): | $(TOOLS)/python
 	@python -m pip install --quiet --disable-pip-version-check cfn-lint==$(CFN_LINT)
 	@touch $@
 
-$(TOOLS)/cargo-deny-$(CARGO_DENY):
-	@echo "==> building cargo-deny $(CARGO_DENY) into .tools (a few minutes, once)"
-	@cargo install --quiet --locked --root $(TOOLS) cargo-deny@$(CARGO_DENY)
+$(TOOLS)/cargo-%:
+	@echo "==> building cargo-$* into .tools (a few minutes, once)"
+	@cargo install --quiet --locked --root $(TOOLS) cargo-$(subst -,@,$*)
 	@touch $@

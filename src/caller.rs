@@ -9,6 +9,7 @@ use aws_lc_rs::rsa::PublicKeyComponents;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, ED25519, ParsedPublicKey};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::jwk::{AlgorithmParameters, Jwk, PublicKeyUse};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use serde::Deserialize;
@@ -103,7 +104,7 @@ impl Authenticator {
         let token = token.trim_matches(' ');
         let key = self.key(token)?;
         let claims = jsonwebtoken::decode::<Box<RawValue>>(token, &key.decoding, &key.validation)
-            .map_err(|error| error.to_string())?
+            .map_err(|error| reason(&error))?
             .claims;
         let claims =
             json::read_object(claims.get().as_bytes()).map_err(|problem| format!("claims: {}", problem.error))?;
@@ -157,6 +158,14 @@ impl Key {
         validation.leeway = CLOCK_LEEWAY;
         validation.validate_nbf = true;
         Ok(Some(Self { id: jwk.common.key_id, decoding, validation }))
+    }
+}
+
+/// Why a token was refused, without what the token says.
+fn reason(error: &jsonwebtoken::errors::Error) -> String {
+    match error.kind() {
+        ErrorKind::Json(_) | ErrorKind::Utf8(_) | ErrorKind::Base64(_) => "unreadable".to_owned(),
+        _ => error.to_string(),
     }
 }
 

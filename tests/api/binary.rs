@@ -19,7 +19,7 @@ use crate::support::{Answer, Engine, JWKS, Request, page_request};
 
 /// Lambda's Runtime API: hands out events, takes answers.
 /// ("Using the Lambda runtime API for custom runtimes" in the AWS Lambda Developer Guide.)
-struct RuntimeApi {
+pub struct RuntimeApi {
     address: String,
     events: mpsc::UnboundedSender<String>,
     answers: mpsc::UnboundedReceiver<(String, String)>,
@@ -47,7 +47,7 @@ async fn answer(State(shared): State<Shared>, Path((_, kind)): Path<(String, Str
 }
 
 impl RuntimeApi {
-    async fn start() -> Self {
+    pub async fn start() -> Self {
         let (events, receiver) = mpsc::unbounded_channel();
         let (sender, answers) = mpsc::unbounded_channel();
         let shared = Shared { events: Arc::new(tokio::sync::Mutex::new(receiver)), answers: sender };
@@ -61,47 +61,56 @@ impl RuntimeApi {
         Self { address, events, answers }
     }
 
-    async fn invoke(&mut self, event: &str) -> (String, String) {
+    pub async fn invoke(&mut self, event: &str) -> (String, String) {
         self.events.send(event.to_owned()).unwrap();
         tokio::time::timeout(Duration::from_secs(30), self.answers.recv()).await.expect("an answer in time").unwrap()
     }
 }
 
 /// The function as a process, killed when the test ends.
-struct Process(Child, Arc<Mutex<String>>);
+pub struct Process(Child, Arc<Mutex<String>>);
 
 impl Process {
-    fn start(variables: &[(&str, &str)]) -> Self {
+    pub fn start(variables: &[(&str, &str)]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_project-flows"))
             .env_clear()
             .envs(variables.iter().copied())
             .stdout(Stdio::piped())
-            .stderr(Stdio::null())
+            .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        let mut stdout = child.stdout.take().unwrap();
         let log = Arc::new(Mutex::new(String::new()));
-        let shared = Arc::clone(&log);
-        std::thread::spawn(move || {
-            let mut bytes = [0; 4096];
-            while let Ok(count @ 1..) = stdout.read(&mut bytes) {
-                shared.lock().unwrap().push_str(&String::from_utf8_lossy(&bytes[..count]));
-            }
-        });
+        collect(child.stdout.take().unwrap(), Arc::clone(&log));
+        collect(child.stderr.take().unwrap(), Arc::clone(&log));
         Self(child, log)
     }
 
+    /// All that it has written so far.
+    pub fn output(&self) -> String {
+        self.1.lock().unwrap().clone()
+    }
+
     /// The lines of the log, once there are `count`.
-    async fn log(&self, count: usize) -> Vec<Value> {
+    pub async fn log(&self, count: usize) -> Vec<Value> {
         for _ in 0..1_000 {
-            let log = self.1.lock().unwrap().clone();
+            let log = self.output();
             if log.matches('\n').count() >= count {
                 return log.lines().map(|line| serde_json::from_str(line).expect("a line of JSON")).collect();
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
-        panic!("expected {count} lines, found {:?}", self.1.lock().unwrap());
+        panic!("expected {count} lines, found {:?}", self.output());
     }
+}
+
+/// Adds all that comes out of a process to its log.
+fn collect(mut output: impl Read + Send + 'static, log: Arc<Mutex<String>>) {
+    std::thread::spawn(move || {
+        let mut bytes = [0; 4096];
+        while let Ok(count @ 1..) = output.read(&mut bytes) {
+            log.lock().unwrap().push_str(&String::from_utf8_lossy(&bytes[..count]));
+        }
+    });
 }
 
 impl Drop for Process {
@@ -111,7 +120,7 @@ impl Drop for Process {
     }
 }
 
-fn lambda<'a>(runtime: &'a RuntimeApi, engine: &'a Engine) -> Vec<(&'a str, &'a str)> {
+pub fn lambda<'a>(runtime: &'a RuntimeApi, engine: &'a str) -> Vec<(&'a str, &'a str)> {
     vec![
         ("AWS_LAMBDA_RUNTIME_API", &runtime.address),
         ("AWS_LAMBDA_FUNCTION_NAME", "f"),
@@ -120,7 +129,7 @@ fn lambda<'a>(runtime: &'a RuntimeApi, engine: &'a Engine) -> Vec<(&'a str, &'a 
         ("AWS_REGION", "us-east-1"),
         ("AWS_ACCESS_KEY_ID", "local"),
         ("AWS_SECRET_ACCESS_KEY", "local"),
-        ("AWS_ENDPOINT_URL_DYNAMODB", &engine.url),
+        ("AWS_ENDPOINT_URL_DYNAMODB", engine),
         ("TABLE_NAME", engine::TABLE),
         ("JWKS", JWKS),
     ]
@@ -130,7 +139,7 @@ fn lambda<'a>(runtime: &'a RuntimeApi, engine: &'a Engine) -> Vec<(&'a str, &'a 
 async fn the_binary_answers_events_and_logs_one_line_for_each() {
     let engine = Engine::start().await;
     let mut runtime = RuntimeApi::start().await;
-    let process = Process::start(&lambda(&runtime, &engine));
+    let process = Process::start(&lambda(&runtime, &engine.url));
     let request = Request::create(page_request());
 
     let (kind, first) = runtime.invoke(&request.event().to_string()).await;
@@ -155,7 +164,7 @@ async fn the_binary_answers_events_and_logs_one_line_for_each() {
     assert_eq!((created.get("code"), &refused["code"]), (None, &Value::from("MISSING_TOKEN")));
     let token = request.headers["authorization"].strip_prefix("Bearer ").unwrap();
     for secret in [token, "Complete Onboarding Flow", "verificationCode", "dGhpcyBrZXk"] {
-        assert!(!process.1.lock().unwrap().contains(secret), "{secret} is in the log");
+        assert!(!process.output().contains(secret), "{secret} is in the log");
     }
 }
 
@@ -163,7 +172,7 @@ async fn the_binary_answers_events_and_logs_one_line_for_each() {
 async fn an_event_of_another_kind_is_an_error_to_the_runtime_and_the_next_is_answered() {
     let engine = Engine::start().await;
     let mut runtime = RuntimeApi::start().await;
-    let _process = Process::start(&lambda(&runtime, &engine));
+    let _process = Process::start(&lambda(&runtime, &engine.url));
 
     for event in ["5", "null", r#"{"headers": 5}"#, r#"{"body": {}}"#, "not JSON", ""] {
         let (kind, body) = runtime.invoke(event).await;
@@ -181,7 +190,7 @@ async fn an_event_of_another_kind_is_an_error_to_the_runtime_and_the_next_is_ans
 async fn an_empty_endpoint_is_as_good_as_none() {
     let engine = Engine::start().await;
     let mut runtime = RuntimeApi::start().await;
-    let mut variables = lambda(&runtime, &engine);
+    let mut variables = lambda(&runtime, &engine.url);
     variables.retain(|(name, _)| *name != "AWS_ENDPOINT_URL_DYNAMODB");
     variables.extend([("AWS_ENDPOINT_URL_DYNAMODB", ""), ("AWS_ENDPOINT_URL", &engine.url)]);
     let _process = Process::start(&variables);
@@ -195,7 +204,7 @@ async fn an_empty_endpoint_is_as_good_as_none() {
 async fn the_binary_does_not_start_without_its_settings() {
     let engine = Engine::start().await;
     let runtime = RuntimeApi::start().await;
-    let all = lambda(&runtime, &engine);
+    let all = lambda(&runtime, &engine.url);
     for (missing, sentence) in [
         ("TABLE_NAME", "TABLE_NAME: expected the name of the table, found nothing"),
         ("JWKS", "JWKS: expected the keys that verify tokens, a JWK Set (RFC 7517), found nothing"),

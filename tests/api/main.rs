@@ -19,4 +19,5 @@ mod json;
 mod model;
 mod projects;
 mod properties;
+mod secrets;
 mod settings;

@@ -1,0 +1,29 @@
+//! Any bytes as the event: it is refused by the runtime, or answered without a server error.
+
+#![no_main]
+
+use std::sync::LazyLock;
+
+use libfuzzer_sys::fuzz_target;
+use project_flows::caller::Authenticator;
+use project_flows::command::Command;
+use project_flows::event::Event;
+use project_flows::reply::Reply;
+
+static AUTHENTICATOR: LazyLock<Authenticator> = LazyLock::new(|| {
+    Authenticator::new(include_str!("../../examples/jwks.json"), None, None, "clientId").expect("usable keys")
+});
+
+fuzz_target!(|bytes: &[u8]| {
+    let Ok(event) = serde_json::from_slice::<Event>(bytes) else { return };
+    let caller = AUTHENTICATOR.authenticate(event.headers().authorization.as_deref()).map(|_| ());
+    // What comes after the door, for events that do not get in too.
+    let command = Command::parse(&event).map(|_| ());
+    for error in [caller, command].into_iter().filter_map(Result::err) {
+        assert!(error.status() < 500, "{error:?}");
+        let reply = Reply::new(&Err(error), &event, event.request_id().unwrap_or("id"));
+        let reply = serde_json::to_value(&reply).expect("a response");
+        let body = reply["body"].as_str().expect("a body");
+        serde_json::from_str::<serde_json::Value>(body).expect("a body of JSON");
+    }
+});

@@ -1,0 +1,117 @@
+//! What is put into tokens, bodies, keys, stored items and the database's own messages is in no line of the log, and
+//! what the caller has not sent in a body is in no answer.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::{Value, json};
+
+use crate::binary::{Process, RuntimeApi, lambda};
+use crate::engine;
+use crate::proxy::{Fault, Loss, Proxy, When};
+use crate::support::{Answer, CLIENT, Engine, JWKS, Request, now, page_request, page_request_with, signed};
+
+/// A word that stands nowhere else.
+const CANARY: &str = "canary7f3a";
+
+/// A token of these parts, without a signature.
+fn forged(header: &Value, claims: &Value) -> String {
+    let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
+    format!("Bearer {}.{}.{}", part(header), part(claims), URL_SAFE_NO_PAD.encode(CANARY))
+}
+
+/// Requests with the canary wherever a caller can put one.
+fn requests() -> Vec<Request> {
+    let token = signed(&json!({ "clientId": CLIENT, "exp": now() + 600, "secret": CANARY }));
+    let request = |body: Value| Request::create(body).header("authorization", &format!("Bearer {token}"));
+    let page = || request(page_request());
+    let mut requests = vec![
+        page(),
+        page().header("authorization", &format!("Bearer {CANARY}")),
+        page().header("authorization", CANARY),
+        page().header("authorization", &format!("Bearer {token}{CANARY}")),
+        page().header(
+            "authorization",
+            &format!("Bearer {}", signed(&json!({ "clientId": format!("{CANARY} "), "exp": 1 }))),
+        ),
+        page().header("authorization", &forged(&json!({ "alg": CANARY, "kid": "development" }), &json!({}))),
+        page().header(
+            "authorization",
+            &forged(&json!({ "alg": "HS256", "kid": "development", "typ": [CANARY] }), &json!({})),
+        ),
+        page().header("authorization", &format!("Bearer {}", signed(&json!({ "exp": CANARY })))),
+        page().header("authorization", &format!("Bearer {}", signed(&json!([CANARY])))),
+        page().header("content-type", CANARY),
+        page().header("content-encoding", CANARY),
+        page().query(&format!("{CANARY}=true")),
+        page().query(&format!("dryRun={CANARY}")),
+        page().key(&format!("{CANARY} {CANARY}")),
+        page().key(CANARY),
+        page().key(CANARY),
+        request(page_request_with("name", json!(CANARY))).key(CANARY),
+        request(page_request_with("name", json!(CANARY))),
+        request(page_request_with("configuration", json!({ CANARY: CANARY }))),
+        request(page_request_with("description", json!(CANARY))),
+        request(page_request_with("type", json!(CANARY))),
+        request(page_request_with("project", json!(format!("{CANARY} ")))),
+        request(page_request_with("steps", json!([{ "stepType": CANARY, CANARY: 1 }]))),
+        request(page_request_with(CANARY, json!(CANARY))),
+        Request { body: Some(format!("{{\"a\": \"{CANARY}")), ..page() },
+        Request { body: Some(format!("{{\"{CANARY}\": 1, \"{CANARY}\": 2}}")), ..page() },
+        Request { base64: true, body: Some(format!("%{CANARY}")), ..page() },
+    ];
+    for path in ["/v2/canary7f3a", "/canary7f3a/v2/project-flows"] {
+        requests.push(Request { path: path.to_owned(), ..page() });
+    }
+    requests.push(Request { method: CANARY.to_owned(), ..page() });
+    requests
+}
+
+#[tokio::test]
+async fn no_secret_is_in_a_log_line_or_in_an_answer_that_does_not_owe_it() {
+    let engine = Engine::start().await;
+    let proxy = Proxy::start(&engine.url).await;
+    let mut runtime = RuntimeApi::start().await;
+    let process = Process::start(&lambda(&runtime, &proxy.url));
+    let mut lines = 0;
+
+    for request in requests() {
+        let (kind, answer) = runtime.invoke(&request.event().to_string()).await;
+        assert_eq!(kind, "response");
+        lines += 1;
+        let owed = request.body.as_ref().is_some_and(|body| body.contains(CANARY));
+        assert!(owed || !answer.contains(CANARY), "{answer}");
+    }
+    // A stored flow that cannot be read, and whatever the database may say.
+    let request = Request::create(page_request()).key("stored");
+    let (_, first) = runtime.invoke(&request.event().to_string()).await;
+    let id = Answer::read(&first, true).json()["data"]["_id"].as_str().unwrap().to_owned();
+    let mut item = engine.item(CLIENT, &id);
+    item["name"]["S"] = json!(CANARY);
+    item["steps"]["S"] = json!(format!("{{{CANARY}"));
+    engine.put(engine::TABLE, &item);
+    let faults = [
+        Fault::None,
+        Fault::Error(400, "ValidationException", CANARY),
+        Fault::Error(400, "AccessDeniedException", CANARY),
+        Fault::Error(400, "ThrottlingException", CANARY),
+        Fault::Error(500, "InternalServerError", CANARY),
+        Fault::Lost(When::AfterCommit, Loss::Garbage),
+        Fault::Lost(When::AfterCommit, Loss::Close),
+        Fault::Lost(When::AfterCommit, Loss::Cut),
+    ];
+    lines += 1 + faults.len();
+    for fault in faults {
+        proxy.heal();
+        proxy.fail("PutItem", &vec![fault.clone(); 3]);
+        let (_, answer) = runtime.invoke(&request.event().to_string()).await;
+        assert!(Answer::read(&answer, true).status >= 500, "{fault:?}: {answer}");
+        assert!(!answer.contains(CANARY), "{fault:?}: {answer}");
+    }
+
+    assert_eq!(process.log(lines).await.len(), lines, "one line a request");
+    let output = process.output();
+    let secret = serde_json::from_str::<Value>(JWKS).unwrap()["keys"][0]["k"].as_str().unwrap().to_owned();
+    for word in [CANARY, &secret, "AWS_SECRET", "Bearer"] {
+        assert!(!output.contains(word), "{word} is in the log: {output}");
+    }
+}
