@@ -8,7 +8,7 @@ use percent_encoding::percent_decode_str;
 
 use crate::error::{Cause, Code, Error, Problem};
 use crate::event::{Body, Event, Headers, Query};
-use crate::flow::{Content, Fingerprint, IdempotencyKey};
+use crate::flow::{Content, Fingerprint, IdempotencyKey, Once};
 use crate::json;
 
 /// The largest body, in bytes: 256 KiB, which leaves room for the rest of an item (400 KB).
@@ -26,15 +26,6 @@ pub enum Command {
         /// Create it once for ever, however often it is sent.
         once: Option<Once>,
     },
-}
-
-/// What `Idempotency-Key` asks for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Once {
-    /// The key.
-    pub key: IdempotencyKey,
-    /// What was sent with it.
-    pub fingerprint: Fingerprint,
 }
 
 /// The paths that have operations, without what stands before them.

@@ -287,6 +287,12 @@ impl Error {
     }
 }
 
+impl From<Cause> for Error {
+    fn from(cause: Cause) -> Self {
+        Self::Internal(cause)
+    }
+}
+
 impl From<Problem> for Error {
     fn from(problem: Problem) -> Self {
         Self::Invalid(problem.into())

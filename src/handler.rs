@@ -12,7 +12,7 @@ use crate::caller::{Authenticator, Caller};
 use crate::command::Command;
 use crate::error::{Cause, Error};
 use crate::event::Event;
-use crate::flow::{Flow, FlowId, WriteToken};
+use crate::flow::Flow;
 use crate::reply::{Outcome, Reply};
 use crate::store::{Creation, Store};
 
@@ -65,15 +65,7 @@ impl Handler {
     async fn store(&self, caller: &Caller, command: Command) -> Result<Outcome, Error> {
         match command {
             Command::Create { content, dry_run, once } => {
-                let (id, proof) = match once {
-                    None => (FlowId::random().map_err(Error::Internal)?, None),
-                    Some(once) => {
-                        let token = WriteToken::random().map_err(Error::Internal)?;
-                        (FlowId::of_key(&caller.client, &once.key), Some((token, once.fingerprint)))
-                    }
-                };
-                let mut flow = Flow::create(id, caller.client.clone(), SystemTime::now(), content);
-                (flow.write_token, flow.fingerprint) = proof.unzip();
+                let flow = Flow::create(caller.client.clone(), SystemTime::now(), content, once)?;
                 if dry_run {
                     self.store.check_project(&flow).await?;
                     return Ok(Outcome::WouldCreate(flow));

@@ -8,7 +8,8 @@ use std::collections::HashMap;
 use aws_sdk_dynamodb::types::AttributeValue;
 
 use crate::error::Cause;
-use crate::flow::{Client, Flow, FlowId, ProjectId};
+use crate::flow::content::ProjectId;
+use crate::flow::{Client, Flow, FlowId};
 
 /// The attribute that every item has: a condition on it tells whether the item exists.
 pub const PARTITION_KEY: &str = "pk";

@@ -14,7 +14,7 @@
 //! | [`caller`] | 1: bearer token → [`caller::Caller`] |
 //! | [`command`] | 2: method, path, query and body → [`command::Command`] |
 //! | [`json`] | the strict reader that parsing uses |
-//! | [`flow`] | the domain: a wrong value cannot be built |
+//! | [`flow`] | the domain: a wrong value cannot be built; [`flow::content`] has the rules for what is sent |
 //! | [`store`] | 3: conditional writes and consistent reads |
 //! | [`item`] | flow ⇄ item of the table |
 //! | [`error`] | every way to fail |

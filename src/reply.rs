@@ -12,6 +12,7 @@ use serde_json::value::RawValue;
 use crate::error::{Error, Problem};
 use crate::event::Event;
 use crate::flow::Flow;
+use crate::flow::content::Description;
 
 /// What a request led to.
 #[derive(Debug, Clone)]
@@ -137,7 +138,7 @@ impl<'flow> Document<'flow> {
             status: flow.status.as_str(),
             version: flow.version,
             name: content.name.as_str(),
-            description: content.description.as_ref().map(super::flow::Description::as_str),
+            description: content.description.as_ref().map(Description::as_str),
             configuration: content.configuration.as_raw(),
             steps: content.steps.as_raw(),
             client: flow.client.as_str(),

@@ -101,12 +101,17 @@ impl Store {
             None => self.put(flow, &attempts).await,
             Some(projects) => self.put_for_project(flow, projects, &attempts).await,
         };
-        match written {
+        let creation = match written {
             Ok(Written::Now) => Ok(Creation::Created),
             Ok(Written::Before(item)) => self.whose(flow, item).await,
             Err(error) if attempts.any_unanswered() => self.settle(flow, &error).await,
             Err(error) => Err(error),
-        }
+        };
+        creation.map_err(|error| match error {
+            // Something was perhaps written, and could not be read.
+            Error::TemporarilyUnavailable(cause) if attempts.any_unanswered() => Error::OutcomeUnknown(cause),
+            error => error,
+        })
     }
 
     /// Whether `flow` could be created as far as its project goes.

@@ -259,6 +259,8 @@ async fn a_lost_answer_to_a_flow_that_has_moved_on_is_still_ours() {
     assert_eq!((again.status, &again.text), (201, &first.text));
     proxy.fail("GetItem", &always(unsent(Loss::Close)));
     send(&handler, &request).await.expect(503, UNAVAILABLE);
+    proxy.fail("PutItem", &[lost(Loss::Close)]);
+    send(&handler, &request).await.expect(503, UNKNOWN);
 }
 
 #[tokio::test]

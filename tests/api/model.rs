@@ -115,13 +115,11 @@ impl Create {
 
     fn commit(&self, state: &mut State, call: Call) -> Told {
         let content = self.contents[call.client];
-        match state.table.get(&self.id(call)) {
-            Some(stored) => self.whose(call, *stored),
-            None => {
-                state.table.insert(self.id(call), Stored { content, writer: call });
-                Told::Created
-            }
+        if let Some(stored) = state.table.get(&self.id(call)) {
+            return self.whose(call, *stored);
         }
+        state.table.insert(self.id(call), Stored { content, writer: call });
+        Told::Created
     }
 }
 
