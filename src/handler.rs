@@ -56,8 +56,7 @@ impl Handler {
     /// Parse and store, before Lambda would end the function without an answer.
     async fn carry_out(&self, caller: &Caller, event: &Event, deadline: SystemTime) -> Result<Outcome, Error> {
         let command = Command::parse(event)?;
-        let left = deadline.duration_since(SystemTime::now() + ANSWER_TIME).unwrap_or_default();
-        tokio::time::timeout(left, self.store(caller, command))
+        tokio::time::timeout(time_left(deadline), self.store(caller, command))
             .await
             .unwrap_or_else(|_| Err(Error::OutcomeUnknown(Cause::new("no outcome before the deadline"))))
     }
@@ -79,8 +78,15 @@ impl Handler {
     }
 }
 
-/// What is left for the answer when the time for the outcome is over.
-const ANSWER_TIME: Duration = Duration::from_millis(200);
+/// How long the outcome may take, so that the answer is in time.
+fn time_left(deadline: SystemTime) -> Duration {
+    /// What is left for the answer itself.
+    const ANSWER: Duration = Duration::from_millis(200);
+    /// The function's time in template.yaml, for a deadline that is none: `cargo lambda watch` gives one in 1970.
+    const FUNCTION: Duration = Duration::from_secs(10);
+
+    deadline.duration_since(SystemTime::now()).unwrap_or(FUNCTION).saturating_sub(ANSWER)
+}
 
 /// One line a request: never a body or a token.
 fn log(

@@ -341,6 +341,18 @@ async fn an_answer_comes_before_the_deadline_of_the_runtime() {
     }
 }
 
+#[tokio::test]
+async fn a_deadline_that_is_past_is_none() {
+    let engine = Engine::start().await;
+    let handler = handler(&engine.url).await;
+    let mut context = lambda_http::Context::default();
+    // What `cargo lambda watch` gives: ten minutes after the beginning of 1970.
+    context.deadline = 600_000;
+    let event = serde_json::from_value(Request::create(page_request()).event()).unwrap();
+    let reply = handler.handle(lambda_http::LambdaEvent::new(event, context)).await.unwrap();
+    assert_eq!(reply.status(), 201);
+}
+
 /// What a lost answer costs; printed, not judged: the machine is shared.
 #[tokio::test]
 async fn a_lost_answer_costs_one_more_attempt() {
