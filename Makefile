@@ -16,7 +16,7 @@ export PATH := $(TOOLS)/bin:$(TOOLS)/python/bin:$(PATH)
 run: $(TOOLS)/cargo-lambda-$(CARGO_LAMBDA)
 	@echo "==> building the local database (a minute or two the first time)"
 	@cargo build --quiet --example local
-	@PORT=$(PORT) DATABASE_PORT=$(DATABASE_PORT) target/debug/examples/local serve $(if $(ONCE),--once)
+	@PORT=$(PORT) DATABASE_PORT=$(DATABASE_PORT) exec target/debug/examples/local serve $(if $(ONCE),--once)
 
 # Everything, against a real engine in process.
 test:
