@@ -151,9 +151,13 @@ async fn the_binary_answers_events_and_logs_one_line_for_each() {
     let (_, second) = runtime.invoke(&request.clone().without("authorization").event().to_string()).await;
     Answer::read(&second, true).expect(401, "MISSING_TOKEN");
 
-    let lines = process.log(2).await;
-    assert_eq!(lines.len(), 2, "{lines:?}");
-    let [created, refused] = &lines[..] else { unreachable!() };
+    let (_, third) = runtime.invoke(&request.clone().header("authorization", "Basic x").event().to_string()).await;
+    Answer::read(&third, true).expect(401, "INVALID_TOKEN");
+
+    let lines = process.log(3).await;
+    let [created, refused, invalid] = &lines[..] else { panic!("expected a line for each, found {lines:?}") };
+    assert_eq!((created.get("cause"), refused.get("cause")), (None, None));
+    assert_eq!(invalid["cause"], "another scheme than bearer");
     assert_eq!(created["request.id"], "gateway-request-id");
     assert_eq!(created["http.route"], "/v2/project-flows");
     assert_eq!(created["http.status"], 201);
