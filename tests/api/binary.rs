@@ -15,7 +15,8 @@ use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
 use crate::engine;
-use crate::support::{Answer, Engine, JWKS, Request, page_request};
+use crate::proxy::Proxy;
+use crate::support::{Answer, Engine, JWKS, Request, page_request, sdk};
 
 /// Lambda's Runtime API: hands out events, takes answers.
 /// ("Using the Lambda runtime API for custom runtimes" in the AWS Lambda Developer Guide.)
@@ -187,6 +188,25 @@ async fn an_event_of_another_kind_is_an_error_to_the_runtime_and_the_next_is_ans
     Answer::read(&empty, false).expect(401, "MISSING_TOKEN");
     let (_, answer) = runtime.invoke(&Request::create(page_request()).event().to_string()).await;
     assert_eq!(Answer::read(&answer, true).status, 201);
+}
+
+#[tokio::test]
+async fn the_connection_to_the_table_is_open_before_the_first_event() {
+    let engine = Engine::start().await;
+    let proxy = Proxy::start(&engine.url).await;
+    let mut runtime = RuntimeApi::start().await;
+    let _process = Process::start(&lambda(&runtime, &proxy.url));
+
+    let (_, answer) = runtime.invoke(&Request::create(page_request()).event().to_string()).await;
+
+    assert_eq!(Answer::read(&answer, true).status, 201);
+    assert_eq!((proxy.calls("GetItem"), proxy.calls("PutItem")), (1, 1));
+    assert_eq!(proxy.connections(), 1);
+    // The read that opens it is one that the table takes, and finds nothing.
+    let client = aws_sdk_dynamodb::Client::new(&sdk(&engine.url).await);
+    let key = project_flows::item::impossible_key();
+    let read = client.get_item().table_name(engine::TABLE).set_key(Some(key)).send().await.unwrap();
+    assert_eq!(read.item, None);
 }
 
 /// `sam local` hands over an empty variable where the template leaves one out.

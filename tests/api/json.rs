@@ -114,6 +114,22 @@ async fn levels_without_end_are_refused() {
     }
 }
 
+#[test]
+fn texts_of_the_same_value_have_one_canonical_form() {
+    let rows = [
+        (" { } ", "{}"),
+        ("[\n]", "[]"),
+        (r#"{"b": [1.0, "\u0061\/", -0, 1e2], "a": {"": null}}"#, r#"{"a":{"":null},"b":[1.0,"a/",-0,1e2]}"#),
+        ("[[], {}, [{}], {\"x\": []}]", r#"[[],{},[{}],{"x":[]}]"#),
+        ("18446744073709551617", "18446744073709551617"),
+        (r#""\ud83d\ude00 \u000a""#, "\"\u{1F600} \\n\""),
+    ];
+    for (text, canonical) in rows {
+        assert_eq!(project_flows::json::canonical(text).unwrap(), canonical);
+    }
+    assert!(project_flows::json::canonical("{").is_err());
+}
+
 /// Any crate of the build can switch `arbitrary_precision` on for all of it; numbers would then reach the strict
 /// reader as objects with a name of `serde_json`'s own.
 #[test]

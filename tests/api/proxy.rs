@@ -56,6 +56,7 @@ struct Plan {
     /// For each operation, the faults of its next calls in turn.
     faults: BTreeMap<&'static str, VecDeque<Fault>>,
     calls: BTreeMap<String, usize>,
+    connections: usize,
 }
 
 /// A proxy in front of an engine.
@@ -75,6 +76,7 @@ impl Proxy {
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
                 let (engine, plan) = (engine.clone(), Arc::clone(&shared));
+                plan.lock().unwrap().connections += 1;
                 tokio::spawn(async move { serve(client, &engine, &plan).await });
             }
         });
@@ -89,6 +91,11 @@ impl Proxy {
     /// Lets everything pass again.
     pub fn heal(&self) {
         self.plan.lock().unwrap().faults.clear();
+    }
+
+    /// How many connections came.
+    pub fn connections(&self) -> usize {
+        self.plan.lock().unwrap().connections
     }
 
     /// How many calls of `operation` came.
