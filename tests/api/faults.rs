@@ -107,6 +107,7 @@ fn rows() -> Vec<Row> {
         transaction("transaction in progress, once", vec![throttled("TransactionInProgressException")], 201, "", 1),
         transaction("transaction in progress, always", always(throttled("TransactionInProgressException")), 503, UNAVAILABLE, 0),
         transaction("transaction cancelled for another reason", always(Fault::Cancelled(&["ItemCollectionSizeLimitExceeded", "None"])), 500, "INTERNAL_ERROR", 0),
+        transaction("transaction with an item too large", always(Fault::Cancelled(&["ValidationError", "None"])), 413, "FLOW_TOO_LARGE", 0),
         transaction("transaction throttled, always", always(throttled("ThrottlingException")), 503, UNAVAILABLE, 0),
         transaction("transaction denied", always(Fault::Error(400, "AccessDeniedException", "no")), 500, "INTERNAL_ERROR", 0),
     ]

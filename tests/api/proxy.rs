@@ -165,7 +165,12 @@ fn error(status: u16, code: &str, message: &str) -> Vec<u8> {
 }
 
 fn cancelled(codes: &[&str]) -> Vec<u8> {
-    let reasons: Vec<_> = codes.iter().map(|code| format!(r#"{{"Code":"{code}","Message":"{code}"}}"#)).collect();
+    let message = |code: &str| match code {
+        "ValidationError" => "Item size has exceeded the maximum allowed size".to_owned(),
+        other => other.to_owned(),
+    };
+    let reason = |code: &&str| format!(r#"{{"Code":"{code}","Message":"{}"}}"#, message(code));
+    let reasons: Vec<_> = codes.iter().map(reason).collect();
     let kind = "com.amazonaws.dynamodb.v20120810#TransactionCanceledException";
     let reasons = reasons.join(",");
     response(400, &format!(r#"{{"__type":"{kind}","message":"cancelled","CancellationReasons":[{reasons}]}}"#))
