@@ -447,6 +447,17 @@ async fn an_answer_lists_a_thousand_problems_and_says_how_many_there_are() {
 }
 
 #[tokio::test]
+async fn an_order_that_comes_again_is_named() {
+    let api = Api::start().await;
+    let step = json!({ "stepType": "email", "order": 7, "required": true });
+
+    let answer = api.send(&Request::create(page_request_with("steps", json!([step, step])))).await;
+
+    assert_eq!(answer.json()["error"], "expected an order of its own, found 7 again");
+    assert_eq!(answer.json()["details"][0]["path"], "/steps/1/order");
+}
+
+#[tokio::test]
 async fn a_name_is_kept_as_it_was_sent() {
     let api = Api::start().await;
 
