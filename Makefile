@@ -47,7 +47,7 @@ fuzz: $(TOOLS)/cargo-fuzz-$(CARGO_FUZZ)
 	cargo +nightly fuzz build --sanitizer none
 	$(foreach target,$(FUZZ_TARGETS),cargo +nightly fuzz run --sanitizer none $(target) fuzz/corpus/$(target) \
 	  $(if $(filter event,$(target)),events,fuzz/seeds/$(target)) -- \
-	  -max_total_time=$(SECONDS) -max_len=8192 -timeout=5 -rss_limit_mb=4096 -print_final_stats=1 &&) true
+	  -max_total_time=$(SECONDS) -max_len=8192 -timeout=5 -rss_limit_mb=4096 -verbosity=0 -print_final_stats=1 &&) true
 
 # The package that Lambda runs: target/lambda/project-flows/bootstrap.zip; ARCH=arm64 for the other processor.
 build: $(TOOLS)/cargo-lambda-$(CARGO_LAMBDA)
