@@ -39,7 +39,7 @@ mutants: $(TOOLS)/cargo-mutants-$(CARGO_MUTANTS)
 	cargo mutants --jobs 4 --output target
 
 # Attacks each way in for SECONDS; needs a nightly compiler. What is found lands in fuzz/artifacts. There is no unsafe code
-# to sanitize, and without a sanitizer it is twice as fast.
+# to sanitize, and without a sanitizer it is many times as fast.
 SECONDS := 60
 FUZZ_TARGETS := event body token headers
 fuzz: $(TOOLS)/cargo-fuzz-$(CARGO_FUZZ)
