@@ -56,9 +56,13 @@ impl Handler {
     /// Parse and store, before Lambda would end the function without an answer.
     async fn carry_out(&self, caller: &Caller, event: &Event, deadline: SystemTime) -> Result<Outcome, Error> {
         let command = Command::parse(event)?;
+        let late = match command {
+            Command::Create { dry_run: true, .. } => Error::TemporarilyUnavailable,
+            Command::Create { dry_run: false, .. } => Error::OutcomeUnknown,
+        };
         tokio::time::timeout(time_left(deadline), self.store(caller, command))
             .await
-            .unwrap_or_else(|_| Err(Error::OutcomeUnknown(Cause::new("no outcome before the deadline"))))
+            .unwrap_or_else(|_| Err(late(Cause::new("no outcome before the deadline"))))
     }
 
     async fn store(&self, caller: &Caller, command: Command) -> Result<Outcome, Error> {

@@ -63,7 +63,7 @@ pub struct Member<'text> {
 ///
 /// # Errors
 ///
-/// [`Code::InvalidJson`] with line and column (in bytes, both from 1), [`Code::InvalidBody`],
+/// [`Code::InvalidJson`] with line and column as `serde_json` counts them (in bytes), [`Code::InvalidBody`],
 /// [`Code::DuplicateMember`] or [`Code::TooDeep`] with the JSON Pointer of the place: the first one met.
 pub fn read_object(body: &[u8]) -> Result<Vec<Member<'_>>, Problem> {
     let text = std::str::from_utf8(body).map_err(|error| {

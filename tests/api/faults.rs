@@ -343,6 +343,18 @@ async fn an_answer_comes_before_the_deadline_of_the_runtime() {
 }
 
 #[tokio::test]
+async fn a_dry_run_that_is_late_has_written_nothing() {
+    let engine = Engine::start().await;
+    engine.add_projects(&[("project_123456789", CLIENT)]);
+    let proxy = Proxy::start(&engine.url).await;
+    let handler = handler_with_projects(&proxy.url).await;
+    proxy.fail("GetItem", &always(lost(Loss::Hang)));
+    let request = Request::create(page_request()).query("dryRun=true").event();
+    send_before(&handler, &request, Duration::from_millis(700)).await.expect(503, UNAVAILABLE);
+    assert_eq!(engine.items().len(), 0);
+}
+
+#[tokio::test]
 async fn a_deadline_that_is_past_is_none() {
     let engine = Engine::start().await;
     let handler = handler(&engine.url).await;
