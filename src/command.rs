@@ -1,22 +1,57 @@
 //! Station 2, parse: method, path, query and body → [`Command`]. The only routing table.
 
 use std::borrow::Cow;
+use std::str::FromStr;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use percent_encoding::percent_decode_str;
 
-use crate::error::{Cause, Code, Error, Problem};
+use crate::cursor::{FlowCursor, VersionCursor};
+use crate::error::{Cause, Code, Error, Problem, Problems};
+use crate::etag::EntityTags;
 use crate::event::{Body, Event, Headers, Query};
-use crate::flow::{Content, Fingerprint, IdempotencyKey, Once};
-use crate::json;
+use crate::flow::content::{FlowType, ProjectId, unknown_field};
+use crate::flow::{self, Content, Fingerprint, FlowId, IdempotencyKey, Instant, Once, Status, Update};
+use crate::json::{self, Order, pointer_step};
 
 /// The largest body, in bytes: 256 KiB, which leaves room for the rest of an item (400 KB).
 pub const BODY_LIMIT: usize = 256 * 1024;
 
-/// What a request asks for, all of it valid.
+/// The flows of a page of a list, unless `limit` says otherwise, and at most.
+pub const FLOWS_LISTED: (usize, usize) = (10, 100);
+/// The versions of a page of a flow's versions, unless `limit` says otherwise, and at most.
+pub const VERSIONS_LISTED: (usize, usize) = (100, 100);
+
+/// The operations, each with its route: the only routing table.
+const ROUTES: [(Operation, &str); 9] = [
+    (Operation::Create, "POST /v2/project-flows"),
+    (Operation::List, "GET /v2/project-flows"),
+    (Operation::Retrieve, "GET /v2/project-flows/{id}"),
+    (Operation::Update, "PUT /v2/project-flows/{id}"),
+    (Operation::Delete, "DELETE /v2/project-flows/{id}"),
+    (Operation::Versions, "GET /v2/project-flows/{id}/versions"),
+    (Operation::Version, "GET /v2/project-flows/{id}/versions/{version}"),
+    (Operation::Diff, "GET /v2/project-flows/{id}/versions/{version}/diff"),
+    (Operation::Restore, "POST /v2/project-flows/{id}/versions/{version}/restore"),
+];
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Operation {
+    Create,
+    List,
+    Retrieve,
+    Update,
+    Delete,
+    Versions,
+    Version,
+    Diff,
+    Restore,
+}
+
+/// What a request asks for, all of it valid; an update is judged together with the flow that it changes.
 #[derive(Debug, Clone)]
-pub enum Command {
+pub enum Command<'request> {
     /// `POST /v2/project-flows`
     Create {
         /// The flow to create.
@@ -26,83 +61,339 @@ pub enum Command {
         /// Create it once for ever, however often it is sent.
         once: Option<Once>,
     },
+    /// `GET /v2/project-flows`
+    List {
+        /// Which flows.
+        filter: Filter,
+        /// Where the page begins.
+        place: Place,
+        /// The most flows of a page.
+        limit: usize,
+    },
+    /// `GET /v2/project-flows/{id}`
+    Retrieve {
+        /// The flow.
+        id: FlowId,
+        /// `If-None-Match`: the versions that the client has already.
+        known: Option<EntityTags>,
+    },
+    /// `GET /v2/project-flows/{id}?asOf=…`
+    RetrieveAsOf {
+        /// The flow.
+        id: FlowId,
+        /// When the version that is asked for was in force.
+        moment: Instant,
+    },
+    /// `PUT /v2/project-flows/{id}`
+    Update {
+        /// The flow.
+        id: FlowId,
+        /// What to change, and from which version.
+        update: Update<'request>,
+        /// `If-Match`: the versions to change.
+        expected: Option<EntityTags>,
+        /// Only say what it would be changed to.
+        dry_run: bool,
+    },
+    /// `DELETE /v2/project-flows/{id}`
+    Delete {
+        /// The flow.
+        id: FlowId,
+        /// `If-Match`: the versions to delete.
+        expected: Option<EntityTags>,
+    },
+    /// `GET /v2/project-flows/{id}/versions`
+    Versions {
+        /// The flow.
+        id: FlowId,
+        /// Where the page begins.
+        after: Option<VersionCursor>,
+        /// The most versions of a page.
+        limit: usize,
+    },
+    /// `GET /v2/project-flows/{id}/versions/{version}`
+    Version {
+        /// The flow.
+        id: FlowId,
+        /// The version.
+        version: u64,
+    },
+    /// `GET /v2/project-flows/{id}/versions/{version}/diff?from=…`
+    Diff {
+        /// The flow.
+        id: FlowId,
+        /// The version to compare with.
+        from: u64,
+        /// The version that is compared.
+        to: u64,
+    },
+    /// `POST /v2/project-flows/{id}/versions/{version}/restore`
+    Restore {
+        /// The flow.
+        id: FlowId,
+        /// The version to bring back.
+        version: u64,
+        /// `If-Match`: the versions to put it in the place of.
+        expected: Option<EntityTags>,
+    },
 }
 
-/// The paths that have operations, without what stands before them.
-enum Route {
-    Flows,
+/// Which of a client's flows: those that meet every condition given.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// Of this project.
+    pub project: Option<ProjectId>,
+    /// Of this type.
+    pub flow_type: Option<FlowType>,
+    /// With this status.
+    pub status: Option<Status>,
 }
 
-impl Route {
-    /// The route of a path, whatever stage or base path stands before it.
-    ///
-    /// API Gateway leaves the stage on an HTTP API's path, and a custom domain's base path on both kinds', and the
-    /// event does not name the latter.
-    fn find(path: &str) -> Option<Self> {
-        let (before, after) = path.split_once("/v2/project-flows")?;
-        let clean = |segment: &str| {
-            !matches!(segment, "" | "." | "..")
-                && segment.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"$-_.+!*'()".contains(&byte))
-        };
-        let accepted = before.is_empty() || before.strip_prefix('/')?.split('/').all(clean);
-        match (accepted, after) {
-            (true, "") => Some(Self::Flows),
-            (_, _) => None,
-        }
-    }
-
-    /// The route as the log names it.
-    const fn name(&self) -> &'static str {
-        match self {
-            Self::Flows => "/v2/project-flows",
-        }
-    }
+/// Where a page of flows begins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// At the page of this number, from 1.
+    Page(u32),
+    /// After the page before.
+    After(FlowCursor),
 }
 
-impl Command {
-    /// What `event` asks for.
+impl<'request> Command<'request> {
+    /// What `event` asks for; `buffer` holds the body where it came in base64.
     ///
     /// # Errors
     ///
-    /// The first of: an unknown path or method, parameters, key, media type, encoding, size, JSON, content.
-    pub fn parse(event: &Event) -> Result<Self, Error> {
-        match (Route::find(event.path()).ok_or(Error::RouteNotFound)?, event.method()) {
-            (Route::Flows, "POST") => {
-                let dry_run = dry_run(&event.query())?;
-                let key = idempotency_key(event.headers())?;
-                let body = body(event)?;
-                let content = Content::parse(&json::read_object(&body)?)?;
-                let once = key.map(|key| once(key, &body)).transpose()?;
+    /// The first of: an unknown path or method, path, parameters, headers, media type, encoding, size, JSON, content.
+    pub fn parse(event: &'request Event, buffer: &'request mut Vec<u8>) -> Result<Self, Error> {
+        let Target { operation, id, version } = Target::find(event.method(), event.path())?;
+        let (query, headers) = (event.query(), event.headers());
+        let id = || FlowId::parse(id).ok_or(Error::ProjectFlowNotFound);
+        let version = || flow::version(version).ok_or(Error::ProjectFlowNotFound);
+        match operation {
+            Operation::Create => {
+                let dry_run = Parameters::read(&query, &["dryRun"])?.dry_run()?;
+                let key = idempotency_key(headers)?;
+                let body = body(event, buffer)?;
+                let content = Content::parse(&json::read_object(body)?)?;
+                let once = key.map(|key| once(key, body)).transpose()?;
                 Ok(Self::Create { content, dry_run, once })
             }
-            (Route::Flows, _) => Err(Error::MethodNotAllowed { allow: "POST" }),
+            Operation::List => {
+                let parameters = Parameters::read(&query, &["page", "limit", "project", "type", "status", "cursor"])?;
+                let (filter, place) = (parameters.filter()?, parameters.place()?);
+                let limit = parameters.limit(FLOWS_LISTED)?;
+                no_body(event, buffer)?;
+                Ok(Self::List { filter, place, limit })
+            }
+            Operation::Retrieve => {
+                let id = id()?;
+                let moment = Parameters::read(&query, &["asOf"])?.as_of()?;
+                let known = entity_tags(headers.if_none_match.as_deref())?;
+                no_body(event, buffer)?;
+                Ok(match moment {
+                    Some(moment) => Self::RetrieveAsOf { id, moment },
+                    None => Self::Retrieve { id, known },
+                })
+            }
+            Operation::Update => {
+                let id = id()?;
+                let dry_run = Parameters::read(&query, &["dryRun"])?.dry_run()?;
+                let expected = entity_tags(headers.if_match.as_deref())?;
+                let update = Update(json::read_object(body(event, buffer)?)?);
+                Ok(Self::Update { id, update, expected, dry_run })
+            }
+            Operation::Delete => {
+                let id = id()?;
+                Parameters::read(&query, &[])?;
+                let expected = entity_tags(headers.if_match.as_deref())?;
+                no_body(event, buffer)?;
+                Ok(Self::Delete { id, expected })
+            }
+            Operation::Versions => {
+                let id = id()?;
+                let parameters = Parameters::read(&query, &["limit", "cursor"])?;
+                let (after, limit) = (parameters.cursor(VersionCursor::parse)?, parameters.limit(VERSIONS_LISTED)?);
+                no_body(event, buffer)?;
+                Ok(Self::Versions { id, after, limit })
+            }
+            Operation::Version => {
+                let (id, version) = (id()?, version()?);
+                Parameters::read(&query, &[])?;
+                no_body(event, buffer)?;
+                Ok(Self::Version { id, version })
+            }
+            Operation::Diff => {
+                let (id, to) = (id()?, version()?);
+                let from = Parameters::read(&query, &["from"])?.from()?;
+                no_body(event, buffer)?;
+                Ok(Self::Diff { id, from, to })
+            }
+            Operation::Restore => {
+                let (id, version) = (id()?, version()?);
+                Parameters::read(&query, &[])?;
+                let expected = entity_tags(headers.if_match.as_deref())?;
+                no_body(event, buffer)?;
+                Ok(Self::Restore { id, version, expected })
+            }
         }
     }
 
-    /// The route of `event` as the log names it.
-    pub fn route(event: &Event) -> &'static str {
-        Route::find(event.path()).map_or("none", |route| route.name())
+    /// Whether it may write: what came of it is then unknown where there was no answer.
+    pub const fn writes(&self) -> bool {
+        match self {
+            Self::Create { dry_run, .. } | Self::Update { dry_run, .. } => !*dry_run,
+            Self::Delete { .. } | Self::Restore { .. } => true,
+            Self::List { .. }
+            | Self::Retrieve { .. }
+            | Self::RetrieveAsOf { .. }
+            | Self::Versions { .. }
+            | Self::Version { .. }
+            | Self::Diff { .. } => false,
+        }
     }
 }
 
-/// `dryRun`, the only parameter of the operations that write.
-fn dry_run(query: &Query<'_>) -> Result<bool, Problem> {
-    let invalid = |error: String| Problem::new("", Code::InvalidParameters, error);
-    let mut dry_run = None;
-    for (name, value) in parameters(query)? {
-        if name != "dryRun" {
-            return Err(invalid("expected no parameters but dryRun, found another".to_owned()));
+/// The route of `event`, as in `GET /v2/project-flows/{id}`, or `none`.
+pub fn route(event: &Event) -> &'static str {
+    let target = Target::find(event.method(), event.path());
+    let route = target.ok().and_then(|target| ROUTES.iter().find(|(operation, _)| *operation == target.operation));
+    route.map_or("none", |(_, route)| route)
+}
+
+/// What a request is aimed at: an operation, and the parts of its path that differ from flow to flow.
+struct Target<'path> {
+    operation: Operation,
+    /// `{id}`; empty where the route has none.
+    id: &'path str,
+    /// `{version}`; empty where the route has none.
+    version: &'path str,
+}
+
+impl<'path> Target<'path> {
+    fn find(method: &str, path: &'path str) -> Result<Self, Error> {
+        let path = own_path(path).ok_or(Error::RouteNotFound)?;
+        let mut methods = Vec::new();
+        for (operation, route) in ROUTES {
+            let Some((its_method, template)) = route.split_once(' ') else { continue };
+            let Some((id, version)) = matched(template, path) else { continue };
+            if its_method == method {
+                return Ok(Self { operation, id, version });
+            }
+            methods.push(its_method);
         }
-        let value = match value.as_ref() {
-            "true" => true,
-            "false" => false,
-            _ => return Err(invalid("dryRun: expected true or false, found another value".to_owned())),
-        };
-        if dry_run.replace(value).is_some() {
-            return Err(invalid("dryRun: expected it once, found it again".to_owned()));
+        if methods.is_empty() {
+            return Err(Error::RouteNotFound);
+        }
+        Err(Error::MethodNotAllowed { allow: methods.join(", ") })
+    }
+}
+
+/// The path without the stage or base path that may stand before it.
+///
+/// API Gateway leaves the stage on an HTTP API's path, and a custom domain's base path on both kinds', and the event
+/// does not name the latter.
+fn own_path(path: &str) -> Option<&str> {
+    let (before, own) = path.split_at(path.find("/v2/project-flows")?);
+    let accepted = before.is_empty() || before.strip_prefix('/')?.split('/').all(is_plain);
+    accepted.then_some(own)
+}
+
+/// Whether a segment of a path is itself and nothing else: no dots that lead elsewhere, nothing escaped or to be.
+fn is_plain(segment: &str) -> bool {
+    !matches!(segment, "" | "." | "..")
+        && segment.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"$-_.+!*'()".contains(&byte))
+}
+
+/// `{id}` and `{version}` where `path` is as `template` says.
+fn matched<'path>(template: &str, path: &'path str) -> Option<(&'path str, &'path str)> {
+    let (mut id, mut version) = ("", "");
+    let mut segments = path.split('/');
+    for expected in template.split('/') {
+        let segment = segments.next()?;
+        match expected {
+            "{id}" if is_plain(segment) => id = segment,
+            "{version}" if is_plain(segment) => version = segment,
+            _ if expected == segment => {}
+            _ => return None,
         }
     }
-    Ok(dry_run.unwrap_or(false))
+    segments.next().is_none().then_some((id, version))
+}
+
+/// The parameters of a query, each of them known and there once.
+struct Parameters<'event>(Vec<Parameter<'event>>);
+
+impl<'event> Parameters<'event> {
+    fn read(query: &Query<'event>, known: &[&str]) -> Result<Self, Problem> {
+        let parameters = parameters(query)?;
+        for (index, (name, _)) in parameters.iter().enumerate() {
+            if !known.contains(&name.as_ref()) {
+                return Err(invalid(match known {
+                    [] => "expected no parameters, found one".to_owned(),
+                    known => format!("expected no parameters but {}, found another", known.join(", ")),
+                }));
+            }
+            if parameters.iter().take(index).any(|(other, _)| other == name) {
+                return Err(invalid(format!("{name}: expected it once, found it again")));
+            }
+        }
+        Ok(Self(parameters))
+    }
+
+    /// What `read` makes of a parameter, where it is given; `expected` is what it must be.
+    fn get<T>(&self, name: &str, expected: &str, read: impl Fn(&str) -> Option<T>) -> Result<Option<T>, Problem> {
+        let Some((_, value)) = self.0.iter().find(|(one, _)| one == name) else { return Ok(None) };
+        read(value).map(Some).ok_or_else(|| invalid(format!("{name}: expected {expected}, found another value")))
+    }
+
+    fn dry_run(&self) -> Result<bool, Problem> {
+        Ok(self.get("dryRun", "true or false", |value| value.parse().ok())?.unwrap_or(false))
+    }
+
+    fn as_of(&self) -> Result<Option<Instant>, Problem> {
+        self.get("asOf", "an RFC 3339 instant (its + sent as %2B)", Instant::parse)
+    }
+
+    fn from(&self) -> Result<u64, Problem> {
+        let from = self.get("from", "a version, an integer from 1", flow::version)?;
+        from.ok_or_else(|| invalid("from: expected the version to compare with, found nothing".to_owned()))
+    }
+
+    fn limit(&self, (default, most): (usize, usize)) -> Result<usize, Problem> {
+        let limit = |text: &str| integer(text).filter(|limit| (1..=most).contains(limit));
+        Ok(self.get("limit", &format!("an integer from 1 to {most}"), limit)?.unwrap_or(default))
+    }
+
+    fn cursor<T>(&self, parse: impl Fn(&str) -> Option<T>) -> Result<Option<T>, Problem> {
+        self.get("cursor", "the next of a page before", parse)
+    }
+
+    fn place(&self) -> Result<Place, Problem> {
+        let page = |text: &str| integer(text).filter(|page| *page > 0);
+        let page = self.get("page", &format!("an integer from 1 to {}", u32::MAX), page)?;
+        match (page, self.cursor(FlowCursor::parse)?) {
+            (Some(_), Some(_)) => Err(invalid("expected page or cursor, found both".to_owned())),
+            (None, Some(cursor)) => Ok(Place::After(cursor)),
+            (page, None) => Ok(Place::Page(page.unwrap_or(1))),
+        }
+    }
+
+    fn filter(&self) -> Result<Filter, Problem> {
+        Ok(Filter {
+            project: self.get("project", "a project", ProjectId::named)?,
+            flow_type: self.get("type", "login or onboarding", FlowType::named)?,
+            status: self.get("status", &Status::SETTABLE.map(Status::as_str).join(" or "), Status::parse)?,
+        })
+    }
+}
+
+/// The integer that `text` spells, without a sign or leading zeros.
+fn integer<T: FromStr + ToString>(text: &str) -> Option<T> {
+    text.parse::<T>().ok().filter(|number| number.to_string() == text)
+}
+
+fn invalid(error: impl Into<String>) -> Problem {
+    Problem::new("", Code::InvalidParameters, error)
 }
 
 /// A query parameter: its name and its value.
@@ -127,7 +418,6 @@ fn parameters<'event>(query: &Query<'event>) -> Result<Vec<Parameter<'event>>, P
 }
 
 fn decode(text: &str) -> Result<Cow<'_, str>, Problem> {
-    let invalid = |error: &str| Problem::new("", Code::InvalidParameters, error);
     let mut escapes = text.split('%');
     escapes.next();
     let is_escape =
@@ -153,23 +443,43 @@ fn idempotency_key(headers: &Headers) -> Result<Option<IdempotencyKey>, Error> {
 /// A key with what was sent under it, a body that has been read already.
 fn once(key: IdempotencyKey, body: &[u8]) -> Result<Once, Error> {
     let canonical = std::str::from_utf8(body).map_err(|error| error.to_string());
-    let canonical = canonical.and_then(|body| json::canonical(body).map_err(|error| error.to_string()));
+    let canonical = canonical.and_then(|body| json::canonical(body, Order::Sorted).map_err(|error| error.to_string()));
     let canonical = canonical.map_err(|error| Error::Internal(Cause::new(format!("canonical form: {error}"))))?;
     Ok(Once { key, fingerprint: Fingerprint::of(&canonical) })
 }
 
-/// The bytes of the body.
-fn body(event: &Event) -> Result<Cow<'_, [u8]>, Error> {
+/// The entity tags of a header, where it is given.
+fn entity_tags(header: Option<&str>) -> Result<Option<EntityTags>, Error> {
+    header.map(|header| EntityTags::parse(header).ok_or(Error::InvalidEtag)).transpose()
+}
+
+/// The bytes of the body; `buffer` holds them where they came in base64.
+fn body<'request>(event: &'request Event, buffer: &'request mut Vec<u8>) -> Result<&'request [u8], Error> {
     media_type(event.headers())?;
     let body = match event.body() {
-        Body::Text(text) => Cow::Borrowed(text.as_bytes()),
-        Body::Base64(text) => Cow::Owned(STANDARD.decode(text).map_err(|_| Error::InvalidBodyEncoding)?),
+        Body::Text(text) => text.as_bytes(),
+        Body::Base64(text) => {
+            STANDARD.decode_vec(text, buffer).map_err(|_| Error::InvalidBodyEncoding)?;
+            buffer
+        }
     };
     if body.len() > BODY_LIMIT {
         let sentence = format!("expected a body of at most {BODY_LIMIT} bytes, found {}", body.len());
         return Err(Error::FlowTooLarge(sentence));
     }
     Ok(body)
+}
+
+/// Refuses a body that says something, where an operation has none: it would be dropped without a word.
+fn no_body(event: &Event, buffer: &mut Vec<u8>) -> Result<(), Error> {
+    match event.body() {
+        Body::Text("") | Body::Base64("") => Ok(()),
+        Body::Text(_) | Body::Base64(_) => {
+            let members = json::read_object(body(event, buffer)?)?;
+            let problems = members.iter().map(|member| unknown_field(pointer_step(&member.name), &[])).collect();
+            Problems::found(problems).map_or(Ok(()), |problems| Err(problems.into()))
+        }
+    }
 }
 
 /// Refuses anything but JSON in UTF-8 (RFC 8259, 8.1 and 11).

@@ -40,6 +40,12 @@ pub enum Code {
     InvalidConfiguration,
     /// `steps` is missing, or something in it is wrong.
     InvalidSteps,
+    /// `status` is none that a flow can be given.
+    InvalidStatus,
+    /// `version` is none that a flow can have.
+    InvalidVersion,
+    /// A member that cannot be changed is not as it was read.
+    ImmutableField,
     /// A member that the contract does not know.
     UnknownField,
     /// A query parameter is unknown, repeated or malformed.
@@ -60,6 +66,9 @@ impl Code {
             Self::InvalidDescription => "INVALID_DESCRIPTION",
             Self::InvalidConfiguration => "INVALID_CONFIGURATION",
             Self::InvalidSteps => "INVALID_STEPS",
+            Self::InvalidStatus => "INVALID_STATUS",
+            Self::InvalidVersion => "INVALID_VERSION",
+            Self::ImmutableField => "IMMUTABLE_FIELD",
             Self::UnknownField => "UNKNOWN_FIELD",
             Self::InvalidParameters => "INVALID_PARAMETERS",
         }
@@ -78,8 +87,32 @@ impl Code {
             | Self::InvalidDescription
             | Self::InvalidConfiguration
             | Self::InvalidSteps
+            | Self::InvalidStatus
+            | Self::InvalidVersion
+            | Self::ImmutableField
             | Self::UnknownField
             | Self::InvalidParameters => None,
+        }
+    }
+
+    /// The status of an answer whose `message` it is.
+    const fn status(self) -> u16 {
+        match self {
+            Self::ImmutableField => 409,
+            Self::InvalidJson
+            | Self::DuplicateMember
+            | Self::TooDeep
+            | Self::InvalidBody
+            | Self::InvalidProjectId
+            | Self::InvalidFlowType
+            | Self::InvalidName
+            | Self::InvalidDescription
+            | Self::InvalidConfiguration
+            | Self::InvalidSteps
+            | Self::InvalidStatus
+            | Self::InvalidVersion
+            | Self::UnknownField
+            | Self::InvalidParameters => 400,
         }
     }
 }
@@ -144,6 +177,15 @@ impl Problems {
     }
 }
 
+impl IntoIterator for Problems {
+    type Item = Problem;
+    type IntoIter = std::iter::Chain<std::iter::Once<Problem>, std::vec::IntoIter<Problem>>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        std::iter::once(self.first).chain(self.rest)
+    }
+}
+
 impl From<Problem> for Problems {
     fn from(first: Problem) -> Self {
         Self { first, rest: Vec::new() }
@@ -179,7 +221,7 @@ pub enum Error {
     /// The path has operations, but not with this method.
     MethodNotAllowed {
         /// The methods that it has, as in the `Allow` header (RFC 9110, 10.2.1).
-        allow: &'static str,
+        allow: String,
     },
     /// The body is not said to be plain JSON in UTF-8.
     UnsupportedMediaType(String),
@@ -187,13 +229,31 @@ pub enum Error {
     InvalidBodyEncoding,
     /// `Idempotency-Key` is not one.
     InvalidIdempotencyKey,
+    /// `If-Match` or `If-None-Match` has no entity tags.
+    InvalidEtag,
+    /// The caller's client has no such flow, or no such version of it.
+    ProjectFlowNotFound,
+    /// `If-Match` names other versions than the flow is at.
+    PreconditionFailed {
+        /// The version that the flow is at.
+        found: u64,
+    },
+    /// The body was made from another version than the flow is at.
+    VersionConflict {
+        /// The version of the body.
+        expected: u64,
+        /// The version that the flow is at.
+        found: u64,
+    },
+    /// The flow is in use.
+    FlowIsActive,
     /// More bytes than a flow may have; what was expected and what was found.
     FlowTooLarge(String),
     /// The idempotency key was used before, for other content.
     IdempotencyKeyReused,
     /// What was sent breaks the contract.
     Invalid(Problems),
-    /// The database cannot take it now, and nothing was written.
+    /// The database cannot carry it out now, and nothing was written.
     TemporarilyUnavailable(Cause),
     /// The write may or may not have happened.
     OutcomeUnknown(Cause),
@@ -205,10 +265,13 @@ impl Error {
     /// The status of the answer (RFC 9110, 15).
     pub const fn status(&self) -> u16 {
         match self {
-            Self::InvalidBodyEncoding | Self::InvalidIdempotencyKey | Self::Invalid(_) => 400,
+            Self::Invalid(problems) => problems.first.code.status(),
+            Self::InvalidBodyEncoding | Self::InvalidIdempotencyKey | Self::InvalidEtag => 400,
             Self::MissingToken | Self::InvalidToken(_) => 401,
-            Self::RouteNotFound => 404,
+            Self::RouteNotFound | Self::ProjectFlowNotFound => 404,
             Self::MethodNotAllowed { .. } => 405,
+            Self::VersionConflict { .. } | Self::FlowIsActive => 409,
+            Self::PreconditionFailed { .. } => 412,
             Self::FlowTooLarge(_) => 413,
             Self::UnsupportedMediaType(_) => 415,
             Self::IdempotencyKeyReused => 422,
@@ -227,6 +290,10 @@ impl Error {
             Self::UnsupportedMediaType(_) => "UNSUPPORTED_MEDIA_TYPE",
             Self::InvalidBodyEncoding => "INVALID_BODY_ENCODING",
             Self::InvalidIdempotencyKey => "INVALID_IDEMPOTENCY_KEY",
+            Self::InvalidEtag => "INVALID_ETAG",
+            Self::ProjectFlowNotFound => "PROJECT_FLOW_NOT_FOUND",
+            Self::PreconditionFailed { .. } | Self::VersionConflict { .. } => "VERSION_CONFLICT",
+            Self::FlowIsActive => "FLOW_IS_ACTIVE",
             Self::FlowTooLarge(_) => "FLOW_TOO_LARGE",
             Self::IdempotencyKeyReused => "IDEMPOTENCY_KEY_REUSED",
             Self::Invalid(problems) => problems.first().code.as_str(),
@@ -242,7 +309,7 @@ impl Error {
             Self::MissingToken => "expected an Authorization header with a bearer token, found none".into(),
             Self::InvalidToken(_) => "expected a valid bearer token, found one that is not".into(),
             Self::RouteNotFound => "expected the path of an operation, found another".into(),
-            Self::MethodNotAllowed { allow } => format!("expected the method {allow}, found another").into(),
+            Self::MethodNotAllowed { allow } => format!("expected one of the methods {allow}, found another").into(),
             Self::UnsupportedMediaType(found) => {
                 format!("expected application/json in UTF-8 without a content encoding, found {found}").into()
             }
@@ -251,6 +318,15 @@ impl Error {
                 format!("expected an Idempotency-Key of 1 to {KEY_LENGTH} visible ASCII characters, found another")
                     .into()
             }
+            Self::InvalidEtag => "expected * or entity tags such as \"1\", found something else".into(),
+            Self::ProjectFlowNotFound => "expected a project flow of the client, found none".into(),
+            Self::PreconditionFailed { found } => {
+                format!("expected the flow at a version of If-Match, found it at version {found}").into()
+            }
+            Self::VersionConflict { expected, found } => {
+                format!("expected the flow at version {expected}, found it at version {found}").into()
+            }
+            Self::FlowIsActive => "expected a flow that is not active, found one that is: pause it first".into(),
             Self::FlowTooLarge(sentence) => sentence.into(),
             Self::IdempotencyKeyReused => {
                 "expected the content that was sent with this Idempotency-Key before, found other content".into()
@@ -259,7 +335,7 @@ impl Error {
                 let first = problems.first();
                 first.code.fixed_sentence().unwrap_or(&first.error).into()
             }
-            Self::TemporarilyUnavailable(_) => "the flow was not written, please try again".into(),
+            Self::TemporarilyUnavailable(_) => "the request was not carried out, please try again".into(),
             Self::OutcomeUnknown(_) => {
                 "the flow may or may not have been written, please look before trying again".into()
             }
@@ -280,6 +356,11 @@ impl Error {
             | Self::UnsupportedMediaType(_)
             | Self::InvalidBodyEncoding
             | Self::InvalidIdempotencyKey
+            | Self::InvalidEtag
+            | Self::ProjectFlowNotFound
+            | Self::PreconditionFailed { .. }
+            | Self::VersionConflict { .. }
+            | Self::FlowIsActive
             | Self::FlowTooLarge(_)
             | Self::IdempotencyKeyReused
             | Self::Invalid(_) => None,

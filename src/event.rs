@@ -108,8 +108,14 @@ impl Event {
 
     /// The headers that this function reads.
     pub fn headers(&self) -> &Headers {
-        const NONE: &Headers =
-            &Headers { authorization: None, content_type: None, content_encoding: None, idempotency_key: None };
+        const NONE: &Headers = &Headers {
+            authorization: None,
+            content_type: None,
+            content_encoding: None,
+            idempotency_key: None,
+            if_match: None,
+            if_none_match: None,
+        };
         // The headers with all their values are a superset of those with the last value each.
         self.multi_value_headers.as_ref().or(self.headers.as_ref()).unwrap_or(NONE)
     }
@@ -144,6 +150,10 @@ pub struct Headers {
     pub content_encoding: Option<String>,
     /// `Idempotency-Key`.
     pub idempotency_key: Option<String>,
+    /// `If-Match`.
+    pub if_match: Option<String>,
+    /// `If-None-Match`.
+    pub if_none_match: Option<String>,
 }
 
 impl Headers {
@@ -156,6 +166,10 @@ impl Headers {
             Some(&mut self.content_encoding)
         } else if name.eq_ignore_ascii_case("idempotency-key") {
             Some(&mut self.idempotency_key)
+        } else if name.eq_ignore_ascii_case("if-match") {
+            Some(&mut self.if_match)
+        } else if name.eq_ignore_ascii_case("if-none-match") {
+            Some(&mut self.if_none_match)
         } else {
             None
         }

@@ -1,9 +1,10 @@
 //! The domain: project flows and what they are made of. A wrong value cannot be built.
 //!
-//! What a client sends, and the rules for it, stand in [`content`]. How a flow becomes an item is left to
-//! [`crate::item`].
+//! What a client sends, and the rules for it, stand in [`content`]; what may be changed later in [`update`]. How a flow
+//! becomes an item is left to [`crate::item`].
 
 pub mod content;
+pub mod update;
 
 use std::fmt;
 use std::time::SystemTime;
@@ -12,12 +13,14 @@ use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::rand;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
+use time::{OffsetDateTime, UtcOffset};
 
 pub use content::Content;
+pub use update::Update;
 
-use crate::error::Cause;
+use self::content::{Description, FlowType, Json, Name, ProjectId};
+use crate::error::{Cause, Error};
 
 /// The longest client, in characters.
 pub const CLIENT_LENGTH: usize = 128;
@@ -69,8 +72,8 @@ impl FlowId {
         &self.0
     }
 
-    /// The id that a stored flow has.
-    fn stored(text: &str) -> Option<Self> {
+    /// The id of that text, or `None` when it is not one.
+    pub fn parse(text: &str) -> Option<Self> {
         let random = text.strip_prefix(Self::PREFIX)?;
         let well_formed = random.len() == TEXT_LENGTH && random.bytes().all(|byte| ALPHABET.contains(&byte));
         well_formed.then(|| Self(text.to_owned()))
@@ -161,26 +164,68 @@ impl WriteToken {
 pub enum Status {
     /// Created, not yet in use.
     Draft,
+    /// In use.
+    Active,
+    /// Not in use for the time being.
+    Paused,
+    /// Gone, but for its history.
+    Deleted,
 }
 
 impl Status {
+    /// What a client can set.
+    pub const SETTABLE: [Self; 3] = [Self::Draft, Self::Active, Self::Paused];
+
     /// The status as text.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Draft => "draft",
+            Self::Active => "active",
+            Self::Paused => "paused",
+            Self::Deleted => "deleted",
         }
     }
 
-    fn named(text: &str) -> Option<Self> {
-        [Self::Draft].into_iter().find(|one| one.as_str() == text)
+    /// The status of that name, or `None` when a client cannot set it.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::SETTABLE.into_iter().find(|one| one.as_str() == text)
+    }
+
+    fn stored(text: &str) -> Option<Self> {
+        Self::parse(text).or_else(|| (text == Self::Deleted.as_str()).then_some(Self::Deleted))
     }
 }
 
-/// A moment, to the second, in UTC.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// The most digits of a version.
+pub const VERSION_DIGITS: usize = 10;
+
+/// The version that `text` spells: 1 to 10 digits, the first of them not 0.
+pub fn version(text: &str) -> Option<u64> {
+    let version: u64 = text.parse().ok()?;
+    (version > 0 && text.len() <= VERSION_DIGITS && version.to_string() == text).then_some(version)
+}
+
+/// A moment, to the second, in UTC; later ones are greater.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Instant(String);
 
 impl Instant {
+    /// The second of the moment that `text` spells (RFC 3339), or `None` when it spells none.
+    ///
+    /// ```
+    /// # use project_flows::flow::Instant;
+    /// let instant = Instant::parse("2024-01-15T12:30:00.9+02:00").expect("an instant");
+    /// assert_eq!(instant.as_str(), "2024-01-15T10:30:00Z");
+    /// ```
+    pub fn parse(text: &str) -> Option<Self> {
+        let moment = OffsetDateTime::parse(text, &Rfc3339).ok()?;
+        Self::of(moment.checked_to_offset(UtcOffset::UTC)?)
+    }
+
+    fn of(moment: OffsetDateTime) -> Option<Self> {
+        moment.replace_nanosecond(0).ok()?.format(&Rfc3339).ok().map(Self)
+    }
+
     /// The moment in RFC 3339, as in `2024-01-15T10:30:00Z`.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -189,10 +234,8 @@ impl Instant {
 
 impl From<SystemTime> for Instant {
     fn from(time: SystemTime) -> Self {
-        let moment = OffsetDateTime::from(time);
-        let second = moment.replace_nanosecond(0).unwrap_or(moment);
         // Only years past 9999 have no RFC 3339 form.
-        Self(second.format(&Rfc3339).unwrap_or_default())
+        Self::of(OffsetDateTime::from(time)).unwrap_or_else(|| Self(String::new()))
     }
 }
 
@@ -253,6 +296,67 @@ impl Flow {
         })
     }
 
+    /// This flow at its next version.
+    ///
+    /// `updatedAt` never goes back, whatever the clock says, so that one version is in force at each moment.
+    ///
+    /// # Errors
+    ///
+    /// The machine has no random bytes to give.
+    fn next(&self, now: SystemTime, status: Status, content: Content) -> Result<Self, Cause> {
+        Ok(Self {
+            id: self.id.clone(),
+            status,
+            version: self.version + 1,
+            client: self.client.clone(),
+            created_at: self.created_at.clone(),
+            updated_at: self.updated_at.clone().max(now.into()),
+            content,
+            write_token: Some(WriteToken::random()?),
+            fingerprint: self.fingerprint.clone(),
+        })
+    }
+
+    /// This flow, unless it is deleted.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::ProjectFlowNotFound`].
+    pub fn undeleted(&self) -> Result<&Self, Error> {
+        match self.status {
+            Status::Draft | Status::Active | Status::Paused => Ok(self),
+            Status::Deleted => Err(Error::ProjectFlowNotFound),
+        }
+    }
+
+    /// The version that deletes this flow. Its content stays, to be read in its history.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::FlowIsActive`], or the machine has no random bytes to give.
+    pub fn deleted(&self, now: SystemTime) -> Result<Self, Error> {
+        match self.status {
+            Status::Draft | Status::Paused | Status::Deleted => {
+                Ok(self.next(now, Status::Deleted, self.content.clone())?)
+            }
+            Status::Active => Err(Error::FlowIsActive),
+        }
+    }
+
+    /// The version that brings earlier content back. It never switches the flow on or off: the status stays, and a
+    /// deleted flow comes back as a draft.
+    ///
+    /// # Errors
+    ///
+    /// The machine has no random bytes to give.
+    pub fn restored(&self, now: SystemTime, content: Content) -> Result<Self, Cause> {
+        let status = match self.status {
+            Status::Draft | Status::Active | Status::Paused => self.status,
+            Status::Deleted => Status::Draft,
+        };
+        self.next(now, status, content)
+    }
+
     /// The flow that an item holds.
     ///
     /// What was valid when it was written is not judged anew; only what cannot be a flow at all is refused.
@@ -261,17 +365,68 @@ impl Flow {
     ///
     /// The attribute that is missing or unreadable.
     pub fn stored<'item>(attribute: impl Fn(&'static str) -> Option<&'item str>) -> Result<Self, Cause> {
-        let text = |name| text(&attribute, name);
+        let Summary { id, project, flow_type, status, version, name, description, client, created_at, updated_at } =
+            Summary::stored(&attribute)?;
+        let json = |name| Json::stored(text(&attribute, name)?).ok_or_else(|| unreadable(name));
+        let (configuration, steps) = (json("configuration")?, json("steps")?);
         Ok(Self {
-            id: FlowId::stored(text("_id")?).ok_or_else(|| unreadable("_id"))?,
-            status: Status::named(text("status")?).ok_or_else(|| unreadable("status"))?,
+            id,
+            status,
+            version,
+            client,
+            created_at,
+            updated_at,
+            content: Content { project, flow_type, name, description, configuration, steps },
+            write_token: attribute("writeToken").map(|text| WriteToken(text.to_owned())),
+            fingerprint: attribute("fingerprint").map(|text| Fingerprint(text.to_owned())),
+        })
+    }
+}
+
+/// A flow without `configuration` and `steps`, as lists show it.
+#[derive(Debug, Clone)]
+pub struct Summary {
+    /// `_id`
+    pub id: FlowId,
+    /// `project`
+    pub project: ProjectId,
+    /// `type`
+    pub flow_type: FlowType,
+    /// `status`
+    pub status: Status,
+    /// `version`, from 1
+    pub version: u64,
+    /// `name`
+    pub name: Name,
+    /// `description`
+    pub description: Option<Description>,
+    /// `client`
+    pub client: Client,
+    /// `createdAt`
+    pub created_at: Instant,
+    /// `updatedAt`
+    pub updated_at: Instant,
+}
+
+impl Summary {
+    /// The summary of the flow that an item holds.
+    ///
+    /// # Errors
+    ///
+    /// The attribute that is missing or unreadable.
+    pub fn stored<'item>(attribute: &impl Fn(&'static str) -> Option<&'item str>) -> Result<Self, Cause> {
+        let text = |name| text(attribute, name);
+        Ok(Self {
+            id: FlowId::parse(text("_id")?).ok_or_else(|| unreadable("_id"))?,
+            project: ProjectId::stored(text("project")?),
+            flow_type: FlowType::named(text("type")?).ok_or_else(|| unreadable("type"))?,
+            status: Status::stored(text("status")?).ok_or_else(|| unreadable("status"))?,
             version: text("version")?.parse().map_err(|_| unreadable("version"))?,
+            name: Name::stored(text("name")?),
+            description: attribute("description").map(Description::stored),
             client: Client::parse(text("client")?).ok_or_else(|| unreadable("client"))?,
             created_at: Instant(text("createdAt")?.to_owned()),
             updated_at: Instant(text("updatedAt")?.to_owned()),
-            content: Content::stored(&attribute)?,
-            write_token: attribute("writeToken").map(|text| WriteToken(text.to_owned())),
-            fingerprint: attribute("fingerprint").map(|text| Fingerprint(text.to_owned())),
         })
     }
 }

@@ -9,11 +9,13 @@ use std::time::{Duration, Instant, SystemTime};
 use lambda_http::LambdaEvent;
 
 use crate::caller::{Authenticator, Caller};
-use crate::command::Command;
+use crate::command::{Command, route};
+use crate::diff::diff;
 use crate::error::{Cause, Error};
+use crate::etag::EntityTags;
 use crate::event::Event;
-use crate::flow::Flow;
-use crate::reply::{Outcome, Reply};
+use crate::flow::{Client, Flow};
+use crate::reply::{Outcome, Reply, document};
 use crate::store::{Creation, Store};
 
 /// The function: everything that requests share.
@@ -55,31 +57,88 @@ impl Handler {
 
     /// Parse and store, before Lambda would end the function without an answer.
     async fn carry_out(&self, caller: &Caller, event: &Event, deadline: SystemTime) -> Result<Outcome, Error> {
-        let command = Command::parse(event)?;
-        let late = match command {
-            Command::Create { dry_run: true, .. } => Error::TemporarilyUnavailable,
-            Command::Create { dry_run: false, .. } => Error::OutcomeUnknown,
-        };
-        tokio::time::timeout(time_left(deadline), self.store(caller, command))
+        let mut buffer = Vec::new();
+        let command = Command::parse(event, &mut buffer)?;
+        let late = if command.writes() { Error::OutcomeUnknown } else { Error::TemporarilyUnavailable };
+        tokio::time::timeout(time_left(deadline), self.store(&caller.client, command))
             .await
             .unwrap_or_else(|_| Err(late(Cause::new("no outcome before the deadline"))))
     }
 
-    async fn store(&self, caller: &Caller, command: Command) -> Result<Outcome, Error> {
+    async fn store(&self, client: &Client, command: Command<'_>) -> Result<Outcome, Error> {
+        let store = &self.store;
         match command {
             Command::Create { content, dry_run, once } => {
-                let flow = Flow::create(caller.client.clone(), SystemTime::now(), content, once)?;
+                let flow = Flow::create(client.clone(), SystemTime::now(), content, once)?;
                 if dry_run {
-                    self.store.check_project(&flow).await?;
+                    store.check_project(&flow).await?;
                     return Ok(Outcome::WouldCreate(flow));
                 }
-                match self.store.create(&flow).await? {
+                match store.create(&flow).await? {
                     Creation::Created => Ok(Outcome::Created(flow)),
                     Creation::Replayed(first) => Ok(Outcome::Replayed(*first)),
                 }
             }
+            Command::List { filter, place, limit } => {
+                let page = store.list(client, &filter, &place, limit).await?;
+                Ok(Outcome::Flows { page, limit })
+            }
+            Command::Retrieve { id, known } => {
+                let flow = store.newest(client, &id).await?;
+                flow.undeleted()?;
+                let is_known = known.is_some_and(|known| known.match_weakly(flow.version));
+                Ok(if is_known { Outcome::NotModified(flow) } else { Outcome::Newest(flow) })
+            }
+            Command::RetrieveAsOf { id, moment } => Ok(Outcome::Past(store.version_as_of(client, &id, &moment).await?)),
+            Command::Update { id, update, expected, dry_run } => {
+                let next = |newest: &Flow| {
+                    expect(expected.as_ref(), newest.undeleted()?)?;
+                    newest.updated(SystemTime::now(), &update)
+                };
+                if dry_run {
+                    let newest = store.newest(client, &id).await?;
+                    let next = next(&newest)?;
+                    return Ok(Outcome::WouldUpdate(next.unwrap_or(newest)));
+                }
+                Ok(Outcome::Newest(store.change(client, &id, next).await?))
+            }
+            Command::Delete { id, expected } => {
+                let next = |newest: &Flow| {
+                    expect(expected.as_ref(), newest.undeleted()?)?;
+                    newest.deleted(SystemTime::now()).map(Some)
+                };
+                Ok(Outcome::Deleted(store.change(client, &id, next).await?))
+            }
+            Command::Versions { id, after, limit } => {
+                let page = store.versions(client, &id, after, limit).await?;
+                Ok(Outcome::Versions { page, limit })
+            }
+            Command::Version { id, version } => {
+                let newest = store.newest(client, &id).await?;
+                Ok(Outcome::Past(store.version(&newest, version).await?))
+            }
+            Command::Diff { id, from, to } => {
+                let newest = store.newest(client, &id).await?;
+                let (from, to) = (store.version(&newest, from).await?, store.version(&newest, to).await?);
+                Ok(Outcome::Diff(diff(&document(&from)?, &document(&to)?)?))
+            }
+            Command::Restore { id, version, expected } => {
+                let newest = store.newest(client, &id).await?;
+                let past = store.version(&newest, version).await?;
+                let next = |newest: &Flow| {
+                    expect(expected.as_ref(), newest)?;
+                    Ok(Some(newest.restored(SystemTime::now(), past.content.clone())?))
+                };
+                Ok(Outcome::Newest(store.change(client, &id, next).await?))
+            }
         }
     }
+}
+
+/// Refuses to change a flow that is not at a version of `If-Match`.
+fn expect(expected: Option<&EntityTags>, newest: &Flow) -> Result<(), Error> {
+    let met = expected.is_none_or(|expected| expected.match_strongly(newest.version));
+    if met { Ok(()) } else { Err(Error::PreconditionFailed { found: newest.version }) }
 }
 
 /// How long the outcome may take, so that the answer is in time.
@@ -102,19 +161,17 @@ fn log(
     duration: Duration,
     cold_start: bool,
 ) {
-    let flow = match result {
-        Ok(Outcome::Created(flow) | Outcome::Replayed(flow)) => Some(flow),
-        Ok(Outcome::WouldCreate(_)) | Err(_) => None,
-    };
+    let flow = result.as_ref().ok().and_then(Outcome::flow);
     let error = result.as_ref().err();
     tracing::info!(
         request.id = request_id,
-        http.route = Command::route(event),
+        http.route = route(event),
         http.status = reply.status(),
         code = error.map(Error::code),
         cause = error.and_then(Error::cause).map(tracing::field::display),
         client = caller.map(|caller| caller.client.as_str()),
         flow.id = flow.map(|flow| flow.id.as_str()),
+        flow.version = flow.map(|flow| flow.version),
         duration_ms = duration.as_secs_f64() * 1_000.0,
         cold_start,
     );

@@ -4,7 +4,6 @@
 //! would answer with the last one, and more levels than [`LEVELS`]. What values mean is left to [`crate::flow`].
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::de::{self, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
@@ -46,6 +45,18 @@ pub struct Member<'text> {
     pub value: Value<'text>,
     /// The text of its value, byte for byte as it was sent.
     pub text: &'text str,
+}
+
+impl<'text> Member<'text> {
+    /// The member of this name that was stored as `text`.
+    ///
+    /// # Errors
+    ///
+    /// As [`read_object`].
+    pub fn read(name: &'static str, text: &'text str) -> Result<Self, Problem> {
+        let value = read_value(text).map_err(|refusal| refusal.at(pointer_step(name), || Position::of_end("")))?;
+        Ok(Self { name: Cow::Borrowed(name), value, text })
+    }
 }
 
 /// Reads a body that must be one object, and nothing else.
@@ -95,54 +106,99 @@ pub fn read_object(body: &[u8]) -> Result<Vec<Member<'_>>, Problem> {
         .collect()
 }
 
-/// `text` in the one form that all texts of the same value share: no white space, members sorted by name, strings with
-/// the fewest escapes. Numbers stay as they are spelled: to call 1 and 1.0 the same, or 2^64 and 2^64 + 1, would be to
-/// alter what was sent.
+/// Whether the order of an object's members tells one text from another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    /// It does.
+    AsSent,
+    /// It does not.
+    Sorted,
+}
+
+/// `text` in the one form that all texts of the same value share: no white space, strings with the fewest escapes,
+/// members in the given order. Numbers stay as they are spelled: to call 1 and 1.0 the same, or 2^64 and 2^64 + 1,
+/// would be to alter what was sent.
 ///
 /// ```
-/// # use project_flows::json::canonical;
-/// assert_eq!(canonical(r#"{"b": [1.0, "\u0061"], "a": {}}"#)?, r#"{"a":{},"b":[1.0,"a"]}"#);
+/// # use project_flows::json::{Order, canonical};
+/// assert_eq!(canonical(r#"{"b": [1.0, "\u0061"], "a": {}}"#, Order::Sorted)?, r#"{"a":{},"b":[1.0,"a"]}"#);
+/// assert_eq!(canonical(r#"{"b": [1.0, "\u0061"], "a": {}}"#, Order::AsSent)?, r#"{"b":[1.0,"a"],"a":{}}"#);
 /// # Ok::<(), serde_json::Error>(())
 /// ```
 ///
 /// # Errors
 ///
 /// The text is not JSON.
-pub fn canonical(text: &str) -> Result<String, serde_json::Error> {
+pub fn canonical(text: &str, order: Order) -> Result<String, serde_json::Error> {
     let mut canonical = String::with_capacity(text.len());
-    write_canonical(serde_json::from_str(text)?, &mut canonical)?;
+    write_canonical(serde_json::from_str(text)?, order, &mut canonical)?;
     Ok(canonical)
 }
 
-fn write_canonical(value: &RawValue, canonical: &mut String) -> Result<(), serde_json::Error> {
-    let text = value.get();
-    match text.as_bytes().first() {
-        Some(b'{') => {
-            let members: BTreeMap<String, &RawValue> = serde_json::from_str(text)?;
-            let mut separator = '{';
+fn write_canonical(value: &RawValue, order: Order, canonical: &mut String) -> Result<(), serde_json::Error> {
+    match Shallow::read(value)? {
+        Shallow::Object(mut members) => {
+            if order == Order::Sorted {
+                members.sort_by(|(one, _), (other, _)| one.cmp(other));
+            }
+            let mut separator = "";
+            canonical.push('{');
             for (name, value) in members {
-                canonical.push(separator);
+                canonical.push_str(separator);
                 canonical.push_str(&serde_json::to_string(&name)?);
                 canonical.push(':');
-                write_canonical(value, canonical)?;
-                separator = ',';
+                write_canonical(value, order, canonical)?;
+                separator = ",";
             }
-            canonical.push_str(if separator == '{' { "{}" } else { "}" });
+            canonical.push('}');
         }
-        Some(b'[') => {
-            let values: Vec<&RawValue> = serde_json::from_str(text)?;
-            let mut separator = '[';
+        Shallow::Array(values) => {
+            let mut separator = "";
+            canonical.push('[');
             for value in values {
-                canonical.push(separator);
-                write_canonical(value, canonical)?;
-                separator = ',';
+                canonical.push_str(separator);
+                write_canonical(value, order, canonical)?;
+                separator = ",";
             }
-            canonical.push_str(if separator == '[' { "[]" } else { "]" });
+            canonical.push(']');
         }
-        Some(b'"') => canonical.push_str(&serde_json::to_string(&serde_json::from_str::<String>(text)?)?),
-        Some(_) | None => canonical.push_str(text),
+        Shallow::String(text) => canonical.push_str(&serde_json::to_string(&text)?),
+        Shallow::Other(text) => canonical.push_str(text),
     }
     Ok(())
+}
+
+/// A value with what is inside it left as text.
+#[derive(Debug)]
+pub enum Shallow<'text> {
+    /// An object, its members in the order of the text.
+    Object(Vec<(Cow<'text, str>, &'text RawValue)>),
+    /// An array.
+    Array(Vec<&'text RawValue>),
+    /// A string, without its escapes.
+    String(Cow<'text, str>),
+    /// A number, `true`, `false` or `null`, as it is spelled.
+    Other(&'text str),
+}
+
+impl<'text> Shallow<'text> {
+    /// Reads one level of `value`.
+    ///
+    /// # Errors
+    ///
+    /// None that the text of a [`RawValue`] could cause.
+    pub fn read(value: &'text RawValue) -> Result<Self, serde_json::Error> {
+        let text = value.get();
+        match text.as_bytes().first() {
+            Some(b'{') => {
+                let members = serde_json::Deserializer::from_str(text).deserialize_any(BodyVisitor)?;
+                Ok(Self::Object(members.unwrap_or_default()))
+            }
+            Some(b'[') => serde_json::from_str(text).map(Self::Array),
+            Some(b'"') => NameSeed.deserialize(&mut serde_json::Deserializer::from_str(text)).map(Self::String),
+            Some(_) | None => Ok(Self::Other(text)),
+        }
+    }
 }
 
 /// A value as a sentence names it: short, whatever its size.

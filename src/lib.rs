@@ -14,7 +14,9 @@
 //! | [`caller`] | 1: bearer token → [`caller::Caller`] |
 //! | [`command`] | 2: method, path, query and body → [`command::Command`] |
 //! | [`json`] | the strict reader that parsing uses |
-//! | [`flow`] | the domain: a wrong value cannot be built; [`flow::content`] has the rules for what is sent |
+//! | [`etag`], [`cursor`] | entity tags and positions in a list, as headers and parameters have them |
+//! | [`flow`] | the domain: a wrong value cannot be built; [`flow::content`] has the rules for what is sent, [`flow::update`] for what is changed |
+//! | [`diff`] | what changed from one version to another |
 //! | [`store`] | 3: conditional writes and consistent reads |
 //! | [`item`] | flow ⇄ item of the table |
 //! | [`error`] | every way to fail |
@@ -22,7 +24,10 @@
 
 pub mod caller;
 pub mod command;
+pub mod cursor;
+pub mod diff;
 pub mod error;
+pub mod etag;
 pub mod event;
 pub mod flow;
 pub mod handler;

@@ -7,12 +7,16 @@ use std::borrow::Cow;
 
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
-use serde_json::value::RawValue;
+use serde_json::value::{RawValue, to_raw_value};
 
-use crate::error::{Error, Problem};
+use crate::cursor::{FlowCursor, VersionCursor};
+use crate::diff::Operation;
+use crate::error::{Cause, Error, Problem};
+use crate::etag::etag;
 use crate::event::Event;
-use crate::flow::Flow;
 use crate::flow::content::Description;
+use crate::flow::{Flow, Summary};
+use crate::store::{Page, Versions};
 
 /// What a request led to.
 #[derive(Debug, Clone)]
@@ -23,6 +27,48 @@ pub enum Outcome {
     Replayed(Flow),
     /// The flow that would be created.
     WouldCreate(Flow),
+    /// The flow at its newest version, which the request may have written.
+    Newest(Flow),
+    /// The client knows the newest version of the flow already.
+    NotModified(Flow),
+    /// The flow as the request would leave it.
+    WouldUpdate(Flow),
+    /// The flow as it was.
+    Past(Flow),
+    /// The version that deleted the flow.
+    Deleted(Flow),
+    /// A page of the client's flows.
+    Flows {
+        /// The flows.
+        page: Page,
+        /// The most flows of a page.
+        limit: usize,
+    },
+    /// A page of a flow's versions.
+    Versions {
+        /// The versions.
+        page: Versions,
+        /// The most versions of a page.
+        limit: usize,
+    },
+    /// What changed between two versions.
+    Diff(Vec<Operation>),
+}
+
+impl Outcome {
+    /// The one flow of the table that it is about.
+    pub const fn flow(&self) -> Option<&Flow> {
+        match self {
+            Self::Created(flow)
+            | Self::Replayed(flow)
+            | Self::Newest(flow)
+            | Self::NotModified(flow)
+            | Self::WouldUpdate(flow)
+            | Self::Past(flow)
+            | Self::Deleted(flow) => Some(flow),
+            Self::WouldCreate(_) | Self::Flows { .. } | Self::Versions { .. } | Self::Diff(_) => None,
+        }
+    }
 }
 
 /// An HTTP response.
@@ -39,7 +85,7 @@ pub struct Reply {
 }
 
 #[derive(Debug, Clone)]
-struct Headers(Vec<(&'static str, Cow<'static, str>)>);
+struct Headers(Vec<Header>);
 
 impl Serialize for Headers {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -54,42 +100,19 @@ impl Serialize for Headers {
 impl Reply {
     /// The response to `event`, the request with this id.
     pub fn new(result: &Result<Outcome, Error>, event: &Event, request_id: &str) -> Self {
-        let mut headers: Vec<(&'static str, Cow<'static, str>)> = vec![
+        let mut headers: Vec<Header> = vec![
             ("Content-Type", "application/json".into()),
             ("Cache-Control", "no-store".into()),
             ("X-Content-Type-Options", "nosniff".into()),
             ("X-Request-Id", request_id.to_owned().into()),
         ];
         let (status_code, body) = match result {
-            Ok(outcome @ (Outcome::Created(flow) | Outcome::Replayed(flow))) => {
-                if matches!(outcome, Outcome::Replayed(_)) {
-                    headers.push(("Idempotency-Replayed", "true".into()));
-                }
-                headers.push(("Location", format!("/v2/project-flows/{}", flow.id.as_str()).into()));
-                headers.push(("ETag", format!("\"{}\"", flow.version).into()));
-                (201, success(&Document::new(flow, Some(flow.id.as_str()))))
+            Ok(outcome) => {
+                headers.extend(headers_of(outcome));
+                (status(outcome), body(outcome))
             }
-            Ok(Outcome::WouldCreate(flow)) => (200, success(&Document::new(flow, None))),
             Err(error) => {
-                match error {
-                    // RFC 6750, 3: a challenge without an error where there was no token.
-                    Error::MissingToken => headers.push(("WWW-Authenticate", "Bearer".into())),
-                    Error::InvalidToken(_) => {
-                        headers.push(("WWW-Authenticate", "Bearer error=\"invalid_token\"".into()));
-                    }
-                    Error::MethodNotAllowed { allow } => headers.push(("Allow", (*allow).into())),
-                    Error::TemporarilyUnavailable(_) | Error::OutcomeUnknown(_) => {
-                        headers.push(("Retry-After", "1".into()));
-                    }
-                    Error::RouteNotFound
-                    | Error::UnsupportedMediaType(_)
-                    | Error::InvalidBodyEncoding
-                    | Error::InvalidIdempotencyKey
-                    | Error::FlowTooLarge(_)
-                    | Error::IdempotencyKeyReused
-                    | Error::Invalid(_)
-                    | Error::Internal(_) => {}
-                }
+                headers.extend(headers_of_error(error));
                 (error.status(), failure(error))
             }
         };
@@ -108,7 +131,86 @@ impl Reply {
     }
 }
 
-/// A flow as the API page shows it, its members in the same order.
+const fn status(outcome: &Outcome) -> u16 {
+    match outcome {
+        Outcome::Created(_) | Outcome::Replayed(_) => 201,
+        Outcome::WouldCreate(_)
+        | Outcome::Newest(_)
+        | Outcome::WouldUpdate(_)
+        | Outcome::Past(_)
+        | Outcome::Deleted(_)
+        | Outcome::Flows { .. }
+        | Outcome::Versions { .. }
+        | Outcome::Diff(_) => 200,
+        Outcome::NotModified(_) => 304,
+    }
+}
+
+type Header = (&'static str, Cow<'static, str>);
+
+fn headers_of(outcome: &Outcome) -> Vec<Header> {
+    let etag = |flow: &Flow| ("ETag", etag(flow.version).into());
+    let location = |flow: &Flow| ("Location", format!("/v2/project-flows/{}", flow.id.as_str()).into());
+    match outcome {
+        Outcome::Created(flow) => vec![location(flow), etag(flow)],
+        Outcome::Replayed(flow) => vec![("Idempotency-Replayed", "true".into()), location(flow), etag(flow)],
+        Outcome::Newest(flow) | Outcome::NotModified(flow) => vec![etag(flow)],
+        Outcome::WouldCreate(_)
+        | Outcome::WouldUpdate(_)
+        | Outcome::Past(_)
+        | Outcome::Deleted(_)
+        | Outcome::Flows { .. }
+        | Outcome::Versions { .. }
+        | Outcome::Diff(_) => Vec::new(),
+    }
+}
+
+fn headers_of_error(error: &Error) -> Option<Header> {
+    match error {
+        // RFC 6750, 3: a challenge without an error where there was no token.
+        Error::MissingToken => Some(("WWW-Authenticate", "Bearer".into())),
+        Error::InvalidToken(_) => Some(("WWW-Authenticate", "Bearer error=\"invalid_token\"".into())),
+        Error::MethodNotAllowed { allow } => Some(("Allow", allow.clone().into())),
+        Error::TemporarilyUnavailable(_) | Error::OutcomeUnknown(_) => Some(("Retry-After", "1".into())),
+        Error::RouteNotFound
+        | Error::UnsupportedMediaType(_)
+        | Error::InvalidBodyEncoding
+        | Error::InvalidIdempotencyKey
+        | Error::InvalidEtag
+        | Error::ProjectFlowNotFound
+        | Error::PreconditionFailed { .. }
+        | Error::VersionConflict { .. }
+        | Error::FlowIsActive
+        | Error::FlowTooLarge(_)
+        | Error::IdempotencyKeyReused
+        | Error::Invalid(_)
+        | Error::Internal(_) => None,
+    }
+}
+
+fn body(outcome: &Outcome) -> String {
+    match outcome {
+        Outcome::Created(flow)
+        | Outcome::Replayed(flow)
+        | Outcome::Newest(flow)
+        | Outcome::WouldUpdate(flow)
+        | Outcome::Past(flow) => success(&Document::of_flow(flow, Some(flow.id.as_str())), None),
+        Outcome::WouldCreate(flow) => success(&Document::of_flow(flow, None), None),
+        Outcome::NotModified(_) => String::new(),
+        Outcome::Deleted(flow) => success(&Deleted::new(flow), None),
+        Outcome::Flows { page, limit } => {
+            let documents: Vec<_> = page.summaries.iter().map(Document::of_summary).collect();
+            success(&documents, Some(Pagination::of_flows(page, *limit)))
+        }
+        Outcome::Versions { page, limit } => {
+            let documents: Vec<_> = page.summaries.iter().map(Document::of_summary).collect();
+            success(&documents, Some(Pagination::of_versions(page, *limit)))
+        }
+        Outcome::Diff(operations) => success(operations, None),
+    }
+}
+
+/// A flow as the API page shows it, its members in the same order; a summary has no `configuration` and `steps`.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Document<'flow> {
@@ -121,15 +223,17 @@ struct Document<'flow> {
     name: &'flow str,
     #[serde(skip_serializing_if = "Option::is_none")]
     description: Option<&'flow str>,
-    configuration: &'flow RawValue,
-    steps: &'flow RawValue,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    configuration: Option<&'flow RawValue>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    steps: Option<&'flow RawValue>,
     client: &'flow str,
     created_at: &'flow str,
     updated_at: &'flow str,
 }
 
 impl<'flow> Document<'flow> {
-    fn new(flow: &'flow Flow, id: Option<&'flow str>) -> Self {
+    fn of_flow(flow: &'flow Flow, id: Option<&'flow str>) -> Self {
         let content = &flow.content;
         Self {
             id,
@@ -139,22 +243,97 @@ impl<'flow> Document<'flow> {
             version: flow.version,
             name: content.name.as_str(),
             description: content.description.as_ref().map(Description::as_str),
-            configuration: content.configuration.as_raw(),
-            steps: content.steps.as_raw(),
+            configuration: Some(content.configuration.as_raw()),
+            steps: Some(content.steps.as_raw()),
             client: flow.client.as_str(),
             created_at: flow.created_at.as_str(),
             updated_at: flow.updated_at.as_str(),
         }
     }
+
+    fn of_summary(summary: &'flow Summary) -> Self {
+        Self {
+            id: Some(summary.id.as_str()),
+            project: summary.project.as_str(),
+            r#type: summary.flow_type.as_str(),
+            status: summary.status.as_str(),
+            version: summary.version,
+            name: summary.name.as_str(),
+            description: summary.description.as_ref().map(Description::as_str),
+            configuration: None,
+            steps: None,
+            client: summary.client.as_str(),
+            created_at: summary.created_at.as_str(),
+            updated_at: summary.updated_at.as_str(),
+        }
+    }
 }
 
-fn success(data: &impl Serialize) -> String {
+/// The document of a flow as text, as its operations answer it.
+///
+/// # Errors
+///
+/// None that a flow could cause.
+pub fn document(flow: &Flow) -> Result<Box<RawValue>, Cause> {
+    to_raw_value(&Document::of_flow(flow, Some(flow.id.as_str()))).map_err(|error| Cause::new(error.to_string()))
+}
+
+/// What is left of a flow that was deleted.
+#[derive(Serialize)]
+struct Deleted<'flow> {
+    #[serde(rename = "_id")]
+    id: &'flow str,
+    status: &'static str,
+    version: u64,
+}
+
+impl<'flow> Deleted<'flow> {
+    fn new(flow: &'flow Flow) -> Self {
+        Self { id: flow.id.as_str(), status: flow.status.as_str(), version: flow.version }
+    }
+}
+
+/// Where a page stands, and where the next one begins.
+#[derive(Serialize)]
+struct Pagination {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    page: Option<u32>,
+    limit: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    total: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pages: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<String>,
+}
+
+impl Pagination {
+    fn of_flows(page: &Page, limit: usize) -> Self {
+        Self {
+            page: page.totals.map(|totals| totals.page),
+            limit,
+            total: page.totals.map(|totals| totals.total),
+            pages: page.totals.map(|totals| totals.total.div_ceil(limit as u64)),
+            next: page.next.as_ref().map(FlowCursor::encode),
+        }
+    }
+
+    fn of_versions(page: &Versions, limit: usize) -> Self {
+        let last = page.summaries.last().map(|summary| summary.version);
+        let next = last.filter(|last| *last > 1).map(|last| VersionCursor(last).encode());
+        Self { page: None, limit, total: Some(page.total), pages: None, next }
+    }
+}
+
+fn success(data: &impl Serialize, pagination: Option<Pagination>) -> String {
     #[derive(Serialize)]
-    struct Success<'data, T> {
+    struct Envelope<'data, T> {
         success: bool,
         data: &'data T,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pagination: Option<Pagination>,
     }
-    text(&Success { success: true, data })
+    text(&Envelope { success: true, data, pagination })
 }
 
 fn failure(error: &Error) -> String {

@@ -1,4 +1,4 @@
-//! What a client sends to create a flow, and the rules that it is held to.
+//! What a flow is made of, and the rules that it is held to: when it is created, and as a whole when it is changed.
 //!
 //! The rules are those of the contract's table of members. All problems are found, not the first. `configuration` and
 //! `steps` are checked, and kept as the text that was sent.
@@ -8,9 +8,9 @@ use std::fmt;
 
 use serde_json::value::RawValue;
 
-use super::{text, unreadable};
-use crate::error::{Cause, Code, Problem, Problems};
-use crate::json::{Member, Members, Value, pointer_step};
+use super::unreadable;
+use crate::error::{Cause, Code, Error, Problem, Problems};
+use crate::json::{self, Member, Members, Order, Value, pointer_step};
 
 /// The longest `project`, in characters.
 pub const PROJECT_LENGTH: usize = 64;
@@ -31,16 +31,20 @@ impl ProjectId {
         &self.0
     }
 
+    /// The id of that text, or `None` when it is not one.
+    pub fn named(text: &str) -> Option<Self> {
+        let well_formed = (1..=PROJECT_LENGTH).contains(&text.len())
+            && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
+        well_formed.then(|| Self(text.to_owned()))
+    }
+
     fn parse(found: Found<'_, '_>) -> Result<Self, String> {
-        let well_formed = |text: &&Cow<'_, str>| {
-            (1..=PROJECT_LENGTH).contains(&text.len())
-                && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'))
-        };
-        let text = found
-            .string()
-            .filter(well_formed)
-            .ok_or_else(|| format!("expected 1 to {PROJECT_LENGTH} letters, digits, \"_\" or \"-\", found {found}"))?;
-        Ok(Self(text.as_ref().to_owned()))
+        let named = found.string().and_then(|text| Self::named(text));
+        named.ok_or_else(|| format!("expected 1 to {PROJECT_LENGTH} letters, digits, \"_\" or \"-\", found {found}"))
+    }
+
+    pub(super) fn stored(text: &str) -> Self {
+        Self(text.to_owned())
     }
 }
 
@@ -62,7 +66,8 @@ impl FlowType {
         }
     }
 
-    fn named(text: &str) -> Option<Self> {
+    /// The type of that name, or `None` when there is none.
+    pub fn named(text: &str) -> Option<Self> {
         [Self::Login, Self::Onboarding].into_iter().find(|one| one.as_str() == text)
     }
 
@@ -92,6 +97,10 @@ impl Name {
             found => Err(format!("expected 1 to {NAME_LENGTH} characters, found {found}")),
         }
     }
+
+    pub(super) fn stored(text: &str) -> Self {
+        Self(text.to_owned())
+    }
 }
 
 /// What a flow is for: up to 2,000 characters.
@@ -111,6 +120,10 @@ impl Description {
             found => Err(format!("expected at most {DESCRIPTION_LENGTH} characters, found {found}")),
         }
     }
+
+    pub(super) fn stored(text: &str) -> Self {
+        Self(text.to_owned())
+    }
 }
 
 /// JSON that was checked, as the text that was sent.
@@ -127,9 +140,28 @@ impl Json {
     pub fn as_raw(&self) -> &RawValue {
         &self.0
     }
+
+    pub(super) fn stored(text: &str) -> Option<Self> {
+        RawValue::from_string(text.to_owned()).ok().map(Self)
+    }
+
+    /// The member of this name that was stored so.
+    fn member(&self, name: &'static str) -> Result<Member<'_>, Cause> {
+        Member::read(name, self.as_str()).map_err(|_| unreadable(name))
+    }
+}
+
+/// Equal when both say the same, whatever white space and escapes they are written with.
+impl PartialEq for Json {
+    fn eq(&self, other: &Self) -> bool {
+        let canonical = |json: &Self| json::canonical(json.as_str(), Order::AsSent).ok();
+        self.as_str() == other.as_str() || canonical(self) == canonical(other)
+    }
 }
 
 /// What a client sends to create a flow, all of it valid.
+///
+/// Two are equal when they say the same, whatever white space and escapes they were written with.
 ///
 /// ```
 /// # use project_flows::{flow::Content, json};
@@ -142,7 +174,7 @@ impl Json {
 /// assert_eq!(problems.first().error, "expected \"login\" or \"onboarding\", found nothing");
 /// # Ok::<(), project_flows::error::Problem>(())
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Content {
     /// `project`
     pub project: ProjectId,
@@ -159,23 +191,6 @@ pub struct Content {
 }
 
 impl Content {
-    /// The content that a stored flow has.
-    pub(super) fn stored<'item>(attribute: &impl Fn(&'static str) -> Option<&'item str>) -> Result<Self, Cause> {
-        let text = |name| text(attribute, name);
-        let json = |name| {
-            let text = text(name)?.to_owned();
-            RawValue::from_string(text).map(Json).map_err(|_| unreadable(name))
-        };
-        Ok(Self {
-            project: ProjectId(text("project")?.to_owned()),
-            flow_type: FlowType::named(text("type")?).ok_or_else(|| unreadable("type"))?,
-            name: Name(text("name")?.to_owned()),
-            description: attribute("description").map(|text| Description(text.to_owned())),
-            configuration: json("configuration")?,
-            steps: json("steps")?,
-        })
-    }
-
     /// Checks the members of a body.
     ///
     /// # Errors
@@ -207,9 +222,60 @@ impl Content {
             }
             (Some(problems), ..) => Err(problems),
             // Each member that is `None` has left its problem.
-            (None, ..) => Err(Problem::new("", Code::InvalidBody, "expected a flow, found none").into()),
+            (None, ..) => Err(no_flow()),
         }
     }
+}
+
+impl Content {
+    /// This content with the members of `sent` in the place of its own; `description: null` removes it. Checked as a
+    /// whole, so that a step and what switches it off cannot be sent one after the other.
+    ///
+    /// # Errors
+    ///
+    /// All problems of name, description, configuration and steps, in that order; or what is stored is unreadable.
+    pub(super) fn with(&self, sent: &[Member<'_>]) -> Result<Self, Error> {
+        let member = |name: &str| sent.iter().find(|member| member.name == name);
+        let mut check = Check::default();
+
+        let name = match member("name") {
+            Some(member) => check.note("/name", Code::InvalidName, Name::parse(Found(Some(&member.value)))),
+            None => Some(self.name.clone()),
+        };
+        let description = match member("description") {
+            Some(Member { value: Value::Null, .. }) => None,
+            Some(member) => {
+                let description = Description::parse(Found(Some(&member.value)));
+                check.note("/description", Code::InvalidDescription, description)
+            }
+            None => self.description.clone(),
+        };
+        let (configuration, steps) = match (member("configuration"), member("steps")) {
+            (None, None) => (Some(self.configuration.clone()), Some(self.steps.clone())),
+            (configuration, steps) => {
+                let stored_configuration = self.configuration.member("configuration")?;
+                let stored_steps = self.steps.member("steps")?;
+                let configuration = configuration.unwrap_or(&stored_configuration);
+                let steps = steps.unwrap_or(&stored_steps);
+                (check.configuration(Some(configuration)), check.steps(Some(steps), Some(configuration)))
+            }
+        };
+
+        match (check.finish(), name, configuration, steps) {
+            (None, Some(name), Some(configuration), Some(steps)) => {
+                let (project, flow_type) = (self.project.clone(), self.flow_type);
+                Ok(Self { project, flow_type, name, description, configuration, steps })
+            }
+            (Some(problems), ..) => Err(problems.into()),
+            // Each member that is `None` has left its problem.
+            (None, ..) => Err(no_flow().into()),
+        }
+    }
+}
+
+/// Never met: what is missing has left its own problem.
+pub(super) fn no_flow() -> Problems {
+    Problem::new("", Code::InvalidBody, "expected a flow, found none").into()
 }
 
 const MEMBERS: [&str; 6] = ["project", "type", "name", "description", "configuration", "steps"];
@@ -268,6 +334,15 @@ impl fmt::Display for Found<'_, '_> {
     }
 }
 
+/// The problem with a member at `path` that is none of those that are `known`.
+pub fn unknown_field(path: String, known: &[&str]) -> Problem {
+    let error = match known {
+        [] => "expected no members, found one".to_owned(),
+        known => format!("expected no members but {}, found another", known.join(", ")),
+    };
+    Problem::new(path, Code::UnknownField, error)
+}
+
 /// The problems met so far.
 #[derive(Default)]
 struct Check {
@@ -282,8 +357,7 @@ impl Check {
     }
 
     fn unknown(&mut self, path: String, known: &[&str]) {
-        let error = format!("expected no members but {}, found another", known.join(", "));
-        self.unknown.push(Problem::new(path, Code::UnknownField, error));
+        self.unknown.push(unknown_field(path, known));
     }
 
     fn finish(mut self) -> Option<Problems> {

@@ -160,7 +160,7 @@ async fn the_binary_answers_events_and_logs_one_line_for_each() {
     assert_eq!((created.get("cause"), refused.get("cause")), (None, None));
     assert_eq!(invalid["cause"], "another scheme than bearer");
     assert_eq!(created["request.id"], "gateway-request-id");
-    assert_eq!(created["http.route"], "/v2/project-flows");
+    assert_eq!(created["http.route"], "POST /v2/project-flows");
     assert_eq!(created["http.status"], 201);
     assert_eq!(created["client"], "client_123456789");
     assert_eq!(created["flow.id"], first.json()["data"]["_id"]);

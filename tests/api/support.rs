@@ -207,7 +207,11 @@ impl Answer {
             .iter()
             .map(|(name, value)| (name.as_str().to_owned(), value.to_str().unwrap().to_owned()))
             .collect();
-        let Some(Body::Text(text)) = body else { panic!("expected a text, found {body:?}") };
+        let text = match body {
+            Some(Body::Text(text)) => text,
+            Some(Body::Empty) => String::new(),
+            other => panic!("expected a text, found {other:?}"),
+        };
         Self { status, headers, text }
     }
 
@@ -263,6 +267,23 @@ impl Request {
             body: Some(body.to_string()),
             base64: false,
         }
+    }
+
+    /// A request without a body.
+    pub fn of(method: &str, path: &str) -> Self {
+        let (path, query) = path.split_once('?').unwrap_or((path, ""));
+        let request =
+            Self { method: method.to_owned(), path: path.to_owned(), query: query.to_owned(), ..Self::create("") };
+        Self { body: None, ..request.without("content-type") }
+    }
+
+    pub fn get(path: &str) -> Self {
+        Self::of("GET", path)
+    }
+
+    pub fn put(path: &str, body: impl ToString) -> Self {
+        let (path, query) = path.split_once('?').unwrap_or((path, ""));
+        Self { method: "PUT".to_owned(), path: path.to_owned(), query: query.to_owned(), ..Self::create(body) }
     }
 
     pub fn header(mut self, name: &str, value: &str) -> Self {

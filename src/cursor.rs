@@ -1,0 +1,64 @@
+//! Opaque positions in a list: where the next page goes on.
+//!
+//! A cursor names a place and nothing else. Whose list it is in comes from the caller's token each time, so that a
+//! cursor of another client, or one that is made up, leads nowhere but through the caller's own flows.
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+use crate::flow::{FlowId, Instant};
+
+/// The place after one flow in a client's list, newest first.
+///
+/// ```
+/// # use project_flows::cursor::FlowCursor;
+/// # use project_flows::flow::{FlowId, Instant};
+/// let created_at = Instant::parse("2024-01-15T10:30:00Z").expect("an instant");
+/// let id = FlowId::parse("project_flow_0123456789abcdefghjkmnpqrs").expect("an id");
+/// let cursor = FlowCursor { created_at, id };
+/// assert_eq!(FlowCursor::parse(&cursor.encode()), Some(cursor));
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FlowCursor {
+    /// When the flow was created.
+    pub created_at: Instant,
+    /// Its id.
+    pub id: FlowId,
+}
+
+impl FlowCursor {
+    /// The cursor as a client gets it.
+    pub fn encode(&self) -> String {
+        URL_SAFE_NO_PAD.encode(format!("{}#{}", self.created_at, self.id.as_str()))
+    }
+
+    /// The cursor that a client sent, or `None` when it is not one.
+    pub fn parse(text: &str) -> Option<Self> {
+        let text = decode(text)?;
+        let (created_at, id) = text.split_once('#')?;
+        let parsed = Instant::parse(created_at)?;
+        // Only the one form that instants are stored in.
+        (parsed.as_str() == created_at).then_some(())?;
+        Some(Self { created_at: parsed, id: FlowId::parse(id)? })
+    }
+}
+
+/// The place after one version in the list of a flow's versions, newest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct VersionCursor(pub u64);
+
+impl VersionCursor {
+    /// The cursor as a client gets it.
+    pub fn encode(self) -> String {
+        URL_SAFE_NO_PAD.encode(self.0.to_string())
+    }
+
+    /// The cursor that a client sent, or `None` when it is not one.
+    pub fn parse(text: &str) -> Option<Self> {
+        crate::flow::version(&decode(text)?).map(Self)
+    }
+}
+
+fn decode(text: &str) -> Option<String> {
+    String::from_utf8(URL_SAFE_NO_PAD.decode(text).ok()?).ok()
+}

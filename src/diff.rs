@@ -1,0 +1,123 @@
+//! What changed from one version of a flow to another, as a JSON Patch (RFC 6902).
+//!
+//! `json_patch` compares values of `serde_json`, to which 2^64 and 2^64 + 1 are the same number and which would write
+//! `1.0` for `1.00`. So it is given the text of each value that is neither object nor array, and the text is what the
+//! patch holds.
+
+use json_patch::PatchOperation;
+use serde::Serialize;
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use crate::error::Cause;
+use crate::json::Shallow;
+
+/// One operation of a patch.
+#[derive(Debug, Clone, Serialize)]
+#[serde(tag = "op", rename_all = "lowercase")]
+pub enum Operation {
+    /// Puts a value where none was.
+    Add {
+        /// A JSON Pointer (RFC 6901).
+        path: String,
+        /// The value.
+        value: Box<RawValue>,
+    },
+    /// Takes a value away.
+    Remove {
+        /// A JSON Pointer (RFC 6901).
+        path: String,
+    },
+    /// Puts a value in the place of another.
+    Replace {
+        /// A JSON Pointer (RFC 6901).
+        path: String,
+        /// The value.
+        value: Box<RawValue>,
+    },
+}
+
+/// The operations that make `to` of `from`.
+///
+/// ```
+/// # use project_flows::diff::diff;
+/// # use serde_json::value::RawValue;
+/// let from: &RawValue = serde_json::from_str(r#"{"threshold": 1, "steps": ["email", "phone"]}"#)?;
+/// let to: &RawValue = serde_json::from_str(r#"{"threshold": 1.00, "steps": ["email"]}"#)?;
+/// assert_eq!(
+///     serde_json::to_string(&diff(from, to).expect("a patch"))?,
+///     r#"[{"op":"remove","path":"/steps/1"},{"op":"replace","path":"/threshold","value":1.00}]"#
+/// );
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+///
+/// # Errors
+///
+/// None that the text of a [`RawValue`] could cause.
+pub fn diff(from: &RawValue, to: &RawValue) -> Result<Vec<Operation>, Cause> {
+    let unreadable = |error: serde_json::Error| Cause::new(format!("diff: {error}"));
+    let (from, to) = (texts(from).map_err(unreadable)?, texts(to).map_err(unreadable)?);
+    let operations = json_patch::diff(&from, &to).0.into_iter().map(|operation| match operation {
+        PatchOperation::Add(add) => {
+            Ok(Operation::Add { path: add.path.to_string(), value: value(&add.value).map_err(unreadable)? })
+        }
+        PatchOperation::Replace(replace) => {
+            Ok(Operation::Replace { path: replace.path.to_string(), value: value(&replace.value).map_err(unreadable)? })
+        }
+        PatchOperation::Remove(remove) => Ok(Operation::Remove { path: remove.path.to_string() }),
+        PatchOperation::Move(_) | PatchOperation::Copy(_) | PatchOperation::Test(_) => {
+            Err(Cause::new("diff: expected add, replace and remove, found another operation"))
+        }
+    });
+    operations.collect()
+}
+
+/// `value` with the text of each value inside it that is neither object nor array.
+fn texts(value: &RawValue) -> Result<Value, serde_json::Error> {
+    Ok(match Shallow::read(value)? {
+        Shallow::Object(members) => {
+            let members = members.into_iter().map(|(name, value)| Ok((name.into_owned(), texts(value)?)));
+            Value::Object(members.collect::<Result<_, serde_json::Error>>()?)
+        }
+        Shallow::Array(values) => Value::Array(values.into_iter().map(texts).collect::<Result<_, _>>()?),
+        Shallow::String(text) => Value::String(serde_json::to_string(&text)?),
+        Shallow::Other(text) => Value::String(text.to_owned()),
+    })
+}
+
+/// The value whose [`texts`] these are.
+fn value(texts: &Value) -> Result<Box<RawValue>, serde_json::Error> {
+    let mut text = String::new();
+    write(texts, &mut text)?;
+    RawValue::from_string(text)
+}
+
+fn write(texts: &Value, text: &mut String) -> Result<(), serde_json::Error> {
+    let mut separator = "";
+    match texts {
+        Value::Object(members) => {
+            text.push('{');
+            for (name, value) in members {
+                text.push_str(separator);
+                text.push_str(&serde_json::to_string(name)?);
+                text.push(':');
+                write(value, text)?;
+                separator = ",";
+            }
+            text.push('}');
+        }
+        Value::Array(values) => {
+            text.push('[');
+            for value in values {
+                text.push_str(separator);
+                write(value, text)?;
+                separator = ",";
+            }
+            text.push(']');
+        }
+        Value::String(value) => text.push_str(value),
+        // There are none.
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+    Ok(())
+}

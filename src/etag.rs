@@ -1,0 +1,86 @@
+//! Entity tags: the version of a flow as HTTP states it (RFC 9110, 8.8.3), and the conditions on it (13.1).
+
+/// The `ETag` of a flow at `version`.
+///
+/// ```
+/// # use project_flows::etag::etag;
+/// assert_eq!(etag(3), "\"3\"");
+/// ```
+pub fn etag(version: u64) -> String {
+    format!("\"{version}\"")
+}
+
+/// What `If-Match` or `If-None-Match` asks for.
+///
+/// ```
+/// # use project_flows::etag::EntityTags;
+/// let tags = EntityTags::parse("\"2\", W/\"3\"").expect("entity tags");
+/// assert!(tags.match_strongly(2) && !tags.match_strongly(3) && tags.match_weakly(3));
+/// assert_eq!(EntityTags::parse("3"), None);
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum EntityTags {
+    /// `*`: any version.
+    Any,
+    /// One of these.
+    Listed(Vec<EntityTag>),
+}
+
+/// An entity tag that a client sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EntityTag {
+    weak: bool,
+    /// What stands between the quotes.
+    opaque: String,
+}
+
+impl EntityTags {
+    /// The entity tags of a header, or `None` when it has none or something else.
+    pub fn parse(header: &str) -> Option<Self> {
+        const SPACE: [char; 2] = [' ', '\t'];
+
+        if header.trim_matches(SPACE) == "*" {
+            return Some(Self::Any);
+        }
+        let mut tags = Vec::new();
+        let mut rest = header;
+        loop {
+            // Empty elements of a list are ignored (RFC 9110, 5.6.1.2).
+            rest = rest.trim_start_matches([' ', '\t', ',']);
+            if rest.is_empty() {
+                break;
+            }
+            let (weak, quoted) = rest.strip_prefix("W/").map_or((false, rest), |quoted| (true, quoted));
+            let (opaque, after) = quoted.strip_prefix('"')?.split_once('"')?;
+            if opaque.bytes().any(|byte| byte <= b' ' || byte == 0x7f) {
+                return None;
+            }
+            tags.push(EntityTag { weak, opaque: opaque.to_owned() });
+            rest = after.trim_start_matches(SPACE);
+            if !rest.is_empty() && !rest.starts_with(',') {
+                return None;
+            }
+        }
+        (!tags.is_empty()).then_some(Self::Listed(tags))
+    }
+
+    /// Whether a flow at `version` meets `If-Match`: a weak tag never does.
+    pub fn match_strongly(&self, version: u64) -> bool {
+        self.any(version, |tag| !tag.weak)
+    }
+
+    /// Whether a flow at `version` is one that `If-None-Match` names.
+    pub fn match_weakly(&self, version: u64) -> bool {
+        self.any(version, |_| true)
+    }
+
+    fn any(&self, version: u64, counts: impl Fn(&EntityTag) -> bool) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Listed(tags) => {
+                let version = version.to_string();
+                tags.iter().any(|tag| counts(tag) && tag.opaque == version)
+            }
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! Watches the attempts that the SDK makes of one call: what it cannot tell is whether one without an answer has written.
+
+use std::error::Error as StdError;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use aws_sdk_dynamodb::config::interceptors::{BeforeTransmitInterceptorContextRef, FinalizerInterceptorContextRef};
+use aws_sdk_dynamodb::config::{ConfigBag, Intercept, RuntimeComponents};
+use aws_sdk_dynamodb::error::BoxError;
+
+use super::sources;
+
+/// Watches the attempts of one call: was one sent that had no answer?
+///
+/// Such an attempt may have written, or may still write, whatever the attempts after it say.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Attempts {
+    /// Attempts that were begun and neither answered nor known to be unsent.
+    open: Arc<AtomicU32>,
+}
+
+impl Attempts {
+    /// Whether one was sent and had no answer, or may have been.
+    pub(super) fn any_unanswered(&self) -> bool {
+        self.open.load(Ordering::Relaxed) > 0
+    }
+}
+
+impl Intercept for Attempts {
+    fn name(&self) -> &'static str {
+        "Attempts"
+    }
+
+    fn read_before_transmit(
+        &self,
+        _: &BeforeTransmitInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        self.open.fetch_add(1, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Not called for an attempt that the timeout of the operation cuts off: that one stays open.
+    fn read_after_attempt(
+        &self,
+        context: &FinalizerInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let closed = match context.output_or_error() {
+            // Only a refusal (4xx) tells that nothing was done: not an error of the server, not a success that is
+            // unreadable, which the SDK calls an error of the operation too.
+            Some(Err(error)) if error.is_operation_error() => {
+                context.response().is_some_and(|response| response.status().is_client_error())
+            }
+            Some(Err(error)) => error.as_connector_error().is_some_and(|error| never_connected(error)),
+            Some(Ok(_)) => true,
+            None => false,
+        };
+        if closed {
+            // An attempt that failed before it was sent was never open.
+            let _ = self.open.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |open| open.checked_sub(1));
+        }
+        Ok(())
+    }
+}
+
+/// Whether the connection never stood, so that nothing was sent.
+fn never_connected(error: &(dyn StdError + 'static)) -> bool {
+    sources(error)
+        .filter_map(|error| error.downcast_ref::<hyper_util::client::legacy::Error>())
+        .any(hyper_util::client::legacy::Error::is_connect)
+}

@@ -1,0 +1,103 @@
+//! Changes a flow: the next version in the place of the newest, and the newest into the history, as one write.
+//!
+//! The condition is that the newest is still the one that was read; nobody's change is lost. A version once written is
+//! never written again: neither as the newest, whose number only grows, nor in the history, where it must be absent.
+
+use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem};
+
+use super::attempts::Attempts;
+use super::transaction::{Patience, Transacted, incomplete};
+use super::{ABSENT, Store};
+use crate::error::{Cause, Error};
+use crate::flow::{Client, Flow, FlowId};
+use crate::item::{self, Item};
+
+/// What the write of a next version came to.
+enum Replaced {
+    /// It is written.
+    Now,
+    /// It is not, and never will be: another version was written first.
+    Overtaken,
+}
+
+impl Store {
+    /// Writes what `next` makes of a flow's newest version, and returns it; the newest itself where that is nothing.
+    ///
+    /// `next` is asked again whenever another change comes first. So it judges preconditions too, and where there are
+    /// none, changes of different members all land.
+    ///
+    /// # Errors
+    ///
+    /// What `next` refuses; [`Error::ProjectFlowNotFound`]; [`Error::FlowTooLarge`] when it would not fit into an item;
+    /// [`Error::TemporarilyUnavailable`] when nothing was written, [`Error::OutcomeUnknown`] when that cannot be proved,
+    /// [`Error::Internal`] when the database refuses for good.
+    pub async fn change(
+        &self,
+        client: &Client,
+        id: &FlowId,
+        next: impl Fn(&Flow) -> Result<Option<Flow>, Error>,
+    ) -> Result<Flow, Error> {
+        let mut patience = Patience::default();
+        loop {
+            let item = self.read(&self.table, item::flow_key(client, id)).await?.ok_or(Error::ProjectFlowNotFound)?;
+            let newest = item::to_flow(&item)?;
+            let Some(next) = next(&newest)? else { return Ok(newest) };
+            match self.replace(&newest, item, &next).await? {
+                Replaced::Now => return Ok(next),
+                Replaced::Overtaken if patience.wait().await => {}
+                Replaced::Overtaken => {
+                    return Err(Error::TemporarilyUnavailable(Cause::new("overtaken by other changes every time")));
+                }
+            }
+        }
+    }
+
+    async fn replace(&self, newest: &Flow, item: Item, next: &Flow) -> Result<Replaced, Error> {
+        let put_next = Put::builder()
+            .table_name(&self.table)
+            .set_item(Some(item::from_flow(next)))
+            .condition_expression("#version = :newest")
+            .expression_attribute_names("#version", item::VERSION)
+            .expression_attribute_values(":newest", AttributeValue::N(newest.version.to_string()))
+            .build();
+        let put_newest = Put::builder()
+            .table_name(&self.table)
+            .set_item(Some(item::into_version(item, newest)))
+            .condition_expression(ABSENT)
+            .expression_attribute_names("#pk", item::PARTITION_KEY)
+            .build();
+        let (Ok(put_next), Ok(put_newest)) = (put_next, put_newest) else { return Err(incomplete()) };
+        let writes = [put_next, put_newest].map(|put| TransactWriteItem::builder().put(put).build());
+
+        let attempts = Attempts::default();
+        match self.transact(&writes, &attempts).await {
+            Ok(Transacted::Done) => Ok(Replaced::Now),
+            Ok(Transacted::FirstFailed(_)) if !attempts.any_unanswered() => Ok(Replaced::Overtaken),
+            Ok(Transacted::FirstFailed(_)) => self.whose_is(next, "TransactWriteItems: a condition failed").await,
+            Ok(Transacted::SecondFailed) => {
+                let cause = format!("history: version {} is there while it is the newest", newest.version);
+                Err(Error::Internal(Cause::new(cause)))
+            }
+            Err(error) if attempts.any_unanswered() => {
+                let cause = error.cause().map_or_else(|| error.code().to_owned(), ToString::to_string);
+                self.whose_is(next, &cause).await
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// After attempts that had no answer: who has written the version of this number, wherever it is by now?
+    ///
+    /// That nobody has proves nothing, since an attempt may still be under way.
+    async fn whose_is(&self, next: &Flow, write: &str) -> Result<Replaced, Error> {
+        let unknown = |found: &str| Error::OutcomeUnknown(Cause::new(format!("{write}; then {found}")));
+        let unread = |error: Error| unknown(&error.cause().map_or_else(String::new, ToString::to_string));
+
+        let newest = self.newest(&next.client, &next.id).await.map_err(unread)?;
+        if newest.version < next.version {
+            return Err(unknown("GetItem: absent"));
+        }
+        let written = self.version(&newest, next.version).await.map_err(unread)?;
+        Ok(if written.write_token == next.write_token { Replaced::Now } else { Replaced::Overtaken })
+    }
+}

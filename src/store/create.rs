@@ -1,0 +1,175 @@
+//! Creates a flow, exactly once: one conditional put, and the id is the proof.
+
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::types::{
+    AttributeValue, ConditionCheck, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
+};
+
+use super::attempts::Attempts;
+use super::transaction::{Transacted, incomplete};
+use super::{ABSENT, Store, refused};
+use crate::error::{Cause, Code, Error, Problem};
+use crate::flow::Flow;
+use crate::item::{self, Item};
+
+/// What a create came to.
+#[derive(Debug)]
+pub enum Creation {
+    /// This call has created the flow.
+    Created,
+    /// An earlier call with the same key and content has; the flow as it was then.
+    Replayed(Box<Flow>),
+}
+
+/// What a put on the condition that its id is absent came to, after all attempts.
+enum Written {
+    /// It was written.
+    Now,
+    /// The id is held: by this item, where the engine says so.
+    Before(Option<Item>),
+}
+
+impl Store {
+    /// Writes a new flow, exactly once.
+    ///
+    /// The id is the proof. Without a key it is fresh and random, so nobody else can hold it: where the condition on it
+    /// fails, an earlier attempt of this same call has written it, and only its answer was lost. With a key, the item
+    /// that holds the id tells by its fingerprint and its token whose it is.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::IdempotencyKeyReused`] when the key was used for other content, [`Code::InvalidProjectId`] when the
+    /// project is not the client's, [`Error::TemporarilyUnavailable`] when nothing was written,
+    /// [`Error::OutcomeUnknown`] when that cannot be proved, [`Error::Internal`] when the database refuses for good.
+    pub async fn create(&self, flow: &Flow) -> Result<Creation, Error> {
+        let attempts = Attempts::default();
+        let written = match &self.projects {
+            None => self.put(flow, &attempts).await,
+            Some(projects) => self.put_for_project(flow, projects, &attempts).await,
+        };
+        let creation = match written {
+            Ok(Written::Now) => Ok(Creation::Created),
+            Ok(Written::Before(item)) => self.whose(flow, item).await,
+            Err(error) if attempts.any_unanswered() => self.settle(flow, &error).await,
+            Err(error) => Err(error),
+        };
+        creation.map_err(|error| match error {
+            // Something was perhaps written, and could not be read.
+            Error::TemporarilyUnavailable(cause) if attempts.any_unanswered() => Error::OutcomeUnknown(cause),
+            error => error,
+        })
+    }
+
+    /// Whether `flow` could be created as far as its project goes.
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::create`].
+    pub async fn check_project(&self, flow: &Flow) -> Result<(), Error> {
+        let Some(projects) = &self.projects else { return Ok(()) };
+        let project = self.read(projects, item::project_key(&flow.content.project)).await?;
+        match project.as_ref().and_then(|project| project.get(item::PROJECT_CLIENT)) {
+            Some(AttributeValue::S(client)) if client == flow.client.as_str() => Ok(()),
+            Some(_) | None => Err(no_such_project()),
+        }
+    }
+
+    async fn put(&self, flow: &Flow, attempts: &Attempts) -> Result<Written, Error> {
+        let put = self
+            .client
+            .put_item()
+            .table_name(&self.table)
+            .set_item(Some(item::from_flow(flow)))
+            .condition_expression(ABSENT)
+            .expression_attribute_names("#pk", item::PARTITION_KEY)
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .customize()
+            .interceptor(attempts.clone())
+            .send()
+            .await;
+        match put {
+            Ok(_) => Ok(Written::Now),
+            Err(error) => match error.as_service_error() {
+                Some(PutItemError::ConditionalCheckFailedException(failed)) => Ok(Written::Before(failed.item.clone())),
+                Some(_) | None => Err(refused("PutItem", &error)),
+            },
+        }
+    }
+
+    /// The same put, on the condition too that the project is the client's.
+    ///
+    /// Where both conditions fail, the put speaks first: it is a replay.
+    async fn put_for_project(&self, flow: &Flow, projects: &str, attempts: &Attempts) -> Result<Written, Error> {
+        let put = Put::builder()
+            .table_name(&self.table)
+            .set_item(Some(item::from_flow(flow)))
+            .condition_expression(ABSENT)
+            .expression_attribute_names("#pk", item::PARTITION_KEY)
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .build();
+        let check = ConditionCheck::builder()
+            .table_name(projects)
+            .set_key(Some(item::project_key(&flow.content.project)))
+            .condition_expression("#client = :client")
+            .expression_attribute_names("#client", item::PROJECT_CLIENT)
+            .expression_attribute_values(":client", AttributeValue::S(flow.client.as_str().to_owned()))
+            .build();
+        let (Ok(put), Ok(check)) = (put, check) else { return Err(incomplete()) };
+        let writes = [
+            TransactWriteItem::builder().put(put).build(),
+            TransactWriteItem::builder().condition_check(check).build(),
+        ];
+        match self.transact(&writes, attempts).await? {
+            Transacted::Done => Ok(Written::Now),
+            Transacted::FirstFailed(item) => Ok(Written::Before(item)),
+            Transacted::SecondFailed => Err(no_such_project()),
+        }
+    }
+
+    /// Who has written the flow that holds the id.
+    async fn whose(&self, flow: &Flow, item: Option<Item>) -> Result<Creation, Error> {
+        if flow.fingerprint.is_none() {
+            return Ok(Creation::Created);
+        }
+        let item = match item {
+            Some(item) => Some(item),
+            None => self.read(&self.table, item::flow_key(&flow.client, &flow.id)).await?,
+        };
+        let newest = found(item)?;
+        if newest.fingerprint != flow.fingerprint {
+            return Err(Error::IdempotencyKeyReused);
+        }
+        let first = match newest.version {
+            1 => newest,
+            _ => found(self.read(&self.table, item::version_key(&flow.client, &flow.id, 1)).await?)?,
+        };
+        if first.write_token == flow.write_token {
+            return Ok(Creation::Created);
+        }
+        Ok(Creation::Replayed(Box::new(first)))
+    }
+
+    /// After attempts that had no answer: is the flow there?
+    ///
+    /// That it is not there proves nothing, since an attempt may still be under way.
+    async fn settle(&self, flow: &Flow, error: &Error) -> Result<Creation, Error> {
+        let write = error.cause().map_or_else(|| error.code().to_owned(), ToString::to_string);
+        let unknown = |found: &str| Error::OutcomeUnknown(Cause::new(format!("{write}; then {found}")));
+        match self.read(&self.table, item::flow_key(&flow.client, &flow.id)).await {
+            Ok(Some(item)) => self.whose(flow, Some(item)).await,
+            Ok(None) => Err(unknown("GetItem: absent")),
+            Err(error) => Err(unknown(&error.cause().map_or_else(String::new, ToString::to_string))),
+        }
+    }
+}
+
+/// A flow that must be there.
+fn found(item: Option<Item>) -> Result<Flow, Error> {
+    let item = item.ok_or_else(|| Error::Internal(Cause::new("stored flow: absent")))?;
+    item::to_flow(&item).map_err(Error::Internal)
+}
+
+/// The same answer for a project that does not exist and for another client's.
+fn no_such_project() -> Error {
+    Problem::new("/project", Code::InvalidProjectId, "expected a project of the client, found none").into()
+}

@@ -1,0 +1,131 @@
+//! Reads a flow: its newest version, and those before it.
+//!
+//! The newest is read first. Earlier versions never change, so what it says of them holds: each from 1 to its own is
+//! there.
+
+use aws_sdk_dynamodb::types::AttributeValue;
+
+use super::{Store, names, refused};
+use crate::cursor::VersionCursor;
+use crate::error::{Cause, Error};
+use crate::flow::{Client, Flow, FlowId, Instant, Summary};
+use crate::item;
+
+/// A page of a flow's versions, newest first.
+#[derive(Debug, Clone)]
+pub struct Versions {
+    /// The versions, without `configuration` and `steps`.
+    pub summaries: Vec<Summary>,
+    /// How many versions the flow has in all.
+    pub total: u64,
+}
+
+impl Store {
+    /// The newest version of a flow, deleted or not: one read.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::ProjectFlowNotFound`], [`Error::TemporarilyUnavailable`], [`Error::Internal`].
+    pub async fn newest(&self, client: &Client, id: &FlowId) -> Result<Flow, Error> {
+        let item = self.read(&self.table, item::flow_key(client, id)).await?.ok_or(Error::ProjectFlowNotFound)?;
+        Ok(item::to_flow(&item)?)
+    }
+
+    /// A version of the flow whose newest is given: one read, or none where it is the newest.
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::newest`].
+    pub async fn version(&self, newest: &Flow, version: u64) -> Result<Flow, Error> {
+        if version == newest.version {
+            return Ok(newest.clone());
+        }
+        if version > newest.version {
+            return Err(Error::ProjectFlowNotFound);
+        }
+        let item = self.read(&self.table, item::version_key(&newest.client, &newest.id, version)).await?;
+        let item = item.ok_or_else(|| Cause::new(format!("history: version {version} is absent")))?;
+        Ok(item::to_flow(&item)?)
+    }
+
+    /// The version of a flow that was in force at `moment`. Each was from its `updatedAt` to that of the next, to the
+    /// second; the reads are as many as there are halvings of the history.
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::newest`]; not found too when the flow was not there then, or is deleted now.
+    pub async fn version_as_of(&self, client: &Client, id: &FlowId, moment: &Instant) -> Result<Flow, Error> {
+        let mut version = self.newest(client, id).await?;
+        version.undeleted()?;
+        if *moment < version.created_at {
+            return Err(Error::ProjectFlowNotFound);
+        }
+        if version.updated_at > *moment {
+            let newest = version;
+            version = self.version(&newest, 1).await?;
+            let mut later = newest.version;
+            while version.version + 1 < later {
+                let middle = self.version(&newest, u64::midpoint(version.version, later)).await?;
+                if middle.updated_at > *moment {
+                    later = middle.version;
+                } else {
+                    version = middle;
+                }
+            }
+        }
+        version.undeleted()?;
+        Ok(version)
+    }
+
+    /// At most `limit` versions of a flow that come after `after`, newest first: one read and one query for each
+    /// megabyte of versions.
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::newest`].
+    pub async fn versions(
+        &self,
+        client: &Client,
+        id: &FlowId,
+        after: Option<VersionCursor>,
+        limit: usize,
+    ) -> Result<Versions, Error> {
+        let newest = self.read(&self.table, item::flow_key(client, id)).await?.ok_or(Error::ProjectFlowNotFound)?;
+        let newest = item::to_summary(&newest)?;
+        let total = newest.version;
+        let mut before = after.map_or(u64::MAX, |VersionCursor(version)| version);
+        let mut summaries = Vec::new();
+        if total < before {
+            before = total;
+            summaries.push(newest);
+        }
+        while before > 1 && summaries.len() < limit {
+            let query = self
+                .client
+                .query()
+                .table_name(&self.table)
+                .key_condition_expression("#pk = :pk AND #sk BETWEEN :first AND :last")
+                .expression_attribute_names("#pk", item::PARTITION_KEY)
+                .expression_attribute_names("#sk", item::SORT_KEY)
+                .expression_attribute_values(":pk", AttributeValue::S(item::partition(client)))
+                .expression_attribute_values(":first", AttributeValue::S(item::version_sort(id, 1)))
+                .expression_attribute_values(":last", AttributeValue::S(item::version_sort(id, before - 1)))
+                .scan_index_forward(false)
+                .consistent_read(true)
+                .limit(i32::try_from(limit - summaries.len()).unwrap_or(i32::MAX));
+            let found = names(query, &item::SUMMARY).send().await.map_err(|error| refused("Query", &error))?;
+            for item in found.items() {
+                let summary = item::to_summary(item)?;
+                if summary.version + 1 != before {
+                    return Err(Cause::new(format!("history: version {} is absent", before - 1)).into());
+                }
+                before = summary.version;
+                summaries.push(summary);
+            }
+            if found.items().is_empty() {
+                return Err(Cause::new(format!("history: version {} is absent", before - 1)).into());
+            }
+        }
+        Ok(Versions { summaries, total })
+    }
+}

@@ -1,0 +1,199 @@
+//! Lists a client's flows, newest first, from the index.
+//!
+//! A page by cursor costs what it shows. A page by number costs what lies before it too, and its totals cost what lies
+//! after it: `DynamoDB` has no offsets, and a query reads at most a megabyte of the index ("Query" in the Amazon DynamoDB
+//! Developer Guide).
+
+use aws_sdk_dynamodb::operation::query::QueryOutput;
+use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
+use aws_sdk_dynamodb::types::{AttributeValue, Select};
+
+use super::{Store, names, refused};
+use crate::command::{Filter, Place};
+use crate::cursor::FlowCursor;
+use crate::error::{Cause, Error};
+use crate::flow::content::{FlowType, ProjectId};
+use crate::flow::{Client, Status, Summary};
+use crate::item;
+
+/// A page of a client's flows, newest first.
+#[derive(Debug, Clone)]
+pub struct Page {
+    /// The flows, without `configuration` and `steps`.
+    pub summaries: Vec<Summary>,
+    /// Where the next page begins, where there is one.
+    pub next: Option<FlowCursor>,
+    /// Where the page stands among all, where it was asked for by number.
+    pub totals: Option<Totals>,
+}
+
+/// Where a page stands among all.
+#[derive(Debug, Clone, Copy)]
+pub struct Totals {
+    /// The page, from 1.
+    pub page: u32,
+    /// How many flows meet the filter.
+    pub total: u64,
+}
+
+/// A place in the index: what comes after this key, where there is one.
+type After = Option<String>;
+
+impl Store {
+    /// A page of at most `limit` flows of `client` that meet `filter`, full wherever there are that many.
+    ///
+    /// The index is a moment behind the table ("Using Global Secondary Indexes in DynamoDB").
+    ///
+    /// # Errors
+    ///
+    /// [`Error::TemporarilyUnavailable`], [`Error::Internal`].
+    pub async fn list(&self, client: &Client, filter: &Filter, place: &Place, limit: usize) -> Result<Page, Error> {
+        match place {
+            Place::After(cursor) => {
+                let after = Some(item::list_key(cursor));
+                let (summaries, next, _) = self.page(client, filter, after, limit).await?;
+                Ok(Page { summaries, next, totals: None })
+            }
+            Place::Page(page) => {
+                let offset = u64::from(page - 1) * limit as u64;
+                let (skipped, after) = self.skip(client, filter, offset).await?;
+                if offset > 0 && after.is_none() {
+                    let totals = Some(Totals { page: *page, total: skipped });
+                    return Ok(Page { summaries: Vec::new(), next: None, totals });
+                }
+                let (summaries, next, rest) = self.page(client, filter, after, limit).await?;
+                let mut total = skipped + summaries.len() as u64;
+                if next.is_some() {
+                    total += self.count(client, filter, rest).await?;
+                }
+                Ok(Page { summaries, next, totals: Some(Totals { page: *page, total }) })
+            }
+        }
+    }
+
+    /// At most `limit` flows, the cursor of the next page, and the place after the last of these flows.
+    async fn page(
+        &self,
+        client: &Client,
+        filter: &Filter,
+        mut after: After,
+        limit: usize,
+    ) -> Result<(Vec<Summary>, Option<FlowCursor>, After), Error> {
+        // One more than the page holds tells whether there is another.
+        let wanted = limit + 1;
+        let mut summaries = Vec::new();
+        let mut read = wanted;
+        loop {
+            let query = names(self.query(client, filter, after.as_deref()), &item::SUMMARY);
+            let found = send(query.limit(count_limit(read as u64))).await?;
+            for item in found.items() {
+                summaries.push(item::to_summary(item)?);
+            }
+            after = last_key(&found)?;
+            if summaries.len() >= wanted || after.is_none() {
+                break;
+            }
+            // What a filter drops is made up for by reading more at a time.
+            read = if filter == &Filter::default() { wanted - summaries.len() } else { read * 4 };
+        }
+        let more = summaries.len() > limit;
+        summaries.truncate(limit);
+        let last = summaries.last().map(|last| FlowCursor { created_at: last.created_at.clone(), id: last.id.clone() });
+        let place = last.as_ref().map(item::list_key);
+        Ok((summaries, last.filter(|_| more), place))
+    }
+
+    /// Goes past `offset` flows; how many there were, and the place after them, unless they were the last.
+    async fn skip(&self, client: &Client, filter: &Filter, offset: u64) -> Result<(u64, After), Error> {
+        let (mut skipped, mut after) = (0, None);
+        while skipped < offset {
+            let left = offset - skipped;
+            let query = self.query(client, filter, after.as_deref());
+            let found = if filter == &Filter::default() {
+                let found = send(query.select(Select::Count).limit(count_limit(left))).await?;
+                skipped += count(&found);
+                found
+            } else {
+                // Which of those read count is for the filter to say, so they are read one by one.
+                let found = send(names(query, &[item::LIST_KEY])).await?;
+                let key = usize::try_from(left - 1).ok().and_then(|last| found.items().get(last));
+                if let Some(key) = key.and_then(|item| item::text(item, item::LIST_KEY)) {
+                    return Ok((offset, Some(key.to_owned())));
+                }
+                skipped += found.items().len() as u64;
+                found
+            };
+            after = last_key(&found)?;
+            if after.is_none() {
+                break;
+            }
+        }
+        Ok((skipped, after))
+    }
+
+    /// How many flows come after a place.
+    async fn count(&self, client: &Client, filter: &Filter, mut after: After) -> Result<u64, Error> {
+        let mut counted = 0;
+        loop {
+            let found = send(self.query(client, filter, after.as_deref()).select(Select::Count)).await?;
+            counted += count(&found);
+            after = last_key(&found)?;
+            if after.is_none() {
+                return Ok(counted);
+            }
+        }
+    }
+
+    /// A query of the client's flows after a place, newest first.
+    fn query(&self, client: &Client, filter: &Filter, after: Option<&str>) -> QueryFluentBuilder {
+        let mut query = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .index_name(item::INDEX)
+            .scan_index_forward(false)
+            .expression_attribute_names("#client", item::CLIENT)
+            .expression_attribute_values(":client", AttributeValue::S(client.as_str().to_owned()));
+        query = match after {
+            None => query.key_condition_expression("#client = :client"),
+            Some(after) => query
+                .key_condition_expression("#client = :client AND #listKey < :after")
+                .expression_attribute_names("#listKey", item::LIST_KEY)
+                .expression_attribute_values(":after", AttributeValue::S(after.to_owned())),
+        };
+        let Filter { project, flow_type, status } = filter;
+        let conditions = [
+            (item::PROJECT, project.as_ref().map(ProjectId::as_str)),
+            (item::TYPE, flow_type.map(FlowType::as_str)),
+            (item::STATUS, status.map(Status::as_str)),
+        ];
+        let mut filters = Vec::new();
+        for (name, value) in conditions {
+            let Some(value) = value else { continue };
+            filters.push(format!("#{name} = :{name}"));
+            query = query
+                .expression_attribute_names(format!("#{name}"), name)
+                .expression_attribute_values(format!(":{name}"), AttributeValue::S(value.to_owned()));
+        }
+        query.set_filter_expression((!filters.is_empty()).then(|| filters.join(" AND ")))
+    }
+}
+
+async fn send(query: QueryFluentBuilder) -> Result<QueryOutput, Error> {
+    query.send().await.map_err(|error| refused("Query", &error))
+}
+
+/// Where a query has stopped, unless it has come to the end.
+fn last_key(found: &QueryOutput) -> Result<After, Error> {
+    let Some(key) = found.last_evaluated_key() else { return Ok(None) };
+    let key = item::text(key, item::LIST_KEY).ok_or_else(|| Cause::new("Query: a last key without listKey"))?;
+    Ok(Some(key.to_owned()))
+}
+
+fn count(found: &QueryOutput) -> u64 {
+    u64::try_from(found.count()).unwrap_or_default()
+}
+
+fn count_limit(limit: u64) -> i32 {
+    i32::try_from(limit).unwrap_or(i32::MAX)
+}
