@@ -19,5 +19,7 @@ mod json;
 mod model;
 mod projects;
 mod properties;
+mod retrieve;
 mod secrets;
 mod settings;
+mod update;

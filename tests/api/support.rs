@@ -377,6 +377,37 @@ pub fn page_request_without(name: &str) -> Value {
     request
 }
 
+/// The id of the flow that was answered.
+#[track_caller]
+pub fn id(answer: &Answer) -> String {
+    answer.json()["data"]["_id"].as_str().unwrap_or_else(|| panic!("expected a flow, found {answer:?}")).to_owned()
+}
+
+/// The path of the flow that was answered.
+#[track_caller]
+pub fn path(answer: &Answer) -> String {
+    format!("/v2/project-flows/{}", id(answer))
+}
+
+/// Changes one member of the flow at `path`.
+pub async fn set(api: &Api, path: &str, member: &str, value: Value) -> Answer {
+    let answer = api.send(&Request::put(path, json!({ member: value }))).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    answer
+}
+
+/// Makes it so that a version of a flow was written at `moment`, and the flow created on 2024-01-15 at one.
+#[track_caller]
+pub fn age(api: &Api, path: &str, version: u64, moment: &str) {
+    let id = path.strip_prefix("/v2/project-flows/").unwrap();
+    let number = json!({ "N": version.to_string() });
+    let item = api.engine.items().into_iter().find(|item| item["_id"]["S"] == id && item["version"] == number);
+    let mut item = item.expect("a version");
+    item["createdAt"] = json!({ "S": "2024-01-15T01:00:00Z" });
+    item["updatedAt"] = json!({ "S": moment });
+    api.engine.put(engine::TABLE, &item);
+}
+
 /// The seconds since 1970.
 pub fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()

@@ -1,0 +1,144 @@
+//! `GET /v2/project-flows/{id}`, now and as it was
+
+use serde_json::json;
+
+use crate::support::{Api, Request, age, page_request, path, set};
+
+#[tokio::test]
+async fn a_flow_is_read_as_it_was_created_with_its_version_as_etag() {
+    let api = Api::start().await;
+    let created = api.send(&Request::create(page_request())).await;
+
+    let read = api.send(&Request::get(&path(&created))).await;
+
+    assert_eq!((read.status, &read.text), (200, &created.text));
+    assert_eq!(read.headers["etag"], "\"1\"");
+    assert_eq!((read.headers.get("location"), read.headers.get("idempotency-replayed")), (None, None));
+    read.expect_headers();
+}
+
+#[tokio::test]
+async fn a_version_that_the_client_has_is_not_sent_again() {
+    let api = Api::start().await;
+    let path = path(&api.send(&Request::create(page_request())).await);
+    let rows = [
+        ("\"1\"", 304),
+        ("W/\"1\"", 304),
+        ("\"7\", \"1\"", 304),
+        ("*", 304),
+        ("\"2\"", 200),
+        ("\"01\"", 200),
+        ("\"\"", 200),
+        ("\"1,\", \"2\"", 200),
+    ];
+    for (tags, status) in rows {
+        let answer = api.send(&Request::get(&path).header("if-none-match", tags)).await;
+        assert_eq!((answer.status, answer.text.is_empty()), (status, status == 304), "{tags}");
+        assert_eq!(answer.headers["etag"], "\"1\"");
+        answer.expect_headers();
+    }
+    for malformed in ["1", "", "\"1", "\"1\" \"2\"", "w/\"1\"", "\"a b\"", "*, \"1\"", ","] {
+        let answer = api.send(&Request::get(&path).header("if-none-match", malformed)).await;
+        answer.expect(400, "INVALID_ETAG");
+    }
+}
+
+#[tokio::test]
+async fn a_flow_that_is_not_there_is_not_found() {
+    let api = Api::start().await;
+    let ids = [
+        "project_flow_0123456789abcdefghjkmnpqrs",
+        "project_flow_0123456789abcdefghjkmnpqr",
+        "project_flow_0123456789abcdefghjkmnpqrs0",
+        "project_flow_0123456789ABCDEFGHJKMNPQRS",
+        "project_flow_123456789",
+        "x",
+    ];
+    for id in ids {
+        api.send(&Request::get(&format!("/v2/project-flows/{id}"))).await.expect(404, "PROJECT_FLOW_NOT_FOUND");
+    }
+}
+
+#[tokio::test]
+async fn a_flow_as_of_a_moment_is_the_version_that_was_in_force() {
+    let api = Api::start().await;
+    let path = path(&api.send(&Request::create(page_request())).await);
+    // As long a history as takes several halvings.
+    for version in 2..=9 {
+        set(&api, &path, "name", json!(format!("Version {version}"))).await;
+    }
+    // Version n is in force from the hour n.
+    for version in 1..=9 {
+        age(&api, &path, version, &format!("2024-01-15T{version:02}:00:00Z"));
+    }
+    for hour in 1..=9 {
+        for minute in ["00:00Z", "30:00Z", "59:59.999Z"] {
+            let moment = format!("2024-01-15T{hour:02}:{minute}");
+            let answer = api.send(&Request::get(&format!("{path}?asOf={moment}"))).await;
+            assert_eq!(answer.json()["data"]["version"], hour, "{moment}: {answer:?}");
+            answer.expect_headers();
+            let known = Request::get(&format!("{path}/versions/{hour}"));
+            assert_eq!(api.send(&known).await.text, answer.text);
+        }
+    }
+    let moments = [("2030-01-01T00:00:00Z", 9), ("2024-01-15T05:00:00%2B02:00", 3), ("2024-01-15t03:30:00.5-01:30", 5)];
+    for (moment, version) in moments {
+        let answer = api.send(&Request::get(&format!("{path}?asOf={moment}"))).await;
+        assert_eq!(answer.json()["data"]["version"], version, "{moment}");
+    }
+    for before in ["2024-01-15T00:59:59Z", "0000-01-01T00:00:00Z"] {
+        let answer = api.send(&Request::get(&format!("{path}?asOf={before}"))).await;
+        answer.expect(404, "PROJECT_FLOW_NOT_FOUND");
+    }
+}
+
+#[tokio::test]
+async fn a_flow_was_not_in_force_while_it_was_deleted() {
+    let api = Api::start().await;
+    let path = path(&api.send(&Request::create(page_request())).await);
+    assert_eq!(api.send(&Request::of("DELETE", &path)).await.status, 200);
+    api.send(&Request::get(&format!("{path}?asOf=2030-01-01T00:00:00Z"))).await.expect(404, "PROJECT_FLOW_NOT_FOUND");
+    assert_eq!(api.send(&Request::of("POST", &format!("{path}/versions/1/restore"))).await.status, 200);
+    for version in 1..=3 {
+        age(&api, &path, version, &format!("2024-01-15T{version:02}:00:00Z"));
+    }
+    for (hour, status) in [(1, 200), (2, 404), (3, 200)] {
+        let answer = api.send(&Request::get(&format!("{path}?asOf=2024-01-15T{hour:02}:30:00Z"))).await;
+        assert_eq!(answer.status, status, "{hour}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_instant_is_refused() {
+    let api = Api::start().await;
+    let path = path(&api.send(&Request::create(page_request())).await);
+    let malformed = [
+        "asOf=",
+        "asOf=2024-01-15",
+        "asOf=2024-01-15T10:30:00",
+        "asOf=2024-01-15T10:30:00+02:00",
+        "asOf=2024-13-15T10:30:00Z",
+        "asOf=9999-12-31T23:59:59-01:00",
+        "asOf=1705314600",
+        "asOf=2024-01-15T10:30:00Z&asOf=2024-01-15T10:30:00Z",
+        "asof=2024-01-15T10:30:00Z",
+    ];
+    for query in malformed {
+        api.send(&Request::get(&format!("{path}?{query}"))).await.expect(400, "INVALID_PARAMETERS");
+    }
+}
+
+#[tokio::test]
+async fn a_body_where_there_is_none_to_be_is_not_dropped_without_a_word() {
+    let api = Api::start().await;
+    let path = path(&api.send(&Request::create(page_request())).await);
+    let mut request = Request { method: "GET".to_owned(), path, ..Request::create(json!({ "name": "x", "a/b": 1 })) };
+    let answer = api.send(&request).await;
+    answer.expect(400, "UNKNOWN_FIELD");
+    assert_eq!(answer.json()["details"][0]["path"], "/a~1b");
+    request.body = Some("{}".to_owned());
+    assert_eq!(api.send(&request).await.status, 200);
+    request.body = Some("{".to_owned());
+    api.send(&request).await.expect(400, "INVALID_JSON");
+    api.send(&request.without("content-type")).await.expect(415, "UNSUPPORTED_MEDIA_TYPE");
+}

@@ -1,0 +1,357 @@
+//! `PUT /v2/project-flows/{id}`
+
+use serde_json::{Value, json};
+
+use crate::support::{Api, CLIENT, Request, id, page_request, page_request_with, path, set};
+
+#[tokio::test]
+async fn a_member_that_is_given_replaces_the_stored_one_and_the_others_stay() {
+    let api = Api::start().await;
+    let path = path(&api.send(&Request::create(page_request())).await);
+    let rows = [
+        ("name", json!("Another name")),
+        ("description", json!("Another description")),
+        ("status", json!("active")),
+        ("configuration", json!({ "mine": [1, 2] })),
+        ("steps", json!([{ "stepType": "email", "order": 9, "required": false }])),
+    ];
+    let mut expected = api.send(&Request::get(&path)).await.json();
+    for (index, (name, value)) in rows.into_iter().enumerate() {
+        let answer = api.send(&Request::put(&path, json!({ name: value }))).await;
+
+        let version = index + 2;
+        assert_eq!(answer.status, 200, "{}", answer.text);
+        assert_eq!(answer.headers["etag"], format!("\"{version}\""));
+        answer.expect_headers();
+        let data = &answer.json()["data"];
+        assert!(data["updatedAt"].as_str() >= expected["data"]["updatedAt"].as_str());
+        expected["data"][name] = value;
+        expected["data"]["version"] = json!(version);
+        expected["data"]["updatedAt"] = data["updatedAt"].clone();
+        assert_eq!(answer.json(), expected);
+        assert_eq!(api.send(&Request::get(&path)).await.text, answer.text);
+    }
+}
+
+#[tokio::test]
+async fn an_update_leaves_the_version_before_it_in_the_history_as_it_was() {
+    let api = Api::start().await;
+    let created = api.send(&Request::create(page_request()).key("a-key")).await;
+    let id = id(&created);
+    let mut first = api.engine.item(CLIENT, &id);
+
+    let updated = set(&api, &path(&created), "name", json!("Another name")).await;
+
+    let items = api.engine.items();
+    let [newest, version] = &items[..] else { panic!("expected two items, found {items:?}") };
+    first.as_object_mut().unwrap().remove("listKey");
+    first["sk"] = json!({ "S": format!("VERSION#{id}#0000000001") });
+    assert_eq!(version, &first);
+    assert_eq!(newest["version"], json!({ "N": "2" }));
+    assert_eq!(
+        newest["listKey"],
+        json!({ "S": format!("{}#{id}", created.json()["data"]["createdAt"].as_str().unwrap()) })
+    );
+    assert_eq!(newest["fingerprint"], first["fingerprint"]);
+    assert_ne!(newest["writeToken"], first["writeToken"]);
+    assert_eq!(updated.json()["data"]["version"], 2);
+    // The first result again, although the flow has moved on.
+    let replayed = api.send(&Request::create(page_request()).key("a-key")).await;
+    assert_eq!((replayed.status, replayed.text), (201, created.text));
+    assert_eq!(replayed.headers["idempotency-replayed"], "true");
+}
+
+#[tokio::test]
+async fn null_removes_the_description() {
+    let api = Api::start().await;
+    let path = path(&api.send(&Request::create(page_request())).await);
+
+    let answer = set(&api, &path, "description", Value::Null).await;
+
+    assert_eq!((answer.json()["data"].get("description"), &answer.json()["data"]["version"]), (None, &json!(2)));
+    let again = set(&api, &path, "description", Value::Null).await;
+    assert_eq!(again.text, answer.text);
+}
+
+#[tokio::test]
+async fn a_flow_can_be_read_edited_and_sent_back() {
+    let api = Api::start().await;
+    let path = path(&api.send(&Request::create(page_request())).await);
+    let mut document = api.send(&Request::get(&path)).await.json()["data"].clone();
+    document["name"] = json!("Edited");
+
+    let answer = api.send(&Request::put(&path, &document)).await;
+
+    assert_eq!((answer.status, &answer.json()["data"]["name"]), (200, &json!("Edited")));
+    // The same document again was made from a version that is no longer the newest.
+    api.send(&Request::put(&path, &document)).await.expect(409, "VERSION_CONFLICT");
+}
+
+#[tokio::test]
+async fn unchanged_content_writes_nothing_and_keeps_the_version() {
+    let api = Api::start().await;
+    let configuration = r#"{"a":1.0,"b":"é","c":[]}"#;
+    let body = page_request_with("configuration", json!("CONFIGURATION")).to_string();
+    let created = api.send(&Request::create(body.replace("\"CONFIGURATION\"", configuration))).await;
+    assert_eq!(created.status, 201, "{}", created.text);
+    let (path, before) = (path(&created), api.engine.items());
+    let unchanged = [
+        "{}".to_owned(),
+        created.json()["data"].to_string(),
+        r#"{"name": "Complete \u004fnboarding Flow", "status": "draft"}"#.to_owned(),
+        format!(r#"{{"configuration": {configuration}}}"#),
+        r#"{"configuration": { "a" : 1.0,"b":"\u00e9", "\u0063": [ ] }}"#.to_owned(),
+    ];
+    for body in unchanged {
+        let answer = api.send(&Request::put(&path, &body)).await;
+        assert_eq!((answer.status, &answer.text), (200, &created.text), "{body}");
+        assert_eq!(answer.headers["etag"], "\"1\"");
+    }
+    assert_eq!(api.engine.items(), before);
+    // Another spelling of a number, another order of members: what was sent is what is to come back.
+    let changed = [r#"{"a":1,"b":"é","c":[]}"#, r#"{"b":"é","a":1,"c":[]}"#, r#"{"b":"é","a":1,"c":[null]}"#];
+    for (index, configuration) in changed.into_iter().enumerate() {
+        let answer = api.send(&Request::put(&path, format!(r#"{{"configuration":{configuration}}}"#))).await;
+        assert_eq!(answer.json()["data"]["version"], index + 2, "{configuration}");
+        assert!(answer.text.contains(configuration), "{}", answer.text);
+    }
+}
+
+#[tokio::test]
+async fn a_precondition_on_another_version_is_refused_and_says_which_one_it_is() {
+    let api = Api::start().await;
+    let path = path(&api.send(&Request::create(page_request())).await);
+    set(&api, &path, "name", json!("Second")).await;
+    let before = api.engine.items();
+    let put = |body: Value| Request::put(&path, body);
+
+    for stale in ["\"1\"", "\"3\"", "W/\"2\"", "\"1\", \"3\"", "\"x\""] {
+        let answer = api.send(&put(json!({ "name": "Third" })).header("if-match", stale)).await;
+        answer.expect(412, "VERSION_CONFLICT");
+        assert_eq!(answer.json()["error"], "expected the flow at a version of If-Match, found it at version 2");
+    }
+    for stale in [1, 3] {
+        let answer = api.send(&put(json!({ "name": "Third", "version": stale }))).await;
+        answer.expect(409, "VERSION_CONFLICT");
+        let expected = format!("expected the flow at version {stale}, found it at version 2");
+        assert_eq!(answer.json()["error"], expected);
+    }
+    // The precondition is judged before the content is.
+    api.send(&put(json!({ "name": "" })).header("if-match", "\"1\"")).await.expect(412, "VERSION_CONFLICT");
+    api.send(&put(json!({ "name": "", "version": 1 }))).await.expect(409, "VERSION_CONFLICT");
+    api.send(&put(json!({ "version": 1 })).header("if-match", "\"1\"")).await.expect(412, "VERSION_CONFLICT");
+    for malformed in ["2", "", "\"2"] {
+        api.send(&put(json!({ "name": "Third" })).header("if-match", malformed)).await.expect(400, "INVALID_ETAG");
+    }
+    assert_eq!(api.engine.items(), before);
+
+    let met = [
+        put(json!({ "name": "3" })).header("if-match", "\"2\""),
+        put(json!({ "name": "4", "version": 3 })),
+        put(json!({ "name": "5", "version": 4 })).header("if-match", "\"1\", \"4\""),
+        put(json!({ "name": "6" })).header("if-match", "*"),
+    ];
+    for (index, request) in met.into_iter().enumerate() {
+        let answer = api.send(&request).await;
+        assert_eq!((answer.status, answer.json()["data"]["version"].as_u64()), (200, Some(index as u64 + 3)));
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_changed_may_be_sent_as_it_is_but_not_otherwise() {
+    let api = Api::start().await;
+    let created = api.send(&Request::create(page_request())).await;
+    let path = path(&created);
+    let rows = [
+        ("_id", json!("project_flow_0123456789abcdefghjkmnpqrs")),
+        ("project", json!("another")),
+        ("type", json!("login")),
+        ("client", json!("client_2")),
+        ("createdAt", json!("2024-01-15T10:30:00Z")),
+        ("updatedAt", json!(5)),
+    ];
+    for (name, value) in &rows {
+        let answer = api.send(&Request::put(&path, json!({ (*name): value }))).await;
+        answer.expect(409, "IMMUTABLE_FIELD");
+        let stored = &created.json()["data"][name];
+        let found = value.as_str().map_or_else(|| value.to_string(), |text| format!("{text:?}"));
+        assert_eq!(answer.json()["error"], format!("expected {stored}, which cannot be changed, found {found}"));
+        let unchanged = json!({ (*name): created.json()["data"][name] });
+        assert_eq!(api.send(&Request::put(&path, unchanged)).await.text, created.text);
+    }
+    assert_eq!(api.engine.items().len(), 1);
+}
+
+#[tokio::test]
+async fn all_problems_of_an_update_come_in_one_answer_in_the_order_of_the_document() {
+    let api = Api::start().await;
+    let path = path(&api.send(&Request::create(page_request())).await);
+
+    let answer = api
+        .send(&Request::put(
+            &path,
+            json!({
+                "mine": 1, "updatedAt": null, "steps": [{ "stepType": "email", "order": 0, "required": true }],
+                "configuration": { "emailVerification": { "enabled": "yes" } }, "description": 5, "name": " ",
+                "version": 0, "status": "deleted", "project": "p", "_id": 1,
+            }),
+        ))
+        .await;
+
+    answer.expect(409, "IMMUTABLE_FIELD");
+    let details = answer.json()["details"].clone();
+    let found: Vec<_> = details
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|detail| (detail["path"].as_str().unwrap(), detail["code"].as_str().unwrap()))
+        .collect();
+    let expected = [
+        ("/_id", "IMMUTABLE_FIELD"),
+        ("/project", "IMMUTABLE_FIELD"),
+        ("/status", "INVALID_STATUS"),
+        ("/version", "INVALID_VERSION"),
+        ("/name", "INVALID_NAME"),
+        ("/description", "INVALID_DESCRIPTION"),
+        ("/configuration/emailVerification/enabled", "INVALID_CONFIGURATION"),
+        ("/steps/0/order", "INVALID_STEPS"),
+        ("/updatedAt", "IMMUTABLE_FIELD"),
+        ("/mine", "UNKNOWN_FIELD"),
+    ];
+    assert_eq!(found, expected);
+    for (member, code) in [("status", "INVALID_STATUS"), ("version", "INVALID_VERSION"), ("mine", "UNKNOWN_FIELD")] {
+        for value in [json!(null), json!(-1), json!(1.5), json!(""), json!("3"), json!([1])] {
+            api.send(&Request::put(&path, json!({ member: value }))).await.expect(400, code);
+        }
+    }
+    assert_eq!(api.engine.items().len(), 1);
+}
+
+#[tokio::test]
+async fn the_merged_flow_is_validated_as_a_whole() {
+    let api = Api::start().await;
+    let path = path(&api.send(&Request::create(page_request())).await);
+    let switched_off = json!({ "phoneVerification": { "enabled": false } });
+
+    // The stored steps have a phone step.
+    let answer = api.send(&Request::put(&path, json!({ "configuration": switched_off, "name": "" }))).await;
+    answer.expect(400, "INVALID_NAME");
+    assert_eq!(answer.json()["details"][1]["path"], "/steps/1/stepType");
+    assert_eq!(answer.json()["details"][1]["code"], "INVALID_STEPS");
+    // Together they agree.
+    let email = json!([{ "stepType": "email", "order": 1, "required": true }]);
+    let answer = api.send(&Request::put(&path, json!({ "configuration": switched_off, "steps": email }))).await;
+    assert_eq!(answer.status, 200, "{}", answer.text);
+    // And now the stored configuration stands against a phone step.
+    let phone = json!([{ "stepType": "phone", "order": 1, "required": true }]);
+    let answer = api.send(&Request::put(&path, json!({ "steps": phone }))).await;
+    answer.expect(400, "INVALID_STEPS");
+    assert_eq!(answer.json()["details"][0]["path"], "/steps/0/stepType");
+}
+
+#[tokio::test]
+async fn a_dry_run_answers_the_merged_flow_and_writes_nothing() {
+    let api = Api::start().await;
+    let created = api.send(&Request::create(page_request())).await;
+    let (path, before) = (path(&created), api.engine.items());
+    let dry_run = format!("{path}?dryRun=true");
+
+    let answer = api.send(&Request::put(&dry_run, json!({ "name": "Merged" }))).await;
+
+    let mut expected = created.json();
+    expected["data"]["name"] = json!("Merged");
+    expected["data"]["version"] = json!(2);
+    expected["data"]["updatedAt"] = answer.json()["data"]["updatedAt"].clone();
+    assert_eq!((answer.status, answer.json(), answer.headers.get("etag")), (200, expected, None));
+    assert_eq!(api.send(&Request::put(&dry_run, json!({}))).await.text, created.text);
+    api.send(&Request::put(&dry_run, json!({ "name": "" }))).await.expect(400, "INVALID_NAME");
+    api.send(&Request::put(&dry_run, json!({ "version": 2 }))).await.expect(409, "VERSION_CONFLICT");
+    let stale = Request::put(&dry_run, json!({})).header("if-match", "\"2\"");
+    api.send(&stale).await.expect(412, "VERSION_CONFLICT");
+    let nowhere = "/v2/project-flows/project_flow_0123456789abcdefghjkmnpqrs?dryRun=true";
+    api.send(&Request::put(nowhere, json!({}))).await.expect(404, "PROJECT_FLOW_NOT_FOUND");
+    assert_eq!(api.engine.items(), before);
+}
+
+#[tokio::test]
+async fn concurrent_updates_of_different_members_all_land() {
+    let api = Api::start().await;
+    let path = path(&api.send(&Request::create(page_request())).await);
+    let changes = [
+        json!({ "name": "Landed" }),
+        json!({ "description": "Landed" }),
+        json!({ "status": "paused" }),
+        json!({ "configuration": { "landed": true } }),
+        json!({ "steps": [{ "stepType": "email", "order": 7, "required": false }] }),
+    ];
+    let requests = changes.each_ref().map(|change| Request::put(&path, change));
+    let [one, two, three, four, five] = requests.each_ref().map(|request| api.send(request));
+    let answers: [_; 5] = tokio::join!(one, two, three, four, five).into();
+
+    let mut versions: Vec<_> = answers.iter().map(|answer| answer.json()["data"]["version"].as_u64()).collect();
+    versions.sort_unstable();
+    assert_eq!(versions, [Some(2), Some(3), Some(4), Some(5), Some(6)]);
+    let flow = api.send(&Request::get(&path)).await.json()["data"].clone();
+    for change in changes {
+        let (name, value) = change.as_object().unwrap().iter().next().unwrap();
+        assert_eq!(&flow[name], value);
+    }
+}
+
+#[tokio::test]
+async fn a_flow_with_a_configuration_of_200_kb_can_be_updated() {
+    let api = Api::start().await;
+    let path = path(&api.send(&Request::create(page_request())).await);
+    let configuration = json!({ "large": "x".repeat(200 * 1024) });
+    set(&api, &path, "configuration", configuration.clone()).await;
+
+    let answer = set(&api, &path, "name", json!("Small change")).await;
+
+    assert_eq!(answer.json()["data"]["configuration"], configuration);
+    assert_eq!(
+        api.send(&Request::get(&format!("{path}/versions/2"))).await.json()["data"]["configuration"],
+        configuration
+    );
+}
+
+#[tokio::test]
+async fn a_flow_that_would_exceed_an_item_is_too_large_and_nothing_is_written() {
+    let api = Api::start().await;
+    let path = path(&api.send(&Request::create(page_request())).await);
+    set(&api, &path, "configuration", json!({ "large": "x".repeat(250 * 1024) })).await;
+    let before = api.engine.items();
+    let config = json!({ "large": "x".repeat(200 * 1024) });
+    let steps = json!([{ "stepType": "email", "order": 1, "required": true, "config": config }]);
+
+    api.send(&Request::put(&path, json!({ "steps": steps }))).await.expect(413, "FLOW_TOO_LARGE");
+
+    assert_eq!(api.engine.items(), before);
+    let too_much = json!({ "configuration": { "large": "x".repeat(256 * 1024) } });
+    api.send(&Request::put(&path, too_much)).await.expect(413, "FLOW_TOO_LARGE");
+}
+
+#[tokio::test]
+async fn the_clock_may_go_back_but_updated_at_does_not() {
+    let api = Api::start().await;
+    let created = api.send(&Request::create(page_request())).await;
+    let mut item = api.engine.item(CLIENT, &id(&created));
+    item["updatedAt"] = json!({ "S": "2999-01-01T00:00:00Z" });
+    api.engine.put(crate::engine::TABLE, &item);
+
+    let answer = set(&api, &path(&created), "name", json!("Later")).await;
+
+    assert_eq!(answer.json()["data"]["updatedAt"], "2999-01-01T00:00:00Z");
+}
+
+#[tokio::test]
+async fn an_update_needs_a_body_of_json() {
+    let api = Api::start().await;
+    let path = path(&api.send(&Request::create(page_request())).await);
+    api.send(&Request::put(&path, "")).await.expect(400, "INVALID_JSON");
+    api.send(&Request::put(&path, "[]")).await.expect(400, "INVALID_BODY");
+    api.send(&Request::put(&path, r#"{"name": "a", "name": "b"}"#)).await.expect(400, "DUPLICATE_MEMBER");
+    api.send(&Request::put(&path, "{}").without("content-type")).await.expect(415, "UNSUPPORTED_MEDIA_TYPE");
+    api.send(&Request::put(&path, "{}").query("dryrun=true")).await.expect(400, "INVALID_PARAMETERS");
+    let nowhere = "/v2/project-flows/project_flow_0123456789abcdefghjkmnpqrs";
+    api.send(&Request::put(nowhere, "{}")).await.expect(404, "PROJECT_FLOW_NOT_FOUND");
+}
