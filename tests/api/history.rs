@@ -1,0 +1,260 @@
+//! `GET …/versions`, `GET …/versions/{n}`, `GET …/versions/{n}/diff`, `POST …/versions/{n}/restore`
+
+use json_patch::Patch;
+use serde_json::{Value, json};
+
+use crate::engine;
+use crate::support::{Api, CLIENT, Request, id, page_request, page_request_with, path, set};
+
+/// A flow at this version, each with a name of its own.
+async fn flow_at(api: &Api, version: u64) -> String {
+    let path = path(&api.send(&Request::create(page_request_with("name", json!("Version 1")))).await);
+    for version in 2..=version {
+        set(api, &path, "name", json!(format!("Version {version}"))).await;
+    }
+    path
+}
+
+#[tokio::test]
+async fn versions_are_summaries_newest_first() {
+    let api = Api::start().await;
+    let path = flow_at(&api, 12).await;
+
+    let answer = api.send(&Request::get(&format!("{path}/versions"))).await;
+
+    assert_eq!((answer.status, &answer.json()["pagination"]), (200, &json!({ "limit": 100, "total": 12 })));
+    answer.expect_headers();
+    let versions = answer.json()["data"].as_array().unwrap().clone();
+    assert_eq!(versions.len(), 12);
+    for (summary, version) in versions.iter().zip((1..=12).rev()) {
+        let mut expected = api.send(&Request::get(&format!("{path}/versions/{version}"))).await.json()["data"].clone();
+        assert_eq!(expected["name"], format!("Version {version}"));
+        expected.as_object_mut().unwrap().retain(|name, _| !["configuration", "steps"].contains(&name.as_str()));
+        assert_eq!(summary, &expected);
+    }
+}
+
+#[tokio::test]
+async fn versions_come_in_pages() {
+    let api = Api::start().await;
+    let path = flow_at(&api, 12).await;
+    for limit in [1, 2, 5, 6, 11, 12, 13] {
+        let (mut found, mut cursor) = (Vec::new(), String::new());
+        loop {
+            let answer = api.send(&Request::get(&format!("{path}/versions?limit={limit}{cursor}"))).await;
+            let page = answer.json();
+            let versions = page["data"].as_array().unwrap();
+            found.extend(versions.iter().map(|summary| summary["version"].as_u64().unwrap()));
+            assert_eq!(page["pagination"]["total"], 12);
+            let Some(next) = page["pagination"]["next"].as_str() else { break };
+            assert_eq!(versions.len(), limit);
+            cursor = format!("&cursor={next}");
+        }
+        assert_eq!(found, (1..=12).rev().collect::<Vec<_>>(), "{limit}");
+    }
+    let malformed =
+        ["limit=0", "limit=101", "limit=x", "limit=05", "limit=+5", "cursor=", "cursor=x", "page=1", "limit=1&limit=1"];
+    for query in malformed {
+        api.send(&Request::get(&format!("{path}/versions?{query}"))).await.expect(400, "INVALID_PARAMETERS");
+    }
+}
+
+#[tokio::test]
+async fn large_versions_are_listed_beyond_a_megabyte() {
+    let api = Api::start().await;
+    let path = path(&api.send(&Request::create(page_request())).await);
+    for version in 2..=9 {
+        set(&api, &path, "configuration", json!({ "large": format!("{version}{}", "x".repeat(240 * 1024)) })).await;
+    }
+
+    let answer = api.send(&Request::get(&format!("{path}/versions"))).await;
+
+    let versions = answer.json()["data"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| one["version"].as_u64().unwrap())
+        .collect::<Vec<_>>();
+    assert_eq!(versions, (1..=9).rev().collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn versions_that_are_not_there_are_not_found() {
+    let api = Api::start().await;
+    let path = flow_at(&api, 3).await;
+    for version in ["0", "4", "01", "+1", "-1", "1.0", "x", "99999999999", "18446744073709551616"] {
+        for request in [
+            Request::get(&format!("{path}/versions/{version}")),
+            Request::get(&format!("{path}/versions/{version}/diff?from=1")),
+            Request::of("POST", &format!("{path}/versions/{version}/restore")),
+        ] {
+            api.send(&request).await.expect(404, "PROJECT_FLOW_NOT_FOUND");
+        }
+    }
+    api.send(&Request::get(&format!("{path}/versions/1/diff?from=4"))).await.expect(404, "PROJECT_FLOW_NOT_FOUND");
+    let nowhere = "/v2/project-flows/project_flow_0123456789abcdefghjkmnpqrs";
+    for request in [
+        Request::get(&format!("{nowhere}/versions")),
+        Request::get(&format!("{nowhere}/versions/1")),
+        Request::get(&format!("{nowhere}/versions/1/diff?from=1")),
+        Request::of("POST", &format!("{nowhere}/versions/1/restore")),
+    ] {
+        api.send(&request).await.expect(404, "PROJECT_FLOW_NOT_FOUND");
+    }
+}
+
+#[tokio::test]
+async fn a_diff_is_the_patch_that_makes_one_version_of_another() {
+    let api = Api::start().await;
+    let path = path(&api.send(&Request::create(page_request())).await);
+    set(&api, &path, "description", Value::Null).await;
+    set(&api, &path, "configuration", json!({ "a/b": { "~": [1, 2, 3] }, "": null })).await;
+    set(&api, &path, "configuration", json!({ "a/b": { "~": [1, 3] }, "b": [] })).await;
+    set(&api, &path, "steps", json!([{ "stepType": "email", "order": 1, "required": true }])).await;
+    set(&api, &path, "status", json!("active")).await;
+    let mut documents = Vec::new();
+    for version in 1..=6 {
+        documents.push(api.send(&Request::get(&format!("{path}/versions/{version}"))).await.json()["data"].clone());
+    }
+    for (m, from) in documents.iter().enumerate() {
+        for (n, to) in documents.iter().enumerate() {
+            let answer = api.send(&Request::get(&format!("{path}/versions/{}/diff?from={}", n + 1, m + 1))).await;
+            assert_eq!(answer.status, 200, "{answer:?}");
+            let operations: Patch = serde_json::from_value(answer.json()["data"].clone()).expect("RFC 6902");
+            let mut patched = from.clone();
+            json_patch::patch(&mut patched, &operations).unwrap();
+            assert_eq!(&patched, to);
+            assert_eq!(operations.0.is_empty(), m == n);
+        }
+    }
+    let answer = api.send(&Request::get(&format!("{path}/versions/6/diff?from=5"))).await;
+    let expected = json!([
+        { "op": "replace", "path": "/status", "value": "active" },
+        { "op": "replace", "path": "/version", "value": 6 },
+    ]);
+    let operations = answer.json()["data"].clone();
+    let beside_the_clock: Vec<_> =
+        operations.as_array().unwrap().iter().filter(|one| one["path"] != "/updatedAt").collect();
+    assert_eq!(json!(beside_the_clock), expected);
+    answer.expect_headers();
+}
+
+#[tokio::test]
+async fn a_diff_tells_numbers_apart_by_their_spelling() {
+    let api = Api::start().await;
+    let path = path(&api.send(&Request::create(page_request())).await);
+    let put = |number: &str| Request::put(&path, format!(r#"{{"configuration": {{"n": [{number}, "1.0"]}}}}"#));
+    for (version, number) in ["1", "1.0", "18446744073709551616", "18446744073709551617", "1e2"].iter().enumerate() {
+        assert_eq!(api.send(&put(number)).await.json()["data"]["version"], version + 2);
+        if version == 0 {
+            continue;
+        }
+        let diff = format!("{path}/versions/{}/diff?from={}", version + 2, version + 1);
+        let answer = api.send(&Request::get(&diff)).await;
+        let expected = format!(r#"{{"op":"replace","path":"/configuration/n/0","value":{number}}}"#);
+        assert!(answer.text.contains(&expected), "{}", answer.text);
+    }
+}
+
+#[tokio::test]
+async fn a_diff_needs_the_version_to_compare_with() {
+    let api = Api::start().await;
+    let path = flow_at(&api, 2).await;
+    for query in ["", "from=", "from=0", "from=x", "from=01", "from=1&from=1", "to=1", "from=1&to=2"] {
+        let diff = Request::get(&format!("{path}/versions/2/diff")).query(query);
+        api.send(&diff).await.expect(400, "INVALID_PARAMETERS");
+    }
+}
+
+#[tokio::test]
+async fn a_restore_writes_a_new_version_with_the_content_of_an_old_one() {
+    let api = Api::start().await;
+    let created = api.send(&Request::create(page_request())).await;
+    let path = path(&created);
+    set(&api, &path, "description", Value::Null).await;
+    set(&api, &path, "configuration", json!({})).await;
+    let before = api.engine.items();
+
+    let answer = api.send(&Request::of("POST", &format!("{path}/versions/1/restore"))).await;
+
+    assert_eq!((answer.status, answer.headers["etag"].as_str()), (200, "\"4\""));
+    answer.expect_headers();
+    let mut expected = created.json();
+    expected["data"]["version"] = json!(4);
+    expected["data"]["updatedAt"] = answer.json()["data"]["updatedAt"].clone();
+    assert_eq!(answer.json(), expected);
+    assert_eq!(api.send(&Request::get(&path)).await.text, answer.text);
+    // Nothing of the history has changed.
+    for item in before.iter().filter(|item| item["sk"]["S"].as_str().unwrap().starts_with("VERSION#")) {
+        assert!(api.engine.items().contains(item));
+    }
+    // The newest too can be restored, and that is a version as well.
+    let again = api.send(&Request::of("POST", &format!("{path}/versions/4/restore"))).await;
+    assert_eq!((again.status, &again.json()["data"]["version"]), (200, &json!(5)));
+}
+
+#[tokio::test]
+async fn a_restore_never_switches_a_flow_on_or_off() {
+    let api = Api::start().await;
+    let path = flow_at(&api, 1).await;
+    let restore = |version: u64| Request::of("POST", &format!("{path}/versions/{version}/restore"));
+    set(&api, &path, "status", json!("active")).await;
+    assert_eq!(api.send(&restore(1)).await.json()["data"]["status"], "active");
+    set(&api, &path, "status", json!("paused")).await;
+    assert_eq!(api.send(&restore(2)).await.json()["data"]["status"], "paused");
+    assert_eq!(api.send(&Request::of("DELETE", &path)).await.json()["data"]["version"], 6);
+    // A deleted flow comes back as a draft, and into the list.
+    let restored = api.send(&restore(2)).await;
+    assert_eq!((&restored.json()["data"]["status"], &restored.json()["data"]["version"]), (&json!("draft"), &json!(7)));
+    assert_eq!(api.send(&Request::get("/v2/project-flows")).await.json()["data"][0]["version"], 7);
+    assert_eq!(api.send(&Request::get(&path)).await.text, restored.text);
+    let deleted = api.send(&Request::get(&format!("{path}/versions/6"))).await;
+    assert_eq!(deleted.json()["data"]["status"], "deleted");
+}
+
+#[tokio::test]
+async fn a_restore_can_be_bound_to_a_version() {
+    let api = Api::start().await;
+    let path = flow_at(&api, 3).await;
+    let restore = Request::of("POST", &format!("{path}/versions/1/restore"));
+    api.send(&restore.clone().header("if-match", "\"2\"")).await.expect(412, "VERSION_CONFLICT");
+    api.send(&restore.clone().header("if-match", "2")).await.expect(400, "INVALID_ETAG");
+    api.send(&restore.clone().query("dryRun=true")).await.expect(400, "INVALID_PARAMETERS");
+    assert_eq!(api.engine.items().len(), 3);
+    let answer = api.send(&restore.header("if-match", "\"3\"")).await;
+    assert_eq!((answer.status, &answer.json()["data"]["name"]), (200, &json!("Version 1")));
+}
+
+#[tokio::test]
+async fn a_version_that_is_in_the_history_already_is_not_written_again() {
+    let api = Api::start().await;
+    let created = api.send(&Request::create(page_request())).await;
+    let mut version = api.engine.item(CLIENT, &id(&created));
+    version["sk"] = json!({ "S": format!("VERSION#{}#0000000001", id(&created)) });
+    version["name"] = json!({ "S": "Somebody's hand" });
+    api.engine.put(engine::TABLE, &version);
+    let before = api.engine.items();
+
+    api.send(&Request::put(&path(&created), json!({ "name": "New" }))).await.expect(500, "INTERNAL_ERROR");
+
+    assert_eq!(api.engine.items(), before);
+}
+
+#[tokio::test]
+async fn a_gap_in_the_history_is_our_fault_and_not_the_callers() {
+    let api = Api::start().await;
+    let path = flow_at(&api, 4).await;
+    let id = path.rsplit_once('/').unwrap().1;
+    let key = json!({ "pk": { "S": format!("CLIENT#{CLIENT}") }, "sk": { "S": format!("VERSION#{id}#0000000002") } });
+    let delete = json!({ "TableName": engine::TABLE, "Key": key });
+    api.engine.database.delete_item(serde_json::from_value(delete).unwrap()).unwrap();
+    for request in [
+        Request::get(&format!("{path}/versions")),
+        Request::get(&format!("{path}/versions/2")),
+        Request::get(&format!("{path}/versions/3/diff?from=2")),
+        Request::of("POST", &format!("{path}/versions/2/restore")),
+    ] {
+        api.send(&request).await.expect(500, "INTERNAL_ERROR");
+    }
+    assert_eq!(api.send(&Request::get(&format!("{path}/versions?limit=2"))).await.status, 200);
+}

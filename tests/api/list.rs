@@ -1,0 +1,210 @@
+//! `GET /v2/project-flows`
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use crate::engine;
+use crate::proxy::Proxy;
+use crate::support::{Api, CLIENT, Engine, Request, handler, id, page_request, path, send, set};
+
+/// Puts `count` flows of a client past the function, one created each minute, the newest last.
+///
+/// Of ten, the first is active and the second at login; of a hundred, the first is of another project.
+pub fn fill(engine: &Engine, client: &str, count: usize) {
+    for number in 0..count {
+        let id = format!("project_flow_{number:026}");
+        let (hours, minutes) = (number / 60, number % 60);
+        let created =
+            format!("2024-{:02}-{:02}T{:02}:{minutes:02}:00Z", hours / 24 / 28 + 1, hours / 24 % 28 + 1, hours % 24);
+        let texts = [
+            ("pk", format!("CLIENT#{client}")),
+            ("sk", format!("FLOW#{id}")),
+            ("listKey", format!("{created}#{id}")),
+            ("_id", id),
+            ("client", client.to_owned()),
+            ("project", if number % 100 == 0 { "rare" } else { "common" }.to_owned()),
+            ("type", if number % 10 == 1 { "login" } else { "onboarding" }.to_owned()),
+            ("status", if number % 10 == 0 { "active" } else { "draft" }.to_owned()),
+            ("name", format!("Flow {number}")),
+            ("configuration", "{}".to_owned()),
+            ("steps", "[]".to_owned()),
+            ("createdAt", created.clone()),
+            ("updatedAt", created),
+        ];
+        let mut item = json!({ "version": { "N": "1" } });
+        for (name, text) in texts {
+            item[name] = json!({ "S": text });
+        }
+        engine.put(engine::TABLE, &item);
+    }
+}
+
+/// The numbers of the flows on a page.
+#[track_caller]
+fn numbers(page: &Value) -> Vec<usize> {
+    let flows = page["data"].as_array().unwrap_or_else(|| panic!("expected a page, found {page}"));
+    flows.iter().map(|flow| flow["name"].as_str().unwrap().strip_prefix("Flow ").unwrap().parse().unwrap()).collect()
+}
+
+async fn page(api: &Api, query: &str) -> Value {
+    let answer = api.send(&Request::get("/v2/project-flows").query(query)).await;
+    assert_eq!(answer.status, 200, "{query}: {answer:?}");
+    answer.json()
+}
+
+#[tokio::test]
+async fn a_list_shows_summaries_and_totals() {
+    let api = Api::start().await;
+    let none = page(&api, "").await;
+    let pagination = json!({ "page": 1, "limit": 10, "total": 0, "pages": 0 });
+    assert_eq!(none, json!({ "success": true, "data": [], "pagination": pagination }));
+    let created = api.send(&Request::create(page_request())).await;
+    let updated = set(&api, &path(&created), "name", json!("Changed")).await;
+
+    let answer = api.send(&Request::get("/v2/project-flows")).await;
+
+    answer.expect_headers();
+    let mut summary = updated.json()["data"].clone();
+    summary.as_object_mut().unwrap().retain(|name, _| !["configuration", "steps"].contains(&name.as_str()));
+    let pagination = json!({ "page": 1, "limit": 10, "total": 1, "pages": 1 });
+    assert_eq!(answer.json(), json!({ "success": true, "data": [summary], "pagination": pagination }));
+    assert_eq!(id(&created), answer.json()["data"][0]["_id"]);
+}
+
+#[tokio::test]
+async fn pages_by_number_and_by_cursor_show_every_flow_once_newest_first() {
+    let api = Api::start().await;
+    fill(&api.engine, CLIENT, 250);
+    fill(&api.engine, "client_2", 50);
+    // Each with what it leaves of the 250.
+    let filters: [(&str, fn(usize) -> bool); 7] = [
+        ("", |_| true),
+        ("&status=active", |n| n % 10 == 0),
+        ("&type=login", |n| n % 10 == 1),
+        ("&type=onboarding&status=draft", |n| n % 10 > 1),
+        ("&project=rare", |n| n % 100 == 0),
+        ("&project=common&type=onboarding&status=active", |n| n % 10 == 0 && n % 100 != 0),
+        ("&project=nobodys", |_| false),
+    ];
+    for (filter, counts) in filters {
+        let expected: Vec<_> = (0..250).rev().filter(|number| counts(*number)).collect();
+        for limit in [1, 7, 10, 100] {
+            let pages = expected.len().div_ceil(limit);
+            let mut found = Vec::new();
+            // Those past the end are empty, and say how many there are.
+            for number in (1..=pages + 2).filter(|number| limit > 1 || *number < 5 || *number + 5 > pages) {
+                let page = page(&api, &format!("page={number}&limit={limit}{filter}")).await;
+                let chunk: Vec<_> = expected.iter().skip((number - 1) * limit).take(limit).copied().collect();
+                assert_eq!(numbers(&page), chunk, "page {number} of {limit}{filter}");
+                let (total, next) = (expected.len(), number < pages);
+                let mut pagination = page["pagination"].clone();
+                assert_eq!(pagination.as_object_mut().unwrap().remove("next").is_some(), next);
+                assert_eq!(pagination, json!({ "page": number, "limit": limit, "total": total, "pages": pages }));
+            }
+            let mut query = format!("limit={limit}{filter}");
+            loop {
+                let page = page(&api, &query).await;
+                found.append(&mut numbers(&page));
+                let Some(next) = page["pagination"]["next"].as_str() else { break };
+                assert_eq!(page["data"].as_array().unwrap().len(), limit, "a full page");
+                query = format!("limit={limit}{filter}&cursor={next}");
+            }
+            assert_eq!(found, expected, "{filter} by {limit}");
+        }
+    }
+    let by_cursor = page(&api, "limit=100&page=2").await["pagination"]["next"].as_str().unwrap().to_owned();
+    let last = page(&api, &format!("limit=100&cursor={by_cursor}")).await;
+    assert_eq!(last["pagination"], json!({ "limit": 100 }));
+}
+
+#[tokio::test]
+async fn a_cursor_leads_nowhere_but_through_the_callers_own_flows() {
+    let api = Api::start().await;
+    fill(&api.engine, CLIENT, 20);
+    fill(&api.engine, "client_2", 30);
+    let theirs = api.send(&Request::get("/v2/project-flows").client("client_2")).await.json();
+    let cursor = theirs["pagination"]["next"].as_str().unwrap();
+
+    let mine = page(&api, &format!("cursor={cursor}")).await;
+
+    assert_eq!(numbers(&mine), (10..20).rev().collect::<Vec<_>>());
+    assert!(mine["data"].as_array().unwrap().iter().all(|flow| flow["client"] == CLIENT));
+    let text = base64::Engine::decode(&base64::engine::general_purpose::URL_SAFE_NO_PAD, cursor).unwrap();
+    assert!(!String::from_utf8(text).unwrap().contains("client"));
+}
+
+#[tokio::test]
+async fn unknown_repeated_and_malformed_parameters_are_refused() {
+    let api = Api::start().await;
+    fill(&api.engine, CLIENT, 20);
+    let next = page(&api, "").await["pagination"]["next"].as_str().unwrap().to_owned();
+    let both = format!("page=1&cursor={next}");
+    let (shorter, longer) = (format!("cursor={}", &next[1..]), format!("cursor={next}A"));
+    let refused = [
+        "page=0",
+        "page=-1",
+        "page=x",
+        "page=",
+        "page=01",
+        "page=+1",
+        "page=1.0",
+        "page=4294967296",
+        "page=1&page=1",
+        "limit=0",
+        "limit=101",
+        "limit=ten",
+        "limit=%31%30%30%30",
+        "status=deleted",
+        "status=Draft",
+        "status=",
+        "type=signup",
+        "project=",
+        "project=a%20b",
+        "project=%00",
+        "cursor=",
+        "cursor=x",
+        "cursor=%25",
+        "cursor=MjAyNC0wMS0xNVQxMDozMDowMFo",
+        "sort=name",
+        "Page=1",
+        "dryRun=true",
+        "limit=%zz",
+        &both,
+        &shorter,
+        &longer,
+    ];
+    for query in refused {
+        let answer = api.send(&Request::get("/v2/project-flows").query(query)).await;
+        answer.expect(400, "INVALID_PARAMETERS");
+    }
+    assert_eq!(page(&api, "page=4294967295&limit=100").await["data"], json!([]));
+    let names: BTreeSet<_> = page(&api, "limit=%31&type=onboarding&project=common").await["data"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|flow| flow["name"].to_string())
+        .collect();
+    assert_eq!(names.len(), 1);
+}
+
+#[tokio::test]
+async fn a_page_by_cursor_is_one_query_wherever_it_stands() {
+    let engine = Engine::start().await;
+    fill(&engine, CLIENT, 1_000);
+    let proxy = Proxy::start(&engine.url).await;
+    let handler = handler(&proxy.url).await;
+    let get = |query: &str| Request::get("/v2/project-flows").query(query).event();
+
+    let first = send(&handler, &get("")).await;
+    assert_eq!(proxy.calls("Query"), 2, "a page with its totals");
+    let mut next = first.json()["pagination"]["next"].as_str().map(str::to_owned);
+    let mut pages = 1;
+    while let Some(cursor) = next {
+        let answer = send(&handler, &get(&format!("cursor={cursor}"))).await;
+        next = answer.json()["pagination"]["next"].as_str().map(str::to_owned);
+        pages += 1;
+    }
+    assert_eq!((pages, proxy.calls("Query")), (100, 2 + 99));
+    assert_eq!(proxy.calls("GetItem") + proxy.calls("Scan"), 0);
+}
