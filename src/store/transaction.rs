@@ -14,7 +14,7 @@ use crate::item::Item;
 /// read that settles it, still end within the function's time.
 const CONTENTION_TIME: Duration = Duration::from_secs(4);
 /// The longest pause between two tries.
-const LONGEST_PAUSE: Duration = Duration::from_millis(400);
+const LONGEST_PAUSE: Duration = Duration::from_millis(100);
 
 /// What a transaction of two writes came to.
 pub(super) enum Transacted {

@@ -11,15 +11,15 @@ use crate::support::{
     Answer, CLIENT, Engine, Request, handler, handler_with_projects, page_request, sdk, send, send_before,
 };
 
-const fn lost(loss: Loss) -> Fault {
+pub const fn lost(loss: Loss) -> Fault {
     Fault::Lost(When::AfterCommit, loss)
 }
 
-const fn unsent(loss: Loss) -> Fault {
+pub const fn unsent(loss: Loss) -> Fault {
     Fault::Lost(When::BeforeCommit, loss)
 }
 
-const fn throttled(code: &'static str) -> Fault {
+pub const fn throttled(code: &'static str) -> Fault {
     Fault::Error(400, code, "slow down")
 }
 
@@ -44,11 +44,11 @@ fn transaction(name: &'static str, writes: Vec<Fault>, status: i64, code: &'stat
     Row { project: true, ..row(name, writes, status, code, flows) }
 }
 
-const UNAVAILABLE: &str = "TEMPORARILY_UNAVAILABLE";
-const UNKNOWN: &str = "OUTCOME_UNKNOWN";
+pub const UNAVAILABLE: &str = "TEMPORARILY_UNAVAILABLE";
+pub const UNKNOWN: &str = "OUTCOME_UNKNOWN";
 
 /// More faults than there are attempts.
-fn always(fault: Fault) -> Vec<Fault> {
+pub fn always(fault: Fault) -> Vec<Fault> {
     vec![fault; 100]
 }
 

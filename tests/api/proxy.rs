@@ -55,8 +55,33 @@ pub enum Loss {
 struct Plan {
     /// For each operation, the faults of its next calls in turn.
     faults: BTreeMap<&'static str, VecDeque<Fault>>,
+    /// For each operation, the faults that its calls meet by chance.
+    chance: BTreeMap<&'static str, Chance>,
     calls: BTreeMap<String, usize>,
     connections: usize,
+}
+
+/// Faults at random: the same ones in the same order each time.
+struct Chance {
+    one_in: u64,
+    faults: Vec<Fault>,
+    state: u64,
+}
+
+impl Chance {
+    fn next(&mut self) -> Option<Fault> {
+        // SplitMix64 (Steele, Lea and Flood, 2014).
+        let mut random = || {
+            self.state = self.state.wrapping_add(0x9E37_79B9_7F4A_7C15);
+            let mut bits = self.state;
+            bits = (bits ^ (bits >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+            bits = (bits ^ (bits >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+            bits ^ (bits >> 31)
+        };
+        let meets = random() % self.one_in == 0;
+        let which = usize::try_from(random() % self.faults.len() as u64).unwrap();
+        meets.then(|| self.faults[which].clone())
+    }
 }
 
 /// A proxy in front of an engine.
@@ -88,9 +113,17 @@ impl Proxy {
         self.plan.lock().unwrap().faults.entry(operation).or_default().extend(faults.iter().cloned());
     }
 
+    /// Fails one call of `operation` in `one_in`, with one of `faults`.
+    pub fn shake(&self, operation: &'static str, one_in: u64, faults: &[Fault]) {
+        let chance = Chance { one_in, faults: faults.to_vec(), state: 1 };
+        self.plan.lock().unwrap().chance.insert(operation, chance);
+    }
+
     /// Lets everything pass again.
     pub fn heal(&self) {
-        self.plan.lock().unwrap().faults.clear();
+        let mut plan = self.plan.lock().unwrap();
+        plan.faults.clear();
+        plan.chance.clear();
     }
 
     /// How many connections came.
@@ -112,7 +145,8 @@ async fn serve(mut client: TcpStream, engine: &str, plan: &Mutex<Plan>) -> Optio
         let fault = {
             let mut plan = plan.lock().unwrap();
             *plan.calls.entry(operation.clone()).or_default() += 1;
-            plan.faults.get_mut(operation.as_str()).and_then(VecDeque::pop_front).unwrap_or(Fault::None)
+            let planned = plan.faults.get_mut(operation.as_str()).and_then(VecDeque::pop_front);
+            planned.or_else(|| plan.chance.get_mut(operation.as_str())?.next()).unwrap_or(Fault::None)
         };
         match fault {
             Fault::None => client.write_all(&forward(engine, &request).await?).await.ok()?,

@@ -1,0 +1,355 @@
+//! Many writers on one flow, and a judge of all that they were told. `make race` lets them run at length.
+//!
+//! Each update sets one member to a text of its own, so that the history says which call wrote which version. The judge
+//! is given what was sent, when, and what was answered, and the table at the end; it knows nothing of the function.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::time::Instant;
+
+use serde_json::{Value, json};
+
+use crate::faults::{lost, throttled, unsent};
+use crate::proxy::{Fault, Loss, Proxy};
+use crate::support::{Engine, Request, handler, page_request, path, send};
+
+const WRITERS: usize = 64;
+/// What an update sets, one of them each.
+const MEMBERS: [&str; 3] = ["name", "description", "configuration"];
+
+/// One call: from when to when, and what came of it. Moments are numbered in the order in which they were.
+#[derive(Clone, Debug)]
+struct Call {
+    begin: u64,
+    end: u64,
+    /// The version that it was bound to, where it was.
+    expected: Option<u64>,
+    /// What it set its member to; nothing in a read.
+    text: Option<String>,
+    told: Told,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Told {
+    /// 200: this version is written.
+    Written(u64),
+    /// 409 or 412: the flow is at this version.
+    Conflict(u64),
+    /// 503: nothing is written.
+    Unavailable,
+    /// 503: something is written or not.
+    Unknown,
+    /// The version that was read.
+    Read(u64),
+}
+
+/// A version as the table has it: its number, and the texts of its members.
+type Version = (u64, [String; 3]);
+
+/// The first thing that cannot be, if any.
+fn judge(calls: &[Call], versions: &[Version]) -> Result<(), String> {
+    // Versions 1..N, each once.
+    for (index, (number, _)) in versions.iter().enumerate() {
+        if *number != index as u64 + 1 {
+            return Err(format!("expected version {}, found version {number}", index + 1));
+        }
+    }
+    let newest = versions.len() as u64;
+
+    // Each built on the one before: one member differs, and one call has set it.
+    let texts: BTreeMap<_, _> = calls.iter().filter_map(|call| Some((call.text.as_deref()?, call))).collect();
+    let mut writers: BTreeMap<u64, &Call> = BTreeMap::new();
+    for ((_, before), (number, after)) in versions.iter().zip(versions.iter().skip(1)) {
+        let changed: Vec<_> = before.iter().zip(after).filter(|(before, after)| before != after).collect();
+        let [(_, text)] = changed[..] else {
+            return Err(format!("version {number}: expected one change, found {changed:?}"));
+        };
+        let writer = texts.get(text.as_str()).ok_or_else(|| format!("version {number}: nobody wrote {text}"))?;
+        match writer.told {
+            Told::Written(told) if told == *number => {}
+            Told::Unknown => {}
+            _ => return Err(format!("version {number} is there, and its writer was told otherwise: {writer:?}")),
+        }
+        if writer.expected.is_some_and(|expected| expected + 1 != *number) {
+            return Err(format!("version {number} was bound to another one before it: {writer:?}"));
+        }
+        if let Some((other, _)) = writers.iter().find(|(_, other)| std::ptr::eq(**other, *writer)) {
+            return Err(format!("versions {other} and {number} have one writer: {writer:?}"));
+        }
+        writers.insert(*number, writer);
+    }
+
+    // An unknown outcome is none or one, and nothing that was told written is lost.
+    for call in calls {
+        if let Told::Written(version) = call.told
+            && !writers.get(&version).is_some_and(|writer| std::ptr::eq(*writer, call))
+        {
+            return Err(format!("a write is lost: {call:?}"));
+        }
+    }
+
+    // Real-time order: what ended before another began has the lower version.
+    let mut earliest_end = u64::MAX;
+    for (number, writer) in writers.iter().rev() {
+        if earliest_end < writer.begin {
+            return Err(format!("version {number} began after a later one had ended: {writer:?}"));
+        }
+        if let Told::Written(_) = writer.told {
+            earliest_end = earliest_end.min(writer.end);
+        }
+    }
+
+    // What was seen, in a read or as the reason of a refusal, was the newest at some moment of the call.
+    for call in calls {
+        let seen = match call.told {
+            Told::Read(version) => version,
+            Told::Conflict(version) if call.expected != Some(version) => version,
+            Told::Conflict(_) => return Err(format!("refused without a write that justifies it: {call:?}")),
+            Told::Written(_) | Told::Unavailable | Told::Unknown => continue,
+        };
+        let begun = seen == 1 || writers.get(&seen).is_some_and(|writer| writer.begin < call.end);
+        if !(1..=newest).contains(&seen) || !begun {
+            return Err(format!("version {seen} was seen before it was written: {call:?}"));
+        }
+        let overwritten = writers.get(&(seen + 1)).filter(|writer| matches!(writer.told, Told::Written(_)));
+        if overwritten.is_some_and(|writer| writer.end < call.begin) {
+            return Err(format!("version {seen} was seen after the next was written: {call:?}"));
+        }
+        // The write that a refusal is for: the one that came after the expected version.
+        let refused = call.expected.filter(|_| matches!(call.told, Told::Conflict(_)));
+        if let Some(after) = refused.map(|expected| expected + 1)
+            && writers.get(&after).is_none_or(|writer| writer.begin > call.end)
+        {
+            return Err(format!("refused before version {after} was written: {call:?}"));
+        }
+    }
+    Ok(())
+}
+
+/// What a race came to.
+struct Race {
+    calls: Vec<Call>,
+    versions: Vec<Version>,
+    seconds: f64,
+}
+
+/// `attempts` updates by 64 writers, with faults on the way of one call in five if so.
+async fn race(attempts: u32, faults: bool) -> Race {
+    let engine = Engine::start().await;
+    let proxy = Proxy::start(&engine.url).await;
+    let url = if faults { &proxy.url } else { &engine.url };
+    let created = send(&handler(&engine.url).await, &Request::create(first()).event()).await;
+    let path = path(&created);
+    if faults {
+        let both = [
+            unsent(Loss::Close),
+            lost(Loss::Close),
+            lost(Loss::Reset),
+            unsent(Loss::Status(500)),
+            lost(Loss::Status(500)),
+            lost(Loss::Cut),
+            throttled("ThrottlingException"),
+        ];
+        proxy.shake("GetItem", 5, &both);
+        let conflict = Fault::Cancelled(&["TransactionConflict", "None"]);
+        proxy.shake("TransactWriteItems", 5, &[&both[..], &[conflict, lost(Loss::Hang), unsent(Loss::Hang)]].concat());
+    }
+
+    let (clock, left) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU32::new(attempts)));
+    let start = Instant::now();
+    let mut writers = Vec::new();
+    for writer in 0..WRITERS {
+        let (path, clock, left) = (path.clone(), Arc::clone(&clock), Arc::clone(&left));
+        let handler = handler(url).await;
+        writers.push(tokio::spawn(async move {
+            let mut calls: Vec<Call> = Vec::new();
+            let mut known = 1;
+            while left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok() {
+                let number = calls.len();
+                let text = format!("{writer}-{number}");
+                let (request, expected) = update(&path, MEMBERS[writer % 3], &text, known, number);
+                let begin = clock.fetch_add(1, Ordering::SeqCst);
+                let answer = send(&handler, &request.event()).await;
+                let end = clock.fetch_add(1, Ordering::SeqCst);
+                let told = told(&answer.json());
+                calls.push(Call { begin, end, expected, text: Some(text), told });
+                if let Told::Written(version) = told {
+                    known = version;
+                    continue;
+                }
+                let begin = clock.fetch_add(1, Ordering::SeqCst);
+                let answer = send(&handler, &Request::get(&path).event()).await;
+                let end = clock.fetch_add(1, Ordering::SeqCst);
+                if answer.status == 200 {
+                    known = answer.json()["data"]["version"].as_u64().unwrap();
+                    calls.push(Call { begin, end, expected: None, text: None, told: Told::Read(known) });
+                }
+            }
+            calls
+        }));
+    }
+    let mut calls = Vec::new();
+    for writer in writers {
+        calls.append(&mut writer.await.unwrap());
+    }
+    let seconds = start.elapsed().as_secs_f64();
+
+    // No attempt that was given up is still under way: the engine has answered each before its writer went on, but for
+    // those that the proxy held back, and they never reach it.
+    let mut versions: Vec<_> = engine.items().iter().map(version).collect();
+    versions.sort();
+    Race { calls, versions, seconds }
+}
+
+fn first() -> Value {
+    let mut first = page_request();
+    for member in MEMBERS {
+        first[member] = set_to(member, "first");
+    }
+    first
+}
+
+fn set_to(member: &str, text: &str) -> Value {
+    if member == "configuration" { json!({ "set": text }) } else { json!(text) }
+}
+
+/// An update, bound to the known version by its header, by its body, or not at all.
+fn update(path: &str, member: &str, text: &str, known: u64, number: usize) -> (Request, Option<u64>) {
+    let mut body = json!({ member: set_to(member, text) });
+    match number % 3 {
+        0 => (Request::put(path, body).header("if-match", &format!("\"{known}\"")), Some(known)),
+        1 => {
+            body["version"] = json!(known);
+            (Request::put(path, body), Some(known))
+        }
+        _ => (Request::put(path, body), None),
+    }
+}
+
+fn told(answer: &Value) -> Told {
+    match answer["message"].as_str() {
+        None => Told::Written(answer["data"]["version"].as_u64().unwrap()),
+        Some("VERSION_CONFLICT") => {
+            let found = answer["error"].as_str().unwrap().rsplit_once(' ').unwrap().1;
+            Told::Conflict(found.parse().unwrap())
+        }
+        Some("TEMPORARILY_UNAVAILABLE") => Told::Unavailable,
+        Some("OUTCOME_UNKNOWN") => Told::Unknown,
+        Some(_) => panic!("expected an answer that a race can have, found {answer}"),
+    }
+}
+
+fn version(item: &Value) -> Version {
+    let number = item["version"]["N"].as_str().unwrap().parse().unwrap();
+    (number, MEMBERS.map(|member| item[member]["S"].as_str().unwrap().replace("{\"set\":\"", "").replace("\"}", "")))
+}
+
+/// Runs a race, prints what came of it, and has it judged.
+async fn run(attempts: u32, faults: bool) {
+    let Race { calls, versions, seconds } = race(attempts, faults).await;
+    let count = |counts: fn(&Told) -> bool| calls.iter().filter(|call| counts(&call.told)).count();
+    let verdict = judge(&calls, &versions);
+    println!(
+        "{attempts} updates by {WRITERS} writers, {}: {} written, {} conflicts, {} unavailable, {} unknown, {} reads; \
+         {} versions; {:.0} updates a second; verdict: {}",
+        if faults { "20 % faults" } else { "no faults" },
+        count(|told| matches!(told, Told::Written(_))),
+        count(|told| matches!(told, Told::Conflict(_))),
+        count(|told| *told == Told::Unavailable),
+        count(|told| *told == Told::Unknown),
+        count(|told| matches!(told, Told::Read(_))),
+        versions.len(),
+        f64::from(attempts) / seconds,
+        verdict.as_ref().map_or_else(String::as_str, |()| "nothing lost, doubled or skipped"),
+    );
+    verdict.unwrap();
+    assert_eq!(calls.iter().filter(|call| call.text.is_some()).count(), attempts as usize);
+    assert!(versions.len() > attempts as usize / 20, "hardly anything was written");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn writers_that_race_lose_double_and_skip_nothing() {
+    run(3_000, false).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn writers_that_race_through_faults_lose_double_and_skip_nothing() {
+    run(1_000, true).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "minutes: `make race`"]
+async fn at_length_100_000_updates() {
+    run(100_000, false).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "minutes: `make race`"]
+async fn at_length_10_000_updates_through_faults() {
+    run(10_000, true).await;
+}
+
+/// Three versions: two writes one after the other, a refusal, a read.
+fn fair() -> (Vec<Call>, Vec<Version>) {
+    let call = |begin, end, expected, text: &str, told| {
+        let text = (!text.is_empty()).then(|| text.to_owned());
+        Call { begin, end, expected, text, told }
+    };
+    let calls = vec![
+        call(0, 3, Some(1), "a", Told::Written(2)),
+        call(1, 6, Some(1), "b", Told::Conflict(2)),
+        call(4, 7, None, "c", Told::Written(3)),
+        call(8, 9, None, "", Told::Read(3)),
+        call(10, 11, None, "d", Told::Unavailable),
+        call(12, 13, None, "e", Told::Unknown),
+    ];
+    let texts = |one: &str, two: &str| [one.to_owned(), two.to_owned(), "x".to_owned()];
+    (calls, vec![(1, texts("x", "x")), (2, texts("a", "x")), (3, texts("a", "c"))])
+}
+
+type Break = fn(&mut Vec<Call>, &mut Vec<Version>);
+
+#[test]
+fn the_judge_sees_what_cannot_be() {
+    let (calls, versions) = fair();
+    assert_eq!(judge(&calls, &versions), Ok(()));
+    let late = {
+        let mut versions = versions.clone();
+        versions.push((4, ["a".to_owned(), "c".to_owned(), "e".to_owned()]));
+        versions
+    };
+    assert_eq!(judge(&calls, &late), Ok(()), "an unknown outcome may be one");
+
+    let breaks: [(&str, Break); 13] = [
+        ("expected version 2, found version 3", |_, versions| drop(versions.remove(1))),
+        ("expected version 3, found version 2", |_, versions| versions.insert(1, versions[1].clone())),
+        ("expected one change", |_, versions| versions[2].1[0] = "x".to_owned()),
+        ("nobody wrote", |_, versions| versions[2].1[1] = "z".to_owned()),
+        ("its writer was told otherwise", |calls, _| calls[2].told = Told::Unavailable),
+        ("was told otherwise", |calls, _| calls[2].told = Told::Written(4)),
+        ("was bound to another", |calls, _| calls[2].expected = Some(1)),
+        ("have one writer", |_, versions| {
+            versions.push((4, ["e", "c", "x"].map(str::to_owned)));
+            versions.push((5, ["e", "e", "x"].map(str::to_owned)));
+        }),
+        ("a write is lost", |calls, _| calls[4].told = Told::Written(4)),
+        ("a write is lost", |_, versions| drop(versions.pop())),
+        ("began after a later one had ended", |calls, _| (calls[0].begin, calls[0].end) = (8, 9)),
+        ("seen after the next was written", |calls, _| calls[3].told = Told::Read(2)),
+        ("without a write that justifies it", |calls, _| calls[1].told = Told::Conflict(1)),
+    ];
+    for (expected, change) in breaks {
+        let (mut calls, mut versions) = fair();
+        change(&mut calls, &mut versions);
+        let found = judge(&calls, &versions).expect_err(expected);
+        assert!(found.contains(expected), "expected {expected}, found {found}");
+    }
+    let mut early = fair();
+    early.0[3].begin = 0;
+    early.0[3].end = 2;
+    assert!(judge(&early.0, &early.1).unwrap_err().contains("before it was written"));
+    let mut unjustified = fair();
+    unjustified.0[1] = Call { expected: Some(3), told: Told::Conflict(2), ..unjustified.0[1].clone() };
+    assert!(judge(&unjustified.0, &unjustified.1).unwrap_err().contains("refused before"));
+}
