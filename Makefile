@@ -9,7 +9,7 @@ CARGO_MUTANTS := 27.1.0
 TOOLS := $(CURDIR)/.tools
 export PATH := $(TOOLS)/bin:$(TOOLS)/python/bin:$(PATH)
 
-.PHONY: run test faults check mutants fuzz build bench token
+.PHONY: run demo test faults race check mutants fuzz build bench token
 .DEFAULT_GOAL := run
 
 # The function on this machine, on a local database: PORT=9000 DATABASE_PORT=8000; ONCE=1 stops after the first answer.
@@ -18,6 +18,10 @@ run: $(TOOLS)/cargo-lambda-$(CARGO_LAMBDA)
 	@cargo build --quiet --example local
 	@PORT=$(PORT) DATABASE_PORT=$(DATABASE_PORT) exec target/debug/examples/local serve $(if $(ONCE),--once)
 
+# The life of one flow, in requests and answers, on the function that `make run` serves: PORT=9000.
+demo:
+	@PORT=$(PORT) cargo run --quiet --example local -- demo
+
 # Everything, against a real engine in process.
 test:
 	cargo test
@@ -25,6 +29,10 @@ test:
 # The table of faults and what comes of each.
 faults:
 	cargo test --test api faults:: -- --nocapture
+
+# 64 writers on one flow: 100,000 updates, and 10,000 with one call in five lost or refused; and the judge's verdict.
+race:
+	cargo test --release --test api race::at_length -- --ignored --nocapture --test-threads=1
 
 # What a change must pass beside the tests.
 check: $(TOOLS)/cfn-lint-$(CFN_LINT) $(TOOLS)/cargo-deny-$(CARGO_DENY)
@@ -53,9 +61,9 @@ fuzz: $(TOOLS)/cargo-fuzz-$(CARGO_FUZZ)
 build: $(TOOLS)/cargo-lambda-$(CARGO_LAMBDA)
 	cargo lambda build --release --output-format zip $(if $(filter arm64,$(ARCH)),--arm64,--x86-64)
 
-# Start, first answer, memory and size of the release build.
+# Start, first answer, memory and size of the release build; what a page of a list costs.
 bench:
-	cargo bench --bench startup
+	cargo bench --bench startup --bench list
 
 # A development token for CLIENT, good for a day.
 token:

@@ -4,11 +4,14 @@
 //! template.yaml, starts `cargo lambda watch`, posts the request of the API page, shows the answer, and serves until
 //! Ctrl-C. `serve --once` stops after the answer. Whatever it started ends with it.
 //! `database` serves the database alone, to any host, for a function in a container (`sam local`).
+//! `demo` tells the life of a flow to what `serve` serves.
 //! `token CLIENT` prints a token of the development key.
 
 // The files that are indexed are the project's own; where one is not as expected, that is the error to show.
 #![allow(clippy::indexing_slicing)]
 
+#[path = "local/demo.rs"]
+mod demo;
 #[path = "../tests/api/engine.rs"]
 mod engine;
 
@@ -46,8 +49,9 @@ async fn main() -> ExitCode {
         ["serve"] => serve(false).await,
         ["serve", "--once"] => serve(true).await,
         ["database"] => database_alone().await,
+        ["demo"] => demonstration().await,
         ["token", client] => token(client).map(|token| println!("{token}")),
-        _ => Err("expected `serve`, `serve --once`, `database` or `token CLIENT`".to_owned()),
+        _ => Err("expected `serve`, `serve --once`, `demo`, `database` or `token CLIENT`".to_owned()),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -82,6 +86,7 @@ async fn serve(once: bool) -> Result<()> {
          -H \"Authorization: Bearer $(make -s token CLIENT=client_2)\" \\\n    \
          -H 'Content-Type: application/json' -d '{{\"project\": \"p1\", \"type\": \"login\", \"name\": \"Mine\",\n    \
          \"configuration\": {{}}, \"steps\": [{{\"stepType\": \"email\", \"order\": 1, \"required\": true}}]}}'\n\n\
+         See the life of a flow, from another terminal:\n\n  make demo\n\n\
          Ctrl-C stops everything."
     );
     tokio::select! {
@@ -113,8 +118,9 @@ async fn demonstrate(port: u16, function: &mut Function) -> Result<()> {
     let event: Value = serde_json::from_str(EVENT).map_err(|error| error.to_string())?;
     let (token, body) = (token(PAGE_CLIENT)?, event["body"].as_str().unwrap_or_default());
 
-    let answer = tokio::select! {
-        answer = tokio::time::timeout(BUILD_TIME, post(port, &token, body)) => {
+    let answer = exchange(port, "POST", "/v2/project-flows", &token, &[], Some(body));
+    let (head, text) = tokio::select! {
+        answer = tokio::time::timeout(BUILD_TIME, answer) => {
             answer.map_err(|_| format!("no answer within {} minutes", BUILD_TIME.as_secs() / 60))??
         }
         error = function.ended() => return Err(error),
@@ -122,30 +128,52 @@ async fn demonstrate(port: u16, function: &mut Function) -> Result<()> {
     println!(
         "\nPOST /v2/project-flows\nContent-Type: application/json\nAuthorization: Bearer {}…\n\n{}\n",
         token.get(..12).unwrap_or_default(),
-        pretty(body)
+        demo::laid_out(body, 0)?
     );
-    let (head, text) = answer.split_once("\r\n\r\n").ok_or("expected an HTTP response, found something else")?;
-    println!("{}\n\n{}", head.replace("\r\n", "\n"), pretty(text));
+    println!("{}\n\n{}", head.replace("\r\n", "\n"), demo::laid_out(&text, 0)?);
     if head.starts_with("HTTP/1.1 201") { Ok(()) } else { Err("expected 201".to_owned()) }
 }
 
-/// One request on a connection of its own; waits for the server to listen.
-async fn post(port: u16, token: &str, body: &str) -> Result<String> {
+/// Tells the life of a flow to the function that `make run` serves.
+async fn demonstration() -> Result<()> {
+    let port = port("PORT", 9000)?;
+    let served = TcpStream::connect(("127.0.0.1", port)).await;
+    served.map_err(|error| format!("port {port}: {error}; `make run` serves there, and must be running"))?;
+    demo::tell(port).await
+}
+
+/// One request on a connection of its own, and its answer, head and body; waits for the server to listen.
+async fn exchange(
+    port: u16,
+    method: &str,
+    path: &str,
+    token: &str,
+    headers: &[(&str, &str)],
+    body: Option<&str>,
+) -> Result<(String, String)> {
     let mut stream = loop {
         match TcpStream::connect(("127.0.0.1", port)).await {
             Ok(stream) => break stream,
             Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
         }
     };
-    let request = format!(
-        "POST /v2/project-flows HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\
-         Content-Type: application/json\r\nAuthorization: Bearer {token}\r\nContent-Length: {}\r\n\r\n{body}",
-        body.len()
+    let mut request = format!(
+        "{method} {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\nAuthorization: Bearer {token}\r\n"
     );
+    for (name, value) in headers {
+        request.extend([*name, ": ", *value, "\r\n"]);
+    }
+    if let Some(body) = body {
+        let length = body.len().to_string();
+        request.extend(["Content-Type: application/json\r\nContent-Length: ", &length, "\r\n"]);
+    }
+    request.push_str("\r\n");
+    request.push_str(body.unwrap_or_default());
     stream.write_all(request.as_bytes()).await.map_err(|error| error.to_string())?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.map_err(|error| error.to_string())?;
-    Ok(answer)
+    let (head, text) = answer.split_once("\r\n\r\n").ok_or("expected an HTTP response, found something else")?;
+    Ok((head.to_owned(), text.to_owned()))
 }
 
 /// `cargo lambda watch` and all that it starts.
@@ -220,35 +248,6 @@ async fn listen(host: &str, port: u16, name: &str) -> Result<TcpListener> {
     TcpListener::bind((host, port)).await.map_err(|error| {
         format!("port {port}: {error}; stop what uses it, or choose another: make run {name}={}", port.wrapping_add(1))
     })
-}
-
-/// JSON on indented lines, its members in the order of the text.
-fn pretty(text: &str) -> String {
-    let (mut lines, mut indent, mut in_string, mut escaped) = (String::new(), 0_usize, false, false);
-    for character in text.chars() {
-        if in_string {
-            lines.push(character);
-            in_string = escaped || character != '"';
-            escaped = !escaped && character == '\\';
-            continue;
-        }
-        match character {
-            '{' | '[' => indent += 1,
-            '}' | ']' => {
-                indent = indent.saturating_sub(1);
-                lines.extend(["\n", &"  ".repeat(indent)]);
-            }
-            _ => {}
-        }
-        lines.push(character);
-        match character {
-            '"' => in_string = true,
-            ':' => lines.push(' '),
-            ',' | '{' | '[' => lines.extend(["\n", &"  ".repeat(indent)]),
-            _ => {}
-        }
-    }
-    lines
 }
 
 fn say(text: &str) {

@@ -3,8 +3,9 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
+use project_flows::diff::diff;
 use project_flows::flow::Content;
-use project_flows::json;
+use project_flows::json::{self, Order};
 use serde_json::Value;
 
 fuzz_target!(|bytes: &[u8]| {
@@ -18,9 +19,13 @@ fuzz_target!(|bytes: &[u8]| {
         assert_eq!(&again, &object[member.name.as_ref()]);
         assert!(text.contains(member.text));
     }
-    let canonical = json::canonical(text).expect("canonical");
-    assert_eq!(json::canonical(&canonical).expect("canonical"), canonical);
-    assert_eq!(serde_json::from_str::<Value>(&canonical).expect("JSON"), value);
+    for order in [Order::Sorted, Order::AsSent] {
+        let canonical = json::canonical(text, order).expect("canonical");
+        assert_eq!(json::canonical(&canonical, order).expect("canonical"), canonical);
+        assert_eq!(serde_json::from_str::<Value>(&canonical).expect("JSON"), value);
+    }
+    let raw = serde_json::from_str(text).expect("JSON");
+    assert!(diff(raw, raw).expect("a patch").is_empty());
     if let Ok(content) = Content::parse(&members) {
         for (name, json) in [("configuration", &content.configuration), ("steps", &content.steps)] {
             let member = members.iter().find(|member| member.name == name).expect("a member");

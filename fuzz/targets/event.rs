@@ -18,7 +18,8 @@ fuzz_target!(|bytes: &[u8]| {
     let Ok(event) = serde_json::from_slice::<Event>(bytes) else { return };
     let caller = AUTHENTICATOR.authenticate(event.headers().authorization.as_deref()).map(|_| ());
     // What comes after the door, for events that do not get in too.
-    let command = Command::parse(&event).map(|_| ());
+    let mut buffer = Vec::new();
+    let command = Command::parse(&event, &mut buffer).map(|_| ());
     for error in [caller, command].into_iter().filter_map(Result::err) {
         assert!(error.status() < 500, "{error:?}");
         let reply = Reply::new(&Err(error), &event, event.request_id().unwrap_or("id"));

@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use project_flows::command::Command;
+use project_flows::command::{Command, route};
 use project_flows::event::Event;
 use serde_json::json;
 
@@ -15,7 +15,7 @@ fuzz_target!(|bytes: &[u8]| {
     let mut line = || lines.next().unwrap_or_default().to_owned();
     let (method, path, query) = (line(), line(), line());
     let mut headers = serde_json::Map::new();
-    for name in ["content-type", "idempotency-key", "content-encoding"] {
+    for name in ["content-type", "idempotency-key", "content-encoding", "if-match", "if-none-match"] {
         let value = line();
         if !value.is_empty() {
             headers.insert(name.to_owned(), json!(value));
@@ -26,11 +26,17 @@ fuzz_target!(|bytes: &[u8]| {
         "rawPath": path, "rawQueryString": query, "headers": headers, "requestContext": context, "body": BODY,
     });
     let event: Event = serde_json::from_value(event).expect("an event");
-    match Command::parse(&event) {
-        Ok(Command::Create { once, .. }) => {
-            assert_eq!(method, "POST");
-            assert!(path.ends_with("/v2/project-flows"));
-            assert_eq!(once.map(|once| once.key.as_str().to_owned()), event.headers().idempotency_key.clone());
+    let mut buffer = Vec::new();
+    match Command::parse(&event, &mut buffer) {
+        Ok(command) => {
+            let read = method == "GET";
+            assert!(!(read && command.writes()), "{command:?}");
+            assert!(path.contains("/v2/project-flows"));
+            assert_ne!(route(&event), "none");
+            if let Command::Create { once, .. } = command {
+                assert_eq!((method.as_str(), path.ends_with("/v2/project-flows")), ("POST", true));
+                assert_eq!(once.map(|once| once.key.as_str().to_owned()), event.headers().idempotency_key.clone());
+            }
         }
         Err(error) => assert!((400..500).contains(&error.status()), "{error:?}"),
     }

@@ -59,7 +59,7 @@ fn judge(calls: &[Call], versions: &[Version]) -> Result<(), String> {
 
     // Each built on the one before: one member differs, and one call has set it.
     let texts: BTreeMap<_, _> = calls.iter().filter_map(|call| Some((call.text.as_deref()?, call))).collect();
-    let mut writers: BTreeMap<u64, &Call> = BTreeMap::new();
+    let (mut writers, mut seen): (BTreeMap<u64, &Call>, BTreeMap<&str, &u64>) = Default::default();
     for ((_, before), (number, after)) in versions.iter().zip(versions.iter().skip(1)) {
         let changed: Vec<_> = before.iter().zip(after).filter(|(before, after)| before != after).collect();
         let [(_, text)] = changed[..] else {
@@ -74,7 +74,7 @@ fn judge(calls: &[Call], versions: &[Version]) -> Result<(), String> {
         if writer.expected.is_some_and(|expected| expected + 1 != *number) {
             return Err(format!("version {number} was bound to another one before it: {writer:?}"));
         }
-        if let Some((other, _)) = writers.iter().find(|(_, other)| std::ptr::eq(**other, *writer)) {
+        if let Some(other) = seen.insert(text.as_str(), number) {
             return Err(format!("versions {other} and {number} have one writer: {writer:?}"));
         }
         writers.insert(*number, writer);

@@ -1,0 +1,99 @@
+//! What a page of a list costs, by number and by cursor, for 10, 1,000 and 10,000 flows: `make bench`.
+//!
+//! Queries are counted between the function and a local engine, and so are the read units that `DynamoDB` would bill, as
+//! the engine reports them for the same part of the index. Times are those of this machine and this engine: what they
+//! show is how they grow.
+
+// A benchmark that cannot go on has failed; nothing is gained by saying so more gently.
+#![allow(clippy::expect_used, clippy::indexing_slicing, clippy::unwrap_used)]
+// The tests' own engine, proxy and requests, of which not all is used here.
+#![allow(clippy::assigning_clones, clippy::needless_pass_by_value, clippy::type_complexity, dead_code)]
+
+#[path = "../tests/api/engine.rs"]
+mod engine;
+#[path = "../tests/api/proxy.rs"]
+mod proxy;
+#[path = "../tests/api/support.rs"]
+mod support;
+
+use std::time::{Duration, Instant};
+
+use project_flows::handler::Handler;
+use proxy::Proxy;
+use serde_json::{Value, json};
+use support::{CLIENT, Engine, Request, handler, page_request, send};
+
+const FLOWS: [usize; 3] = [10, 1_000, 10_000];
+const LIMIT: usize = 10;
+const TRIALS: usize = 20;
+
+#[tokio::main]
+async fn main() {
+    println!("a page of {LIMIT}, median of {TRIALS}:");
+    println!("{:>7}  {:<24} {:>7} {:>10} {:>9}", "flows", "page", "queries", "read units", "time");
+    for flows in FLOWS {
+        let engine = Engine::start().await;
+        let direct = handler(&engine.url).await;
+        for _ in 0..flows {
+            assert_eq!(send(&direct, &Request::create(page_request()).event()).await.status, 201);
+        }
+        let proxy = Proxy::start(&engine.url).await;
+        let counted = handler(&proxy.url).await;
+        let pages = flows / LIMIT;
+        let middle = send(&direct, &list(&format!("page={}", pages.div_ceil(2)))).await.json();
+        let mut rows = vec![
+            ("first, by number", "page=1".to_owned(), read_units(&engine, None)),
+            ("last, by number", format!("page={pages}"), read_units(&engine, None)),
+        ];
+        if let Some(cursor) = middle["pagination"]["next"].as_str() {
+            rows.push(("middle, by cursor", format!("cursor={cursor}"), read_units(&engine, Some(LIMIT + 1))));
+        }
+        for (name, query, read_units) in rows {
+            let before = proxy.calls("Query");
+            assert_eq!(send(&counted, &list(&query)).await.json()["data"].as_array().unwrap().len(), LIMIT);
+            let queries = proxy.calls("Query") - before;
+            let time = median(&direct, &list(&query)).await.as_secs_f64() * 1_000.0;
+            println!("{flows:>7}  {name:<24} {queries:>7} {read_units:>10.1} {time:>6.1} ms");
+        }
+    }
+}
+
+fn list(query: &str) -> Value {
+    Request::get("/v2/project-flows").query(query).event()
+}
+
+async fn median(handler: &Handler, event: &Value) -> Duration {
+    let mut times = Vec::new();
+    for _ in 0..TRIALS {
+        let begin = Instant::now();
+        assert_eq!(send(handler, event).await.status, 200);
+        times.push(begin.elapsed());
+    }
+    times.sort_unstable();
+    times[TRIALS / 2]
+}
+
+/// What reading all of the client's part of the index costs, or this many entries of it.
+fn read_units(engine: &Engine, entries: Option<usize>) -> f64 {
+    let mut query = json!({
+        "TableName": engine::TABLE,
+        "IndexName": "newest-first",
+        "Select": "COUNT",
+        "KeyConditionExpression": "client = :client",
+        "ExpressionAttributeValues": { ":client": { "S": CLIENT } },
+        "ReturnConsumedCapacity": "TOTAL",
+    });
+    if let Some(entries) = entries {
+        query["Limit"] = json!(entries);
+    }
+    let mut units = 0.0;
+    loop {
+        let request = serde_json::from_value(query.clone()).unwrap();
+        let answer = serde_json::to_value(engine.database.query(request).unwrap()).unwrap();
+        units += answer["ConsumedCapacity"]["CapacityUnits"].as_f64().unwrap();
+        match answer.get("LastEvaluatedKey") {
+            Some(key) if entries.is_none() => query["ExclusiveStartKey"] = key.clone(),
+            _ => return units,
+        }
+    }
+}
