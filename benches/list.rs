@@ -11,6 +11,8 @@
 
 #[path = "../tests/api/engine.rs"]
 mod engine;
+#[path = "../tests/api/http.rs"]
+mod http;
 #[path = "../tests/api/proxy.rs"]
 mod proxy;
 #[path = "../tests/api/support.rs"]

@@ -9,7 +9,7 @@ use percent_encoding::percent_decode_str;
 
 use crate::cursor::{FlowCursor, VersionCursor};
 use crate::error::{Cause, Code, Error, Problem, Problems};
-use crate::etag::EntityTags;
+use crate::etag::{EntityTags, Preconditions};
 use crate::event::{Body, Event, Headers, Query};
 use crate::flow::content::{FlowType, ProjectId, unknown_field};
 use crate::flow::{self, Content, Fingerprint, FlowId, IdempotencyKey, Instant, Once, Status, Update};
@@ -90,8 +90,8 @@ pub enum Command<'request> {
         id: FlowId,
         /// What to change, and from which version.
         update: Update<'request>,
-        /// `If-Match`: the versions to change.
-        expected: Option<EntityTags>,
+        /// The versions to change.
+        preconditions: Preconditions,
         /// Only say what it would be changed to.
         dry_run: bool,
     },
@@ -99,8 +99,8 @@ pub enum Command<'request> {
     Delete {
         /// The flow.
         id: FlowId,
-        /// `If-Match`: the versions to delete.
-        expected: Option<EntityTags>,
+        /// The versions to delete.
+        preconditions: Preconditions,
     },
     /// `GET /v2/project-flows/{id}/versions`
     Versions {
@@ -133,8 +133,8 @@ pub enum Command<'request> {
         id: FlowId,
         /// The version to bring back.
         version: u64,
-        /// `If-Match`: the versions to put it in the place of.
-        expected: Option<EntityTags>,
+        /// The versions to put it in the place of.
+        preconditions: Preconditions,
     },
 }
 
@@ -167,8 +167,8 @@ impl<'request> Command<'request> {
     pub fn parse(event: &'request Event, buffer: &'request mut Vec<u8>) -> Result<Self, Error> {
         let Target { operation, id, version } = Target::find(event.method(), event.path())?;
         let (query, headers) = (event.query(), event.headers());
-        let id = || FlowId::parse(id).ok_or(Error::ProjectFlowNotFound);
-        let version = || flow::version(version).ok_or(Error::ProjectFlowNotFound);
+        let parse_id = || FlowId::parse(id).ok_or(Error::ProjectFlowNotFound);
+        let parse_version = || flow::version(version).ok_or(Error::ProjectFlowNotFound);
         match operation {
             Operation::Create => {
                 let dry_run = Parameters::read(&query, &["dryRun"])?.dry_run()?;
@@ -186,7 +186,7 @@ impl<'request> Command<'request> {
                 Ok(Self::List { filter, place, limit })
             }
             Operation::Retrieve => {
-                let id = id()?;
+                let id = parse_id()?;
                 let moment = Parameters::read(&query, &["asOf"])?.as_of()?;
                 let known = entity_tags(headers.if_none_match.as_deref())?;
                 no_body(event, buffer)?;
@@ -196,44 +196,44 @@ impl<'request> Command<'request> {
                 })
             }
             Operation::Update => {
-                let id = id()?;
+                let id = parse_id()?;
                 let dry_run = Parameters::read(&query, &["dryRun"])?.dry_run()?;
-                let expected = entity_tags(headers.if_match.as_deref())?;
+                let preconditions = preconditions(headers)?;
                 let update = Update(json::read_object(body(event, buffer)?)?);
-                Ok(Self::Update { id, update, expected, dry_run })
+                Ok(Self::Update { id, update, preconditions, dry_run })
             }
             Operation::Delete => {
-                let id = id()?;
+                let id = parse_id()?;
                 Parameters::read(&query, &[])?;
-                let expected = entity_tags(headers.if_match.as_deref())?;
+                let preconditions = preconditions(headers)?;
                 no_body(event, buffer)?;
-                Ok(Self::Delete { id, expected })
+                Ok(Self::Delete { id, preconditions })
             }
             Operation::Versions => {
-                let id = id()?;
+                let id = parse_id()?;
                 let parameters = Parameters::read(&query, &["limit", "cursor"])?;
                 let (after, limit) = (parameters.cursor(VersionCursor::parse)?, parameters.limit(VERSIONS_LISTED)?);
                 no_body(event, buffer)?;
                 Ok(Self::Versions { id, after, limit })
             }
             Operation::Version => {
-                let (id, version) = (id()?, version()?);
+                let (id, version) = (parse_id()?, parse_version()?);
                 Parameters::read(&query, &[])?;
                 no_body(event, buffer)?;
                 Ok(Self::Version { id, version })
             }
             Operation::Diff => {
-                let (id, to) = (id()?, version()?);
+                let (id, to) = (parse_id()?, parse_version()?);
                 let from = Parameters::read(&query, &["from"])?.from()?;
                 no_body(event, buffer)?;
                 Ok(Self::Diff { id, from, to })
             }
             Operation::Restore => {
-                let (id, version) = (id()?, version()?);
+                let (id, version) = (parse_id()?, parse_version()?);
                 Parameters::read(&query, &[])?;
-                let expected = entity_tags(headers.if_match.as_deref())?;
+                let preconditions = preconditions(headers)?;
                 no_body(event, buffer)?;
-                Ok(Self::Restore { id, version, expected })
+                Ok(Self::Restore { id, version, preconditions })
             }
         }
     }
@@ -258,6 +258,11 @@ pub fn route(event: &Event) -> &'static str {
     let target = Target::find(event.method(), event.path());
     let route = target.ok().and_then(|target| ROUTES.iter().find(|(operation, _)| *operation == target.operation));
     route.map_or("none", |(_, route)| route)
+}
+
+/// The flow that the path of `event` names.
+pub fn flow_id(event: &Event) -> Option<FlowId> {
+    FlowId::parse(Target::find(event.method(), event.path()).ok()?.id)
 }
 
 /// What a request is aimed at: an operation, and the parts of its path that differ from flow to flow.
@@ -451,6 +456,11 @@ fn once(key: IdempotencyKey, body: &[u8]) -> Result<Once, Error> {
 /// The entity tags of a header, where it is given.
 fn entity_tags(header: Option<&str>) -> Result<Option<EntityTags>, Error> {
     header.map(|header| EntityTags::parse(header).ok_or(Error::InvalidEtag)).transpose()
+}
+
+fn preconditions(headers: &Headers) -> Result<Preconditions, Error> {
+    let if_match = entity_tags(headers.if_match.as_deref())?;
+    Ok(Preconditions { if_match, if_none_match: entity_tags(headers.if_none_match.as_deref())? })
 }
 
 /// The bytes of the body; `buffer` holds them where they came in base64.

@@ -2,7 +2,7 @@
 //!
 //! `json_patch` compares values of `serde_json`, to which 2^64 and 2^64 + 1 are the same number and which would write
 //! `1.0` for `1.00`. So it is given the text of each value that is neither object nor array, and the text is what the
-//! patch holds.
+//! patch holds. The order of members is nothing that a patch can tell.
 
 use json_patch::PatchOperation;
 use serde::Serialize;
@@ -10,7 +10,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::error::Cause;
-use crate::json::Shallow;
+use crate::json::{Shallow, pointer_step};
 
 /// One operation of a patch.
 #[derive(Debug, Clone, Serialize)]
@@ -37,7 +37,12 @@ pub enum Operation {
     },
 }
 
-/// The operations that make `to` of `from`.
+/// The most that the operations inside one member may come to, in bytes, before it is replaced as a whole instead: each
+/// of them spells out its path, so that they can be many times as long as what they change, and an answer holds 6 MB
+/// (AWS Lambda Developer Guide, "Lambda quotas").
+pub const PATCH_LIMIT: usize = 1024 * 1024;
+
+/// The operations that make the object `to` of the object `from`.
 ///
 /// ```
 /// # use project_flows::diff::diff;
@@ -56,7 +61,8 @@ pub enum Operation {
 /// None that the text of a [`RawValue`] could cause.
 pub fn diff(from: &RawValue, to: &RawValue) -> Result<Vec<Operation>, Cause> {
     let unreadable = |error: serde_json::Error| Cause::new(format!("diff: {error}"));
-    let (from, to) = (texts(from).map_err(unreadable)?, texts(to).map_err(unreadable)?);
+    let (mut from, mut to) = (texts(from).map_err(unreadable)?, texts(to).map_err(unreadable)?);
+    let whole = replaced_whole(&mut from, &mut to).map_err(unreadable)?;
     let operations = json_patch::diff(&from, &to).0.into_iter().map(|operation| match operation {
         PatchOperation::Add(add) => {
             Ok(Operation::Add { path: add.path.to_string(), value: value(&add.value).map_err(unreadable)? })
@@ -69,7 +75,44 @@ pub fn diff(from: &RawValue, to: &RawValue) -> Result<Vec<Operation>, Cause> {
             Err(Cause::new("diff: expected add, replace and remove, found another operation"))
         }
     });
-    operations.collect()
+    operations.chain(whole.into_iter().map(Ok)).collect()
+}
+
+/// Takes the members out whose operations could be too long, and replaces them as a whole where they differ.
+fn replaced_whole(from: &mut Value, to: &mut Value) -> Result<Vec<Operation>, serde_json::Error> {
+    let (Value::Object(from), Value::Object(to)) = (from, to) else { return Ok(Vec::new()) };
+    let mut operations = Vec::new();
+    from.retain(|name, before| {
+        let Some(after) = to.get(name) else { return true };
+        if longest_patch(before).max(longest_patch(after)) <= PATCH_LIMIT {
+            return true;
+        }
+        let after = to.remove(name).filter(|after| before != after);
+        operations.extend(after.map(|after| (pointer_step(name), after)));
+        false
+    });
+    let replace = |(path, after)| Ok(Operation::Replace { path, value: value(&after)? });
+    operations.into_iter().map(replace).collect()
+}
+
+/// What the operations would come to if everything in a value were replaced on its own, or a little more.
+fn longest_patch(value: &Value) -> usize {
+    /// How many values, and the longest path to one of them.
+    fn extent(value: &Value) -> (usize, usize) {
+        const INDEX: usize = 6;
+        let inside = match value {
+            Value::Object(members) => members.iter().map(|(name, value)| (name.len(), extent(value))).collect(),
+            Value::Array(values) => values.iter().map(|value| (INDEX, extent(value))).collect(),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Vec::new(),
+        };
+        let sum = |(values, path): (usize, usize), (step, (more, longest)): (usize, (usize, usize))| {
+            (values + more, path.max(step + 1 + longest))
+        };
+        inside.into_iter().fold((1, 0), sum)
+    }
+    const OPERATION: usize = r#"{"op":"replace","path":"","value":},"#.len();
+    let (values, path) = extent(value);
+    values.saturating_mul(path + OPERATION)
 }
 
 /// `value` with the text of each value inside it that is neither object nor array.

@@ -1,5 +1,7 @@
 //! Entity tags: the version of a flow as HTTP states it (RFC 9110, 8.8.3), and the conditions on it (13.1).
 
+use crate::error::Error;
+
 /// The `ETag` of a flow at `version`.
 ///
 /// ```
@@ -82,5 +84,27 @@ impl EntityTags {
                 tags.iter().any(|tag| counts(tag) && tag.opaque == version)
             }
         }
+    }
+}
+
+/// What a write is bound to (RFC 9110, 13.2.2).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Preconditions {
+    /// `If-Match`: the flow is at one of these versions.
+    pub if_match: Option<EntityTags>,
+    /// `If-None-Match`: it is at none of these.
+    pub if_none_match: Option<EntityTags>,
+}
+
+impl Preconditions {
+    /// Whether a flow at `version` may be written.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::PreconditionFailed`] when it may not.
+    pub fn check(&self, version: u64) -> Result<(), Error> {
+        let matches = self.if_match.as_ref().is_none_or(|tags| tags.match_strongly(version));
+        let is_known = self.if_none_match.as_ref().is_some_and(|tags| tags.match_weakly(version));
+        if matches && !is_known { Ok(()) } else { Err(Error::PreconditionFailed { found: version }) }
     }
 }

@@ -218,7 +218,9 @@ impl Instant {
     /// assert_eq!(instant.as_str(), "2024-01-15T10:30:00Z");
     /// ```
     pub fn parse(text: &str) -> Option<Self> {
-        let moment = OffsetDateTime::parse(text, &Rfc3339).ok()?;
+        // `time` takes any letter between date and time, as ISO 8601 does.
+        let separator = text.as_bytes().get("2024-01-15".len());
+        let moment = OffsetDateTime::parse(text, &Rfc3339).ok().filter(|_| matches!(separator, Some(b'T' | b't')))?;
         Self::of(moment.checked_to_offset(UtcOffset::UTC)?)
     }
 

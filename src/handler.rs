@@ -9,14 +9,13 @@ use std::time::{Duration, Instant, SystemTime};
 use lambda_http::LambdaEvent;
 
 use crate::caller::{Authenticator, Caller};
-use crate::command::{Command, route};
+use crate::command::{Command, flow_id, route};
 use crate::diff::diff;
 use crate::error::{Cause, Error};
-use crate::etag::EntityTags;
 use crate::event::Event;
-use crate::flow::{Client, Flow};
+use crate::flow::{Client, Flow, FlowId};
 use crate::reply::{Outcome, Reply, document};
-use crate::store::{Creation, Store};
+use crate::store::{self, Creation, Store};
 
 /// The function: everything that requests share.
 #[derive(Debug)]
@@ -90,24 +89,25 @@ impl Handler {
                 Ok(if is_known { Outcome::NotModified(flow) } else { Outcome::Newest(flow) })
             }
             Command::RetrieveAsOf { id, moment } => Ok(Outcome::Past(store.version_as_of(client, &id, &moment).await?)),
-            Command::Update { id, update, expected, dry_run } => {
-                let next = |newest: &Flow| {
-                    expect(expected.as_ref(), newest.undeleted()?)?;
+            Command::Update { id, update, preconditions, dry_run } => {
+                let change = |newest: &Flow| {
+                    preconditions.check(newest.undeleted()?.version)?;
                     newest.updated(SystemTime::now(), &update)
                 };
                 if dry_run {
                     let newest = store.newest(client, &id).await?;
-                    let next = next(&newest)?;
-                    return Ok(Outcome::WouldUpdate(next.unwrap_or(newest)));
+                    let updated = change(&newest)?.unwrap_or(newest);
+                    store::check_size(&updated)?;
+                    return Ok(Outcome::WouldUpdate(updated));
                 }
-                Ok(Outcome::Newest(store.change(client, &id, next).await?))
+                Ok(Outcome::Newest(store.change(client, &id, change).await?))
             }
-            Command::Delete { id, expected } => {
-                let next = |newest: &Flow| {
-                    expect(expected.as_ref(), newest.undeleted()?)?;
+            Command::Delete { id, preconditions } => {
+                let change = |newest: &Flow| {
+                    preconditions.check(newest.undeleted()?.version)?;
                     newest.deleted(SystemTime::now()).map(Some)
                 };
-                Ok(Outcome::Deleted(store.change(client, &id, next).await?))
+                Ok(Outcome::Deleted(store.change(client, &id, change).await?))
             }
             Command::Versions { id, after, limit } => {
                 let page = store.versions(client, &id, after, limit).await?;
@@ -122,23 +122,17 @@ impl Handler {
                 let (from, to) = (store.version(&newest, from).await?, store.version(&newest, to).await?);
                 Ok(Outcome::Diff(diff(&document(&from)?, &document(&to)?)?))
             }
-            Command::Restore { id, version, expected } => {
+            Command::Restore { id, version, preconditions } => {
                 let newest = store.newest(client, &id).await?;
                 let past = store.version(&newest, version).await?;
-                let next = |newest: &Flow| {
-                    expect(expected.as_ref(), newest)?;
+                let change = |newest: &Flow| {
+                    preconditions.check(newest.version)?;
                     Ok(Some(newest.restored(SystemTime::now(), past.content.clone())?))
                 };
-                Ok(Outcome::Newest(store.change(client, &id, next).await?))
+                Ok(Outcome::Newest(store.change(client, &id, change).await?))
             }
         }
     }
-}
-
-/// Refuses to change a flow that is not at a version of `If-Match`.
-fn expect(expected: Option<&EntityTags>, newest: &Flow) -> Result<(), Error> {
-    let met = expected.is_none_or(|expected| expected.match_strongly(newest.version));
-    if met { Ok(()) } else { Err(Error::PreconditionFailed { found: newest.version }) }
 }
 
 /// How long the outcome may take, so that the answer is in time.
@@ -170,7 +164,7 @@ fn log(
         code = error.map(Error::code),
         cause = error.and_then(Error::cause).map(tracing::field::display),
         client = caller.map(|caller| caller.client.as_str()),
-        flow.id = flow.map(|flow| flow.id.as_str()),
+        flow.id = flow.map(|flow| flow.id.clone()).or_else(|| flow_id(event)).as_ref().map(FlowId::as_str),
         flow.version = flow.map(|flow| flow.version),
         duration_ms = duration.as_secs_f64() * 1_000.0,
         cold_start,

@@ -7,10 +7,9 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
-use crate::cursor::FlowCursor;
 use crate::error::Cause;
 use crate::flow::content::ProjectId;
-use crate::flow::{Client, Flow, FlowId, Status, Summary, VERSION_DIGITS};
+use crate::flow::{Client, Flow, FlowId, Instant, Status, Summary, VERSION_DIGITS};
 
 /// The attribute that every item has: a condition on it tells whether the item exists.
 pub const PARTITION_KEY: &str = "pk";
@@ -59,9 +58,9 @@ pub fn version_sort(id: &FlowId, version: u64) -> String {
     format!("VERSION#{}#{version:0VERSION_DIGITS$}", id.as_str())
 }
 
-/// Where the flow that a cursor stands at is in the index.
-pub fn list_key(cursor: &FlowCursor) -> String {
-    format!("{}#{}", cursor.created_at, cursor.id.as_str())
+/// Where a flow stands in the index.
+pub fn list_key(created_at: &Instant, id: &FlowId) -> String {
+    format!("{created_at}#{}", id.as_str())
 }
 
 /// The key of a project in the table of projects.
@@ -102,7 +101,7 @@ pub fn from_flow(flow: &Flow) -> Item {
     }
     match flow.status {
         Status::Draft | Status::Active | Status::Paused => {
-            text(LIST_KEY, &format!("{}#{}", flow.created_at, flow.id.as_str()));
+            text(LIST_KEY, &list_key(&flow.created_at, &flow.id));
         }
         Status::Deleted => {}
     }
@@ -141,6 +140,11 @@ pub fn text<'item>(item: &'item Item, name: &str) -> Option<&'item str> {
         Some(AttributeValue::S(text) | AttributeValue::N(text)) => Some(text),
         Some(_) | None => None,
     }
+}
+
+/// The bytes of an item: those of its names and values ("DynamoDB Item Sizes and Formats" in its Developer Guide).
+pub fn size(item: &Item) -> usize {
+    item.keys().map(|name| name.len() + text(item, name).map_or(0, str::len)).sum()
 }
 
 fn key(partition: String, sort: String) -> Item {

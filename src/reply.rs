@@ -56,17 +56,20 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    /// The one flow of the table that it is about.
+    /// The one flow of the table that it shows.
     pub const fn flow(&self) -> Option<&Flow> {
         match self {
             Self::Created(flow)
             | Self::Replayed(flow)
             | Self::Newest(flow)
             | Self::NotModified(flow)
-            | Self::WouldUpdate(flow)
             | Self::Past(flow)
             | Self::Deleted(flow) => Some(flow),
-            Self::WouldCreate(_) | Self::Flows { .. } | Self::Versions { .. } | Self::Diff(_) => None,
+            Self::WouldCreate(_)
+            | Self::WouldUpdate(_)
+            | Self::Flows { .. }
+            | Self::Versions { .. }
+            | Self::Diff(_) => None,
         }
     }
 }

@@ -24,6 +24,7 @@ pub use self::create::Creation;
 pub use self::history::Versions;
 pub use self::list::{Page, Totals};
 use crate::error::{Cause, Error};
+use crate::flow::Flow;
 use crate::item::{self, Item};
 
 /// Time nests: connect < attempt < operation < function (10 s) < gateway (30 s).
@@ -32,6 +33,9 @@ const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(1);
 const OPERATION_TIMEOUT: Duration = Duration::from_secs(3);
 const ATTEMPTS: u32 = 3;
 const INITIAL_BACKOFF: Duration = Duration::from_millis(25);
+
+/// The most bytes of an item ("Quotas in Amazon DynamoDB" in its Developer Guide).
+const ITEM_LIMIT: usize = 400 * 1024;
 
 /// The condition of a write that must find nothing.
 const ABSENT: &str = "attribute_not_exists(#pk)";
@@ -77,6 +81,15 @@ impl Store {
         let read = self.client.get_item().table_name(table).set_key(Some(key)).consistent_read(true).send().await;
         read.map(|output| output.item).map_err(|error| refused("GetItem", &error))
     }
+}
+
+/// Whether an item can hold `flow`, as far as can be told without writing it.
+///
+/// # Errors
+///
+/// [`Error::FlowTooLarge`].
+pub fn check_size(flow: &Flow) -> Result<(), Error> {
+    if item::size(&item::from_flow(flow)) > ITEM_LIMIT { Err(item_too_large()) } else { Ok(()) }
 }
 
 fn item_too_large() -> Error {
@@ -141,7 +154,7 @@ fn sources<'error>(error: &'error (dyn StdError + 'static)) -> impl Iterator<Ite
 }
 
 /// Asks a query for these attributes and no others.
-fn names(query: QueryFluentBuilder, attributes: &[&str]) -> QueryFluentBuilder {
+fn only(query: QueryFluentBuilder, attributes: &[&str]) -> QueryFluentBuilder {
     let names: Vec<_> = attributes.iter().map(|name| format!("#{name}")).collect();
     let query = attributes
         .iter()

@@ -65,6 +65,9 @@ impl Flow {
         let unknown = update.0.iter().filter(|member| !MEMBERS.contains(&member.name.as_ref()));
         problems.extend(unknown.map(|member| unknown_field(pointer_step(&member.name), &MEMBERS)));
 
+        // Those of a step too.
+        problems.sort_by_key(|problem| problem.code == Code::UnknownField);
+
         match (Problems::found(problems), status, content) {
             (None, Ok(status), Some(content)) if status == self.status && content == self.content => Ok(None),
             (None, Ok(status), Some(content)) => Ok(Some(self.next(now, status, content)?)),

@@ -42,7 +42,7 @@ impl Store {
             let item = self.read(&self.table, item::flow_key(client, id)).await?.ok_or(Error::ProjectFlowNotFound)?;
             let newest = item::to_flow(&item)?;
             let Some(next) = next(&newest)? else { return Ok(newest) };
-            match self.replace(&newest, item, &next).await? {
+            match self.replace(&newest, item, &next, &mut patience).await? {
                 Replaced::Now => return Ok(next),
                 Replaced::Overtaken if patience.wait().await => {}
                 Replaced::Overtaken => {
@@ -52,7 +52,13 @@ impl Store {
         }
     }
 
-    async fn replace(&self, newest: &Flow, item: Item, next: &Flow) -> Result<Replaced, Error> {
+    async fn replace(
+        &self,
+        newest: &Flow,
+        item: Item,
+        next: &Flow,
+        patience: &mut Patience,
+    ) -> Result<Replaced, Error> {
         let put_next = Put::builder()
             .table_name(&self.table)
             .set_item(Some(item::from_flow(next)))
@@ -70,17 +76,17 @@ impl Store {
         let writes = [put_next, put_newest].map(|put| TransactWriteItem::builder().put(put).build());
 
         let attempts = Attempts::default();
-        match self.transact(&writes, &attempts).await {
+        match self.transact(&writes, patience, &attempts).await {
             Ok(Transacted::Done) => Ok(Replaced::Now),
             Ok(Transacted::FirstFailed(_)) if !attempts.any_unanswered() => Ok(Replaced::Overtaken),
-            Ok(Transacted::FirstFailed(_)) => self.whose_is(next, "TransactWriteItems: a condition failed").await,
+            Ok(Transacted::FirstFailed(_)) => self.settle_change(next, "TransactWriteItems: a condition failed").await,
             Ok(Transacted::SecondFailed) => {
                 let cause = format!("history: version {} is there while it is the newest", newest.version);
                 Err(Error::Internal(Cause::new(cause)))
             }
             Err(error) if attempts.any_unanswered() => {
                 let cause = error.cause().map_or_else(|| error.code().to_owned(), ToString::to_string);
-                self.whose_is(next, &cause).await
+                self.settle_change(next, &cause).await
             }
             Err(error) => Err(error),
         }
@@ -89,7 +95,7 @@ impl Store {
     /// After attempts that had no answer: who has written the version of this number, wherever it is by now?
     ///
     /// That nobody has proves nothing, since an attempt may still be under way.
-    async fn whose_is(&self, next: &Flow, write: &str) -> Result<Replaced, Error> {
+    async fn settle_change(&self, next: &Flow, write: &str) -> Result<Replaced, Error> {
         let unknown = |found: &str| Error::OutcomeUnknown(Cause::new(format!("{write}; then {found}")));
         let unread = |error: Error| unknown(&error.cause().map_or_else(String::new, ToString::to_string));
 

@@ -6,7 +6,7 @@ use aws_sdk_dynamodb::types::{
 };
 
 use super::attempts::Attempts;
-use super::transaction::{Transacted, incomplete};
+use super::transaction::{Patience, Transacted, incomplete};
 use super::{ABSENT, Store, refused};
 use crate::error::{Cause, Code, Error, Problem};
 use crate::flow::Flow;
@@ -49,13 +49,15 @@ impl Store {
         };
         let creation = match written {
             Ok(Written::Now) => Ok(Creation::Created),
-            Ok(Written::Before(item)) => self.whose(flow, item).await,
-            Err(error) if attempts.any_unanswered() => self.settle(flow, &error).await,
+            Ok(Written::Before(item)) => self.holder(flow, item).await,
+            Err(error) if attempts.any_unanswered() => self.settle_create(flow, &error).await,
             Err(error) => Err(error),
         };
         creation.map_err(|error| match error {
             // Something was perhaps written, and could not be read.
-            Error::TemporarilyUnavailable(cause) if attempts.any_unanswered() => Error::OutcomeUnknown(cause),
+            Error::TemporarilyUnavailable(cause) | Error::OutcomeUnknown(cause) if attempts.any_unanswered() => {
+                Error::OutcomeUnknown(Cause::new(format!("{cause}; the flow is {}", flow.id.as_str())))
+            }
             error => error,
         })
     }
@@ -119,7 +121,7 @@ impl Store {
             TransactWriteItem::builder().put(put).build(),
             TransactWriteItem::builder().condition_check(check).build(),
         ];
-        match self.transact(&writes, attempts).await? {
+        match self.transact(&writes, &mut Patience::default(), attempts).await? {
             Transacted::Done => Ok(Written::Now),
             Transacted::FirstFailed(item) => Ok(Written::Before(item)),
             Transacted::SecondFailed => Err(no_such_project()),
@@ -127,7 +129,7 @@ impl Store {
     }
 
     /// Who has written the flow that holds the id.
-    async fn whose(&self, flow: &Flow, item: Option<Item>) -> Result<Creation, Error> {
+    async fn holder(&self, flow: &Flow, item: Option<Item>) -> Result<Creation, Error> {
         if flow.fingerprint.is_none() {
             return Ok(Creation::Created);
         }
@@ -152,11 +154,11 @@ impl Store {
     /// After attempts that had no answer: is the flow there?
     ///
     /// That it is not there proves nothing, since an attempt may still be under way.
-    async fn settle(&self, flow: &Flow, error: &Error) -> Result<Creation, Error> {
+    async fn settle_create(&self, flow: &Flow, error: &Error) -> Result<Creation, Error> {
         let write = error.cause().map_or_else(|| error.code().to_owned(), ToString::to_string);
         let unknown = |found: &str| Error::OutcomeUnknown(Cause::new(format!("{write}; then {found}")));
         match self.read(&self.table, item::flow_key(&flow.client, &flow.id)).await {
-            Ok(Some(item)) => self.whose(flow, Some(item)).await,
+            Ok(Some(item)) => self.holder(flow, Some(item)).await,
             Ok(None) => Err(unknown("GetItem: absent")),
             Err(error) => Err(unknown(&error.cause().map_or_else(String::new, ToString::to_string))),
         }

@@ -1,14 +1,14 @@
 //! Lists a client's flows, newest first, from the index.
 //!
-//! A page by cursor costs what it shows. A page by number costs what lies before it too, and its totals cost what lies
-//! after it: `DynamoDB` has no offsets, and a query reads at most a megabyte of the index ("Query" in the Amazon DynamoDB
-//! Developer Guide).
+//! A page by cursor costs what it shows, and what its filter drops. A page by number costs what lies before it too, and
+//! its totals cost what lies after it: `DynamoDB` has no offsets and keeps no counts, and a query reads at most a megabyte
+//! of the index, some 2,500 flows ("Query" in the Amazon DynamoDB Developer Guide).
 
 use aws_sdk_dynamodb::operation::query::QueryOutput;
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, Select};
 
-use super::{Store, names, refused};
+use super::{Store, only, refused};
 use crate::command::{Filter, Place};
 use crate::cursor::FlowCursor;
 use crate::error::{Cause, Error};
@@ -36,6 +36,9 @@ pub struct Totals {
     pub total: u64,
 }
 
+/// The most that a filter is given to choose from at a time.
+const READ_AT_ONCE: usize = 1_000;
+
 /// A place in the index: what comes after this key, where there is one.
 type After = Option<String>;
 
@@ -50,7 +53,7 @@ impl Store {
     pub async fn list(&self, client: &Client, filter: &Filter, place: &Place, limit: usize) -> Result<Page, Error> {
         match place {
             Place::After(cursor) => {
-                let after = Some(item::list_key(cursor));
+                let after = Some(item::list_key(&cursor.created_at, &cursor.id));
                 let (summaries, next, _) = self.page(client, filter, after, limit).await?;
                 Ok(Page { summaries, next, totals: None })
             }
@@ -84,7 +87,7 @@ impl Store {
         let mut summaries = Vec::new();
         let mut read = wanted;
         loop {
-            let query = names(self.query(client, filter, after.as_deref()), &item::SUMMARY);
+            let query = only(self.query(client, filter, after.as_deref()), &item::SUMMARY);
             let found = send(query.limit(count_limit(read as u64))).await?;
             for item in found.items() {
                 summaries.push(item::to_summary(item)?);
@@ -94,12 +97,12 @@ impl Store {
                 break;
             }
             // What a filter drops is made up for by reading more at a time.
-            read = if filter == &Filter::default() { wanted - summaries.len() } else { read * 4 };
+            read = if filter == &Filter::default() { wanted - summaries.len() } else { READ_AT_ONCE.min(read * 4) };
         }
         let more = summaries.len() > limit;
         summaries.truncate(limit);
         let last = summaries.last().map(|last| FlowCursor { created_at: last.created_at.clone(), id: last.id.clone() });
-        let place = last.as_ref().map(item::list_key);
+        let place = last.as_ref().map(|last| item::list_key(&last.created_at, &last.id));
         Ok((summaries, last.filter(|_| more), place))
     }
 
@@ -115,7 +118,7 @@ impl Store {
                 found
             } else {
                 // Which of those read count is for the filter to say, so they are read one by one.
-                let found = send(names(query, &[item::LIST_KEY])).await?;
+                let found = send(only(query, &[item::LIST_KEY])).await?;
                 let key = usize::try_from(left - 1).ok().and_then(|last| found.items().get(last));
                 if let Some(key) = key.and_then(|item| item::text(item, item::LIST_KEY)) {
                     return Ok((offset, Some(key.to_owned())));

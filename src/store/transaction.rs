@@ -10,9 +10,9 @@ use super::{INITIAL_BACKOFF, Store, describe, is_about_size, item_too_large, ref
 use crate::error::{Cause, Error};
 use crate::item::Item;
 
-/// How long a write is tried again while others write the same items. An operation that is begun at its end, and the
-/// read that settles it, still end within the function's time.
-const CONTENTION_TIME: Duration = Duration::from_secs(4);
+/// How long a request tries again while others write the same items. An operation that is begun at its end
+/// still ends within the function's time.
+const CONTENTION_TIME: Duration = Duration::from_secs(6);
 /// The longest pause between two tries.
 const LONGEST_PAUSE: Duration = Duration::from_millis(100);
 
@@ -32,9 +32,9 @@ impl Store {
     pub(super) async fn transact(
         &self,
         writes: &[TransactWriteItem; 2],
+        patience: &mut Patience,
         attempts: &Attempts,
     ) -> Result<Transacted, Error> {
-        let mut patience = Patience::default();
         loop {
             // The SDK gives all attempts of one call the same request token: only one of them can write.
             let transaction = self
@@ -90,7 +90,7 @@ fn cancellation(reasons: &[CancellationReason]) -> Cancellation {
     }
 }
 
-/// Pauses between tries, each up to twice as long as the one before.
+/// Pauses between the tries of one request, each up to twice as long as the one before.
 pub(super) struct Patience {
     start: Instant,
     pause: Duration,

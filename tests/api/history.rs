@@ -156,6 +156,33 @@ async fn a_diff_tells_numbers_apart_by_their_spelling() {
     }
 }
 
+/// Each operation of a patch spells out its path, so that it can be thousands of times as long as what has changed.
+#[tokio::test]
+async fn a_diff_that_would_be_too_long_replaces_the_member_as_a_whole() {
+    let api = Api::start().await;
+    let path = path(&api.send(&Request::create(page_request())).await);
+    let name = "n".repeat(100 * 1024);
+    let configurations = [
+        json!({ "x": vec![0; 100_000] }),
+        json!({ "x": vec![1; 100_000] }),
+        json!({ &name: vec![0; 60_000] }),
+        json!({ &name: vec![1; 60_000], "more": true }),
+        json!({}),
+    ];
+    for (index, configuration) in configurations.into_iter().enumerate() {
+        set(&api, &path, "configuration", configuration.clone()).await;
+        let version = index + 2;
+        let diff = format!("{path}/versions/{version}/diff?from={}", version - 1);
+        let answer = api.send(&Request::get(&diff)).await;
+        let expected = json!({ "op": "replace", "path": "/configuration", "value": configuration });
+        let operations = answer.json()["data"].as_array().unwrap().clone();
+        assert!(operations.contains(&expected), "version {version}");
+        assert!(answer.text.len() < 300 * 1024);
+        let same = api.send(&Request::get(&format!("{path}/versions/{version}/diff?from={version}"))).await;
+        assert_eq!(same.json()["data"], json!([]));
+    }
+}
+
 #[tokio::test]
 async fn a_diff_needs_the_version_to_compare_with() {
     let api = Api::start().await;

@@ -6,11 +6,13 @@
 #![allow(clippy::assigning_clones, clippy::needless_pass_by_value, clippy::type_complexity, clippy::unnecessary_wraps)]
 
 mod engine;
+mod http;
 mod proxy;
 mod support;
 
 mod binary;
 mod caller;
+mod calls;
 mod create;
 mod delete;
 mod events;

@@ -4,8 +4,11 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+
+use crate::http::{body, operation, read_message};
 
 /// What happens to one call.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,8 +60,17 @@ struct Plan {
     faults: BTreeMap<&'static str, VecDeque<Fault>>,
     /// For each operation, the faults that its calls meet by chance.
     chance: BTreeMap<&'static str, Chance>,
-    calls: BTreeMap<String, usize>,
+    /// The calls that came, and whether each met a fault.
+    calls: Vec<Call>,
     connections: usize,
+}
+
+/// A call that came: its operation, its body, and whether it met a fault.
+#[derive(Debug, Clone)]
+pub struct Call {
+    pub operation: String,
+    pub body: Value,
+    pub faulty: bool,
 }
 
 /// Faults at random: the same ones in the same order each time.
@@ -133,7 +145,12 @@ impl Proxy {
 
     /// How many calls of `operation` came.
     pub fn calls(&self, operation: &str) -> usize {
-        self.plan.lock().unwrap().calls.get(operation).copied().unwrap_or_default()
+        self.plan.lock().unwrap().calls.iter().filter(|call| call.operation == operation).count()
+    }
+
+    /// The calls that came since this was last asked.
+    pub fn take_calls(&self) -> Vec<Call> {
+        std::mem::take(&mut self.plan.lock().unwrap().calls)
     }
 }
 
@@ -141,12 +158,14 @@ impl Proxy {
 async fn serve(mut client: TcpStream, engine: &str, plan: &Mutex<Plan>) -> Option<()> {
     loop {
         let request = read_message(&mut client).await?;
-        let operation = operation(&request)?;
+        let operation = operation(&request)?.to_owned();
         let fault = {
             let mut plan = plan.lock().unwrap();
-            *plan.calls.entry(operation.clone()).or_default() += 1;
             let planned = plan.faults.get_mut(operation.as_str()).and_then(VecDeque::pop_front);
-            planned.or_else(|| plan.chance.get_mut(operation.as_str())?.next()).unwrap_or(Fault::None)
+            let fault = planned.or_else(|| plan.chance.get_mut(operation.as_str())?.next()).unwrap_or(Fault::None);
+            let body = serde_json::from_slice(body(&request)?).ok()?;
+            plan.calls.push(Call { operation, body, faulty: fault != Fault::None });
+            fault
         };
         match fault {
             Fault::None => client.write_all(&forward(engine, &request).await?).await.ok()?,
@@ -220,37 +239,4 @@ async fn forward(engine: &str, request: &[u8]) -> Option<Vec<u8>> {
     let mut engine = TcpStream::connect(engine).await.ok()?;
     engine.write_all(request).await.ok()?;
     read_message(&mut engine).await
-}
-
-/// One HTTP/1.1 message with its body, as bytes (RFC 9112; both sides send a `Content-Length`).
-async fn read_message(stream: &mut TcpStream) -> Option<Vec<u8>> {
-    let mut message = Vec::new();
-    let head = loop {
-        if let Some(end) = message.windows(4).position(|window| window == b"\r\n\r\n") {
-            break end + 4;
-        }
-        if stream.read_buf(&mut message).await.ok()? == 0 {
-            return None;
-        }
-    };
-    let length: usize = header(&message[..head], "content-length").map_or(0, |value| value.parse().unwrap());
-    while message.len() < head + length {
-        if stream.read_buf(&mut message).await.ok()? == 0 {
-            return None;
-        }
-    }
-    Some(message)
-}
-
-fn header<'head>(head: &'head [u8], name: &str) -> Option<&'head str> {
-    let lines = std::str::from_utf8(head).ok()?.lines();
-    let mut headers = lines.filter_map(|line| line.split_once(':'));
-    headers.find(|(one, _)| one.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim())
-}
-
-/// The operation of a call to DynamoDB, as in `X-Amz-Target: DynamoDB_20120810.PutItem`.
-fn operation(request: &[u8]) -> Option<String> {
-    let end = request.windows(4).position(|window| window == b"\r\n\r\n")?;
-    let target = header(&request[..end], "x-amz-target")?;
-    Some(target.rsplit_once('.')?.1.to_owned())
 }

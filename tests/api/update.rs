@@ -145,6 +145,13 @@ async fn a_precondition_on_another_version_is_refused_and_says_which_one_it_is()
     }
     assert_eq!(api.engine.items(), before);
 
+    // RFC 9110, 13.1.2: a write that says which versions it is not for.
+    for known in ["*", "\"2\"", "W/\"2\""] {
+        let answer = api.send(&put(json!({ "name": "Third" })).header("if-none-match", known)).await;
+        answer.expect(412, "VERSION_CONFLICT");
+    }
+    assert_eq!(api.engine.items(), before);
+
     let met = [
         put(json!({ "name": "3" })).header("if-match", "\"2\""),
         put(json!({ "name": "4", "version": 3 })),
@@ -219,6 +226,10 @@ async fn all_problems_of_an_update_come_in_one_answer_in_the_order_of_the_docume
         ("/mine", "UNKNOWN_FIELD"),
     ];
     assert_eq!(found, expected);
+    // What a step does not have comes last too, and so does not decide.
+    let steps = json!([{ "stepType": "email", "order": 1, "required": true, "mine": 1 }]);
+    let answer = api.send(&Request::put(&path, json!({ "steps": steps, "client": "client_2" }))).await;
+    answer.expect(409, "IMMUTABLE_FIELD");
     for (member, code) in [("status", "INVALID_STATUS"), ("version", "INVALID_VERSION"), ("mine", "UNKNOWN_FIELD")] {
         for value in [json!(null), json!(-1), json!(1.5), json!(""), json!("3"), json!([1])] {
             api.send(&Request::put(&path, json!({ member: value }))).await.expect(400, code);
@@ -323,7 +334,9 @@ async fn a_flow_that_would_exceed_an_item_is_too_large_and_nothing_is_written() 
     let config = json!({ "large": "x".repeat(200 * 1024) });
     let steps = json!([{ "stepType": "email", "order": 1, "required": true, "config": config }]);
 
-    api.send(&Request::put(&path, json!({ "steps": steps }))).await.expect(413, "FLOW_TOO_LARGE");
+    let update = Request::put(&path, json!({ "steps": steps }));
+    api.send(&update).await.expect(413, "FLOW_TOO_LARGE");
+    api.send(&update.query("dryRun=true")).await.expect(413, "FLOW_TOO_LARGE");
 
     assert_eq!(api.engine.items(), before);
     let too_much = json!({ "configuration": { "large": "x".repeat(256 * 1024) } });

@@ -1,0 +1,85 @@
+//! The SDK's calls without anything around them: no token, no parsing, no envelope. `CALLS` names them, in order.
+//!
+//! What they send is what the function sends for the flow of `events/`: the same items, conditions and queries, on the
+//! same SDK features, with the connection opened at the start.
+
+use std::collections::HashMap;
+use std::env;
+use std::time::SystemTime;
+
+use aws_config::BehaviorVersion;
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::types::{AttributeValue, Put, ReturnValuesOnConditionCheckFailure, Select, TransactWriteItem};
+use lambda_http::lambda_runtime::{Error, LambdaEvent, run, service_fn};
+use project_flows::flow::{self, Content, Flow};
+use project_flows::{item, json};
+use serde::de::IgnoredAny;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    let client = Client::new(&aws_config::load_defaults(BehaviorVersion::latest()).await);
+    let (calls, table) = (env::var("CALLS")?, env::var("TABLE_NAME")?);
+    let calls: Vec<_> = calls.split(',').collect();
+    let flow = flow()?;
+    let _ = client.get_item().table_name(&table).set_key(Some(item::impossible_key())).send().await;
+    let (client, table, calls, flow) = (&client, &table, &calls, &flow);
+    run(service_fn(async |_: LambdaEvent<IgnoredAny>| {
+        for call in calls {
+            carry_out(call, client, table, flow).await?;
+        }
+        Ok::<_, Error>("done")
+    }))
+    .await
+}
+
+/// The flow of the API page.
+fn flow() -> Result<Flow, Error> {
+    let event: serde_json::Value = serde_json::from_str(include_str!("../../events/create-flow.json"))?;
+    let members =
+        json::read_object(event.get("body").and_then(serde_json::Value::as_str).unwrap_or_default().as_bytes());
+    let content = Content::parse(&members.map_err(|problem| problem.error)?).map_err(|_| "expected a flow")?;
+    let client = flow::Client::parse("client_123456789").ok_or("expected a client")?;
+    Flow::create(client, SystemTime::now(), content, None).map_err(|cause| cause.to_string().into())
+}
+
+async fn carry_out(call: &str, client: &Client, table: &str, flow: &Flow) -> Result<(), Error> {
+    match call {
+        "PutItem" => {
+            let put = client.put_item().table_name(table).set_item(Some(item::from_flow(flow)));
+            let put = put.condition_expression("attribute_not_exists(#pk)").expression_attribute_names("#pk", "pk");
+            put.return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld).send().await?;
+        }
+        "GetItem" => {
+            let key = item::flow_key(&flow.client, &flow.id);
+            client.get_item().table_name(table).set_key(Some(key)).consistent_read(true).send().await?;
+        }
+        "TransactWriteItems" => {
+            let put = Put::builder().table_name(table).set_item(Some(item::from_flow(flow)));
+            let newest = put.clone().condition_expression("#version = :newest");
+            let newest = newest.expression_attribute_names("#version", "version");
+            let newest = newest.expression_attribute_values(":newest", AttributeValue::N("2".to_owned())).build()?;
+            let history = put.set_item(Some(item::into_version(item::from_flow(flow), flow)));
+            let history = history.condition_expression("attribute_not_exists(#pk)");
+            let history = history.expression_attribute_names("#pk", "pk").build()?;
+            let writes = [newest, history].map(|put| TransactWriteItem::builder().put(put).build());
+            client.transact_write_items().set_transact_items(Some(writes.to_vec())).send().await?;
+        }
+        "Query" | "Count" => {
+            let query = client.query().table_name(table).index_name("newest-first").scan_index_forward(false);
+            let query = query.key_condition_expression("#client = :client");
+            let client = AttributeValue::S(flow.client.as_str().to_owned());
+            let query = query.set_expression_attribute_values(Some(HashMap::from([(":client".to_owned(), client)])));
+            if call == "Count" {
+                let query = query.expression_attribute_names("#client", "client");
+                query.select(Select::Count).send().await?;
+            } else {
+                let names: Vec<_> = item::SUMMARY.iter().map(|name| format!("#{name}")).collect();
+                let pairs = names.iter().zip(item::SUMMARY);
+                let query = pairs.fold(query, |query, (name, of)| query.expression_attribute_names(name, of));
+                query.projection_expression(names.join(", ")).limit(11).send().await?;
+            }
+        }
+        other => return Err(format!("expected a call, found {other}").into()),
+    }
+    Ok(())
+}

@@ -1,0 +1,120 @@
+//! A TLS front of the database that answers every call at once, as it would be for the flow of `events/`.
+//!
+//! Its certificate is signed by an authority of its own, added to the machine's, so that the handshake counts and the
+//! reading of the machine's certificates too.
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use project_flows::flow::{Client, Content, Flow, IdempotencyKey, Once};
+use project_flows::{item, json};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::rustls::pki_types::PrivateKeyDer;
+
+use crate::http::{operation, read_message};
+
+const SYSTEM_CERTIFICATES: &str = "/etc/ssl/certs/ca-certificates.crt";
+
+/// Serves for as long as the program lives; says where, and writes what its clients must trust to `certificates`.
+pub async fn serve(certificates: &Path) -> String {
+    let mut authority = CertificateParams::default();
+    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let authority = CertifiedIssuer::self_signed(authority, KeyPair::generate().unwrap()).unwrap();
+    let key = KeyPair::generate().unwrap();
+    let certificate =
+        CertificateParams::new(vec!["localhost".to_owned()]).unwrap().signed_by(&key, &authority).unwrap();
+    let system = fs::read_to_string(SYSTEM_CERTIFICATES).expect("the machine's certificates");
+    fs::write(certificates, format!("{system}\n{}", authority.as_ref().pem())).unwrap();
+
+    let chain = vec![certificate.der().clone()];
+    let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
+    let config = ServerConfig::builder().with_no_client_auth().with_single_cert(chain, key).unwrap();
+    let acceptor = TlsAcceptor::from(Arc::new(config));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("https://localhost:{}", listener.local_addr().unwrap().port());
+    let answers = Arc::new(Answers::new());
+    tokio::spawn(async move {
+        loop {
+            let (stream, _) = listener.accept().await.unwrap();
+            stream.set_nodelay(true).unwrap();
+            let (acceptor, answers) = (acceptor.clone(), Arc::clone(&answers));
+            tokio::spawn(async move {
+                let Ok(mut stream) = acceptor.accept(stream).await else { return };
+                while let Some(request) = read_message(&mut stream).await {
+                    let body = answers.to(&request);
+                    let head = "HTTP/1.1 200 OK\r\ncontent-type: application/x-amz-json-1.0\r\ncontent-length";
+                    let answer = format!("{head}: {}\r\n\r\n{body}", body.len());
+                    if stream.write_all(answer.as_bytes()).await.is_err() || stream.flush().await.is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+    });
+    url
+}
+
+/// What the database says: the flow of `events/` at version 2, with version 1 in its history, and ten flows in the list.
+struct Answers {
+    newest: String,
+    history: String,
+    list: String,
+    versions: String,
+}
+
+impl Answers {
+    fn new() -> Self {
+        let event: Value = serde_json::from_str(include_str!("../../events/create-flow-once.json")).unwrap();
+        let members = json::read_object(event["body"].as_str().unwrap().as_bytes()).unwrap();
+        let content = Content::parse(&members).unwrap();
+        let client = Client::parse("client_123456789").unwrap();
+        let key = IdempotencyKey::parse(event["headers"]["idempotency-key"].as_str().unwrap()).unwrap();
+        let once = Once { key, fingerprint: project_flows::flow::Fingerprint::of("") };
+        let mut flow = Flow::create(client, SystemTime::now(), content, Some(once)).unwrap();
+        let first = item::from_flow(&flow);
+        flow.version = 2;
+        let newest = item::from_flow(&flow);
+        let summary = |item: &HashMap<String, AttributeValue>| {
+            let mut item = item.clone();
+            item.retain(|name, _| item::SUMMARY.contains(&name.as_str()));
+            wire(&item)
+        };
+        let page: Vec<_> = (0..10).map(|_| summary(&newest)).collect();
+        Self {
+            history: json!({ "Item": wire(&item::into_version(first.clone(), &flow)) }).to_string(),
+            list: json!({ "Count": 10, "ScannedCount": 10, "Items": page }).to_string(),
+            versions: json!({ "Count": 1, "ScannedCount": 1, "Items": [summary(&first)] }).to_string(),
+            newest: json!({ "Item": wire(&newest) }).to_string(),
+        }
+    }
+
+    fn to(&self, request: &[u8]) -> &str {
+        let has = |text: &[u8]| request.windows(text.len()).any(|window| window == text);
+        match operation(request) {
+            Some("GetItem") if has(b"VERSION#") => &self.history,
+            Some("GetItem") if has(b"FLOW#") => &self.newest,
+            Some("Query") if has(b"newest-first") => &self.list,
+            Some("Query") => &self.versions,
+            _ => "{}",
+        }
+    }
+}
+
+/// An item as DynamoDB's JSON.
+fn wire(item: &HashMap<String, AttributeValue>) -> Value {
+    let value = |value: &AttributeValue| match value {
+        AttributeValue::S(text) => json!({ "S": text }),
+        AttributeValue::N(number) => json!({ "N": number }),
+        other => panic!("expected a string or a number, found {other:?}"),
+    };
+    item.iter().map(|(name, attribute)| (name.clone(), value(attribute))).collect()
+}

@@ -1,0 +1,46 @@
+//! Instructions, counted by valgrind: the same on every machine of a kind, however busy it is.
+//!
+//! What a warm request costs is the difference of two runs, of 110 and of 10 warm requests, by 100.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use crate::lambda::Function;
+
+const FEW: u64 = 10;
+const MANY: u64 = 110;
+
+/// What one contestant needs for one operation.
+#[derive(Debug, Clone, Copy)]
+pub struct Instructions {
+    /// From its start to its first answer.
+    pub first: u64,
+    /// For each request after it.
+    pub warm: u64,
+}
+
+/// Counts; `command` runs the contestant, and is given to valgrind. `profile` is where the counts by function go.
+pub async fn count(command: &Command, event: &str, profile: &Path) -> Instructions {
+    let first = run(command, event, 1, profile).await;
+    let few = run(command, event, 1 + FEW, profile).await;
+    let many = run(command, event, 1 + MANY, profile).await;
+    Instructions { first, warm: (many - few) / (MANY - FEW) }
+}
+
+/// All instructions of a process that answers so many requests.
+async fn run(command: &Command, event: &str, requests: u64, profile: &Path) -> u64 {
+    let mut valgrind = Command::new("valgrind");
+    valgrind.args(["--quiet", "--tool=callgrind"]).arg(format!("--callgrind-out-file={}", profile.display()));
+    valgrind.arg(command.get_program()).args(command.get_args()).env_clear();
+    valgrind.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let mut function = Function::start(&mut valgrind).await;
+    for _ in 0..requests {
+        let (_, answer) = function.invoke(event).await;
+        assert!(!answer.starts_with("error"), "{answer}");
+    }
+    function.end().await;
+    let profile = fs::read_to_string(profile).expect("what valgrind has counted");
+    let total = profile.lines().find_map(|line| line.strip_prefix("totals: ")).expect("a total");
+    total.trim().parse().unwrap()
+}

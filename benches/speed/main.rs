@@ -1,0 +1,122 @@
+//! How fast the function is, beside the floor, the bare SDK and what a user would write instead: `make bench`.
+//!
+//! Plays Lambda's Runtime API and a TLS front of the database, so that what is measured is the function and nothing
+//! else. All contestants answer the same event in turns in one run: the machine is shared, and what holds is the
+//! ratio. `make check-speed` counts instructions instead, which do not depend on who else is there.
+
+// A benchmark that cannot go on has failed; nothing is gained by saying so more gently.
+#![allow(clippy::expect_used, clippy::indexing_slicing, clippy::unwrap_used)]
+
+mod contestants;
+mod database;
+#[path = "../../tests/api/http.rs"]
+mod http;
+mod instructions;
+mod lambda;
+mod operations;
+
+use std::collections::BTreeMap;
+use std::env;
+use std::fs;
+use std::path::Path;
+use std::process::ExitCode;
+
+use contestants::Stage;
+use instructions::Instructions;
+use operations::OPERATIONS;
+use serde_json::{Value, json};
+
+/// What the function needed when this was last written, by operation: the first answer, and each one after it.
+const COMMITTED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/instructions.json");
+/// How much more than that is too much, in per cent.
+const TOLERANCE: u64 = 3;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let arguments: Vec<_> = env::args().skip(1).filter(|argument| argument != "--bench").collect();
+    let scratch = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let certificates = scratch.join("certificates.pem");
+    let stage = Stage { database: database::serve(&certificates).await, certificates };
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["check"] => check(&stage, scratch).await,
+        ["record"] => {
+            record(&stage, scratch).await;
+            ExitCode::SUCCESS
+        }
+        ["instructions"] => {
+            compare(&stage, scratch).await;
+            ExitCode::SUCCESS
+        }
+        _ => {
+            eprintln!("error: expected `check`, `record` or `instructions`");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Counts what the function needs for each operation.
+async fn count(stage: &Stage, scratch: &Path) -> BTreeMap<&'static str, Instructions> {
+    let mut counted = BTreeMap::new();
+    for operation in &OPERATIONS {
+        let profile = scratch.join(format!("callgrind.{}", operation.name));
+        counted.insert(operation.name, instructions::count(&stage.ours(), &operation.event(), &profile).await);
+    }
+    counted
+}
+
+/// Compares with the committed figures; fails where one is too high.
+async fn check(stage: &Stage, scratch: &Path) -> ExitCode {
+    let committed: Value = serde_json::from_str(&fs::read_to_string(COMMITTED).unwrap()).unwrap();
+    let mut too_high = 0;
+    println!("{:10} {:>24} {:>24}", "operation", "first answer", "each after it");
+    for (name, Instructions { first, warm }) in count(stage, scratch).await {
+        let mut figure = |kind: &str, found: u64| {
+            let expected = committed[name][kind].as_u64().unwrap_or_else(|| panic!("{name}: no committed figure"));
+            let high = found * 100 > expected * (100 + TOLERANCE);
+            too_high += u32::from(high);
+            let sign = if high { "!" } else { " " };
+            let percent = (found as f64 / expected as f64 - 1.0) * 100.0;
+            format!("{found:>14} {percent:>+6.2} %{sign}")
+        };
+        println!("{name:10} {} {}", figure("first", first), figure("warm", warm));
+    }
+    if too_high > 0 {
+        eprintln!("error: {too_high} figures are more than {TOLERANCE} % above those of benches/instructions.json");
+        eprintln!("where they are owed, `cargo bench --bench speed -- record` writes them anew");
+        return ExitCode::FAILURE;
+    }
+    ExitCode::SUCCESS
+}
+
+/// Writes the figures that later ones are compared with.
+async fn record(stage: &Stage, scratch: &Path) {
+    let mut figures = json!({});
+    for (name, Instructions { first, warm }) in count(stage, scratch).await {
+        figures[name] = json!({ "first": first, "warm": warm });
+    }
+    fs::write(COMMITTED, format!("{figures:#}\n")).unwrap();
+    println!("{figures:#}");
+}
+
+/// Sets the function beside the SDK's own calls.
+async fn compare(stage: &Stage, scratch: &Path) {
+    println!(
+        "{:10} {:>14} {:>14} {:>12} {:>12} {:>10}",
+        "operation", "first", "first, raw", "warm", "warm, raw", "above"
+    );
+    for operation in &OPERATIONS {
+        let profile = scratch.join(format!("callgrind.{}", operation.name));
+        let event = operation.event();
+        let ours = instructions::count(&stage.ours(), &event, &profile).await;
+        let raw = instructions::count(&stage.raw(operation.calls), &event, &scratch.join("callgrind.raw")).await;
+        println!(
+            "{:10} {:>14} {:>14} {:>12} {:>12} {:>10}",
+            operation.name,
+            ours.first,
+            raw.first,
+            ours.warm,
+            raw.warm,
+            i64::try_from(ours.warm).unwrap() - i64::try_from(raw.warm).unwrap(),
+        );
+    }
+}
