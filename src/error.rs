@@ -201,6 +201,11 @@ impl Cause {
     pub fn new(text: impl Into<String>) -> Self {
         Self(text.into())
     }
+
+    /// The cause as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
 }
 
 impl fmt::Display for Cause {

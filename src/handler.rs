@@ -14,6 +14,7 @@ use crate::diff::diff;
 use crate::error::{Cause, Error};
 use crate::event::Event;
 use crate::flow::{Client, Flow, FlowId};
+use crate::log::{Line, timestamp};
 use crate::reply::{Outcome, Reply, document};
 use crate::store::{self, Creation, Store};
 
@@ -22,14 +23,16 @@ use crate::store::{self, Creation, Store};
 pub struct Handler {
     authenticator: Authenticator,
     store: Store,
+    /// Where the line of each request goes.
+    log: fn(&str),
     /// Whether the next request is the first.
     cold: AtomicBool,
 }
 
 impl Handler {
     /// A handler that has seen no request.
-    pub const fn new(authenticator: Authenticator, store: Store) -> Self {
-        Self { authenticator, store, cold: AtomicBool::new(true) }
+    pub const fn new(authenticator: Authenticator, store: Store, log: fn(&str)) -> Self {
+        Self { authenticator, store, log, cold: AtomicBool::new(true) }
     }
 
     /// Event → authenticate → parse → store → envelope, and one line in the log.
@@ -49,8 +52,24 @@ impl Handler {
         };
         let reply = Reply::new(&result, &event, request_id);
 
-        let cold_start = self.cold.swap(false, Ordering::Relaxed);
-        log(&event, request_id, caller.as_ref().ok(), &result, &reply, start.elapsed(), cold_start);
+        let outcome = result.as_ref().ok().and_then(Outcome::flow);
+        let error = result.as_ref().err();
+        let named = if outcome.is_none() { flow_id(&event) } else { None };
+        let line = Line {
+            timestamp: timestamp(SystemTime::now()),
+            level: "INFO",
+            request_id,
+            route: route(&event),
+            status: reply.status(),
+            code: error.map(Error::code),
+            cause: error.and_then(Error::cause).map(Cause::as_str),
+            client: caller.as_ref().ok().map(|caller| caller.client.as_str()),
+            flow_id: outcome.map(|flow| &flow.id).or(named.as_ref()).map(FlowId::as_str),
+            flow_version: outcome.map(|flow| flow.version),
+            duration_ms: start.elapsed().as_secs_f64() * 1_000.0,
+            cold_start: self.cold.swap(false, Ordering::Relaxed),
+        };
+        (self.log)(&line.text());
         Ok(reply)
     }
 
@@ -143,30 +162,4 @@ fn time_left(deadline: SystemTime) -> Duration {
     const FUNCTION: Duration = Duration::from_secs(10);
 
     deadline.duration_since(SystemTime::now()).unwrap_or(FUNCTION).saturating_sub(ANSWER)
-}
-
-/// One line a request: never a body or a token.
-fn log(
-    event: &Event,
-    request_id: &str,
-    caller: Option<&Caller>,
-    result: &Result<Outcome, Error>,
-    reply: &Reply,
-    duration: Duration,
-    cold_start: bool,
-) {
-    let flow = result.as_ref().ok().and_then(Outcome::flow);
-    let error = result.as_ref().err();
-    tracing::info!(
-        request.id = request_id,
-        http.route = route(event),
-        http.status = reply.status(),
-        code = error.map(Error::code),
-        cause = error.and_then(Error::cause).map(tracing::field::display),
-        client = caller.map(|caller| caller.client.as_str()),
-        flow.id = flow.map(|flow| flow.id.clone()).or_else(|| flow_id(event)).as_ref().map(FlowId::as_str),
-        flow.version = flow.map(|flow| flow.version),
-        duration_ms = duration.as_secs_f64() * 1_000.0,
-        cold_start,
-    );
 }

@@ -21,6 +21,7 @@
 //! | [`item`] | flow ⇄ item of the table |
 //! | [`error`] | every way to fail |
 //! | [`reply`] | 4: outcome or error → HTTP response |
+//! | [`log`] | one line a request |
 
 pub mod caller;
 pub mod command;
@@ -33,6 +34,7 @@ pub mod flow;
 pub mod handler;
 pub mod item;
 pub mod json;
+pub mod log;
 pub mod reply;
 pub mod settings;
 pub mod store;

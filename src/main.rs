@@ -2,7 +2,12 @@
 
 use std::process::ExitCode;
 
-use aws_config::BehaviorVersion;
+use aws_config::environment::EnvironmentVariableCredentialsProvider;
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_dynamodb::config::SharedCredentialsProvider;
+use aws_smithy_http_client::Builder as HttpClient;
+use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
+use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
 use lambda_http::lambda_runtime::Runtime;
 use lambda_http::{Error, service_fn};
 use project_flows::handler::Handler;
@@ -15,12 +20,8 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    // One line a request is ours; libraries speak only when something is wrong.
-    let levels = Targets::new()
-        .with_default(Level::WARN)
-        // It warns of every start under `cargo lambda watch`.
-        .with_target("lambda_runtime", Level::ERROR)
-        .with_target(env!("CARGO_CRATE_NAME"), Level::INFO);
+    // Libraries speak only when something is wrong. `lambda_runtime` warns of every start under `cargo lambda watch`.
+    let levels = Targets::new().with_default(Level::WARN).with_target("lambda_runtime", Level::ERROR);
     let lines =
         tracing_subscriber::fmt::layer().json().flatten_event(true).with_current_span(false).with_span_list(false);
     tracing_subscriber::registry().with(levels).with(lines).init();
@@ -44,10 +45,38 @@ async fn main() -> ExitCode {
 }
 
 async fn run(settings: Settings) -> Result<(), Error> {
-    let sdk = aws_config::load_defaults(BehaviorVersion::latest()).await;
-    let store = Store::new(&sdk, settings.endpoint, settings.table_name, settings.projects_table);
+    let sdk = sdk(&settings)?;
+    let store = Store::new(&sdk, settings.table_name, settings.projects_table);
     store.prime().await;
-    let handler = Handler::new(settings.authenticator, store);
+    let handler = Handler::new(settings.authenticator, store, |line| println!("{line}"));
     // The runtime's own tracing layer would open a span for each request, which no line shows.
     Runtime::new(service_fn(|event| handler.handle(event))).run().await
+}
+
+/// What the SDK needs to know.
+fn sdk(settings: &Settings) -> Result<SdkConfig, Error> {
+    /// Who signs the certificates of AWS ("Amazon Trust Services" publishes them). To read five takes a fraction of what
+    /// it takes to read all that a machine trusts.
+    const AMAZON: &[u8] = include_bytes!("amazon-roots.pem");
+
+    let authorities = TrustStore::empty();
+    let authorities = match (&settings.authorities, &settings.endpoint) {
+        (Some(bundle), _) => authorities.with_pem_certificate(bundle.as_slice()),
+        // Whoever serves another address, the machine knows whether to trust it.
+        (None, Some(_)) => authorities.with_native_roots(true),
+        (None, None) => authorities.with_pem_certificate(AMAZON),
+    };
+    let client = HttpClient::new()
+        .tls_provider(Provider::Rustls(CryptoMode::AwsLc))
+        .tls_context(TlsContext::builder().with_trust_store(authorities).build()?)
+        .build_https();
+    let mut sdk = SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .http_client(client)
+        .credentials_provider(SharedCredentialsProvider::new(EnvironmentVariableCredentialsProvider::new()))
+        .region(settings.region.clone().map(Region::new))
+        .use_fips(settings.fips)
+        .use_dual_stack(settings.dual_stack);
+    sdk.set_endpoint_url(settings.endpoint.clone());
+    Ok(sdk.build())
 }

@@ -1,8 +1,10 @@
 //! The environment, read once at start-up; nothing else in the crate looks at it.
 //!
-//! What the AWS SDK reads by itself (region, credentials, `AWS_ENDPOINT_URL`) is left to it.
+//! The usual AWS variables are read here too. The SDK's own loader would look for profiles, instance metadata and other
+//! sources of credentials that no Lambda function has; only the credentials themselves are left to it.
 
 use std::env::{self, VarError};
+use std::fs;
 
 use crate::caller::Authenticator;
 
@@ -15,9 +17,16 @@ pub struct Settings {
     pub projects_table: Option<String>,
     /// `JWKS`, `JWT_ISSUER`, `JWT_AUDIENCE` and `CLIENT_CLAIM`: what tokens are checked against.
     pub authenticator: Authenticator,
-    /// `AWS_ENDPOINT_URL_DYNAMODB`: another address of DynamoDB. The SDK reads it too, but panics on an empty one, which
-    /// is what `sam local` makes of a variable that the template leaves out.
+    /// `AWS_REGION` or `AWS_DEFAULT_REGION`: where DynamoDB is.
+    pub region: Option<String>,
+    /// `AWS_ENDPOINT_URL_DYNAMODB` or `AWS_ENDPOINT_URL`: another address of DynamoDB.
     pub endpoint: Option<String>,
+    /// `AWS_USE_FIPS_ENDPOINT`: use the region's endpoint for FIPS 140.
+    pub fips: bool,
+    /// `AWS_USE_DUALSTACK_ENDPOINT`: use the region's endpoint for IPv4 and IPv6.
+    pub dual_stack: bool,
+    /// `AWS_CA_BUNDLE`: the certificate authorities to trust, in PEM, instead of those that would be otherwise.
+    pub authorities: Option<Vec<u8>>,
 }
 
 impl Settings {
@@ -60,6 +69,23 @@ impl Settings {
             ["TABLE_NAME", "PROJECTS_TABLE", "AWS_ENDPOINT_URL_DYNAMODB"].map(&mut optional);
         let [jwks, issuer, audience, client_claim] =
             ["JWKS", "JWT_ISSUER", "JWT_AUDIENCE", "CLIENT_CLAIM"].map(&mut optional);
+        let [region, default_region, any_endpoint, bundle] =
+            ["AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL", "AWS_CA_BUNDLE"].map(&mut optional);
+        let [fips, dual_stack] =
+            ["AWS_USE_FIPS_ENDPOINT", "AWS_USE_DUALSTACK_ENDPOINT"].map(|name| (name, optional(name)));
+
+        let [fips, dual_stack] = [fips, dual_stack].map(|(name, value)| match value.as_deref() {
+            None | Some("false") => false,
+            Some("true") => true,
+            Some(other) => {
+                problems.push(format!("{name}: expected true or false, found {other:?}"));
+                false
+            }
+        });
+        let authorities = bundle.and_then(|path| {
+            let read = fs::read(&path).map_err(|error| format!("AWS_CA_BUNDLE: {path}: {error}"));
+            read.map_err(|problem| problems.push(problem)).ok()
+        });
 
         if table_name.is_none() {
             problems.push("TABLE_NAME: expected the name of the table, found nothing".to_owned());
@@ -74,9 +100,16 @@ impl Settings {
         let authenticator = authenticator.map_err(|error| problems.push(format!("JWKS: {error}"))).ok();
 
         match (table_name, authenticator) {
-            (Some(table_name), Some(authenticator)) if problems.is_empty() => {
-                Ok(Self { table_name, projects_table, authenticator, endpoint })
-            }
+            (Some(table_name), Some(authenticator)) if problems.is_empty() => Ok(Self {
+                table_name,
+                projects_table,
+                authenticator,
+                region: region.or(default_region),
+                endpoint: endpoint.or(any_endpoint),
+                fips,
+                dual_stack,
+                authorities,
+            }),
             _ => Err(problems),
         }
     }

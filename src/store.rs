@@ -49,18 +49,14 @@ pub struct Store {
 }
 
 impl Store {
-    /// The store on `table` and `projects`, at `endpoint` or where the SDK finds DynamoDB, with its own timeouts and
-    /// retries.
-    pub fn new(sdk: &SdkConfig, endpoint: Option<String>, table: String, projects: Option<String>) -> Self {
+    /// The store on `table` and `projects`, with its own timeouts and retries.
+    pub fn new(sdk: &SdkConfig, table: String, projects: Option<String>) -> Self {
         let timeouts = TimeoutConfig::builder()
             .connect_timeout(CONNECT_TIMEOUT)
             .operation_attempt_timeout(ATTEMPT_TIMEOUT)
             .operation_timeout(OPERATION_TIMEOUT)
             .build();
-        let endpoint = endpoint.or_else(|| sdk.endpoint_url().filter(|url| !url.is_empty()).map(str::to_owned));
-        let mut config = config::Builder::from(sdk);
-        config.set_endpoint_url(endpoint);
-        let config = config
+        let config = config::Builder::from(sdk)
             .timeout_config(timeouts)
             .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS).with_initial_backoff(INITIAL_BACKOFF))
             // The timeout of an attempt covers its answer already.

@@ -4,21 +4,25 @@ use std::env;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::database;
+
 const JWKS: &str = include_str!("../../examples/jwks.json");
 
 /// What all of them are given.
 pub struct Stage {
     /// The address of the database.
     pub database: String,
-    /// What its clients must trust.
-    pub certificates: PathBuf,
+    /// Where the certificates are that its clients must trust.
+    pub folder: PathBuf,
 }
 
 impl Stage {
     /// The function; another build of it where `BINARY` names one.
     pub fn ours(&self) -> Command {
         let binary = env::var("BINARY").unwrap_or_else(|_| env!("CARGO_BIN_EXE_project-flows").to_owned());
-        self.command(Path::new(&binary))
+        let mut command = self.command(Path::new(&binary));
+        command.env("AWS_CA_BUNDLE", self.folder.join(database::AMAZON));
+        command
     }
 
     /// The SDK's calls without anything around them.
@@ -49,7 +53,7 @@ impl Stage {
             .env("AWS_SECRET_ACCESS_KEY", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY")
             .env("AWS_SESSION_TOKEN", "x".repeat(800))
             .env("AWS_ENDPOINT_URL_DYNAMODB", &self.database)
-            .env("SSL_CERT_FILE", &self.certificates)
+            .env("SSL_CERT_FILE", self.folder.join(database::MACHINE))
             .env("TABLE_NAME", "project-flows")
             .env("JWKS", JWKS);
         command

@@ -1,7 +1,7 @@
 //! A TLS front of the database that answers every call at once, as it would be for the flow of `events/`.
 //!
-//! Its certificate is signed by an authority of its own, added to the machine's, so that the handshake counts and the
-//! reading of the machine's certificates too.
+//! Its certificate is signed by an authority of its own, added to those that a client trusts, so that the handshake
+//! counts, and the reading of as many certificates as it would read on AWS.
 
 use std::collections::HashMap;
 use std::fs;
@@ -22,10 +22,15 @@ use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 
 use crate::http::{operation, read_message};
 
+/// The front's authority beside all that the machine trusts.
+pub const MACHINE: &str = "machine.pem";
+/// The front's authority beside those of AWS.
+pub const AMAZON: &str = "amazon.pem";
 const SYSTEM_CERTIFICATES: &str = "/etc/ssl/certs/ca-certificates.crt";
 
-/// Serves for as long as the program lives; says where, and writes what its clients must trust to `certificates`.
-pub async fn serve(certificates: &Path) -> String {
+/// Serves for as long as the program lives; says where, and writes what its clients must trust to `folder`: with all that
+/// the machine trusts, and with the authorities of AWS alone.
+pub async fn serve(folder: &Path) -> String {
     let mut authority = CertificateParams::default();
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let authority = CertifiedIssuer::self_signed(authority, KeyPair::generate().unwrap()).unwrap();
@@ -33,7 +38,10 @@ pub async fn serve(certificates: &Path) -> String {
     let certificate =
         CertificateParams::new(vec!["localhost".to_owned()]).unwrap().signed_by(&key, &authority).unwrap();
     let system = fs::read_to_string(SYSTEM_CERTIFICATES).expect("the machine's certificates");
-    fs::write(certificates, format!("{system}\n{}", authority.as_ref().pem())).unwrap();
+    let amazon = include_str!("../../src/amazon-roots.pem");
+    for (name, others) in [(MACHINE, system.as_str()), (AMAZON, amazon)] {
+        fs::write(folder.join(name), format!("{others}\n{}", authority.as_ref().pem())).unwrap();
+    }
 
     let chain = vec![certificate.der().clone()];
     let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();

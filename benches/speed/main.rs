@@ -35,8 +35,7 @@ const TOLERANCE: u64 = 3;
 async fn main() -> ExitCode {
     let arguments: Vec<_> = env::args().skip(1).filter(|argument| argument != "--bench").collect();
     let scratch = Path::new(env!("CARGO_TARGET_TMPDIR"));
-    let certificates = scratch.join("certificates.pem");
-    let stage = Stage { database: database::serve(&certificates).await, certificates };
+    let stage = Stage { database: database::serve(scratch).await, folder: scratch.to_owned() };
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["check"] => check(&stage, scratch).await,
         ["record"] => {

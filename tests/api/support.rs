@@ -107,14 +107,14 @@ pub async fn sdk(url: &str) -> SdkConfig {
 /// The function, with the development keys, on the database at `url`.
 pub async fn handler(url: &str) -> Handler {
     let authenticator = Authenticator::new(JWKS, None, None, Settings::CLIENT_CLAIM).unwrap();
-    Handler::new(authenticator, Store::new(&sdk(url).await, None, engine::TABLE.to_owned(), None))
+    Handler::new(authenticator, Store::new(&sdk(url).await, engine::TABLE.to_owned(), None), |_| ())
 }
 
 /// The same, with a table of projects.
 pub async fn handler_with_projects(url: &str) -> Handler {
     let authenticator = Authenticator::new(JWKS, None, None, Settings::CLIENT_CLAIM).unwrap();
-    let store = Store::new(&sdk(url).await, None, engine::TABLE.to_owned(), Some(PROJECTS.to_owned()));
-    Handler::new(authenticator, store)
+    let store = Store::new(&sdk(url).await, engine::TABLE.to_owned(), Some(PROJECTS.to_owned()));
+    Handler::new(authenticator, store, |_| ())
 }
 
 /// The function on an engine of its own.
