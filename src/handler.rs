@@ -78,7 +78,9 @@ impl Handler {
         let mut buffer = Vec::new();
         let command = Command::parse(event, &mut buffer)?;
         let late = if command.writes() { Error::OutcomeUnknown } else { Error::TemporarilyUnavailable };
-        tokio::time::timeout(time_left(deadline), self.store(&caller.client, command))
+        // On the heap: the state of the largest operation would be moved with this one's, from hand to hand.
+        let outcome = Box::pin(self.store(&caller.client, command));
+        tokio::time::timeout(time_left(deadline), outcome)
             .await
             .unwrap_or_else(|_| Err(late(Cause::new("no outcome before the deadline"))))
     }

@@ -20,6 +20,7 @@ use aws_sdk_dynamodb::config::{self, StalledStreamProtectionConfig};
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 
+use self::attempts::Attempts;
 pub use self::create::Creation;
 pub use self::history::Versions;
 pub use self::list::{Page, Totals};
@@ -61,6 +62,7 @@ impl Store {
             .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS).with_initial_backoff(INITIAL_BACKOFF))
             // The timeout of an attempt covers its answer already.
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+            .interceptor(Attempts)
             .build();
         Self { client: Client::from_conf(config), table, projects }
     }
@@ -74,8 +76,9 @@ impl Store {
 
     /// One item, as it stands after every write that was answered.
     async fn read(&self, table: &str, key: Item) -> Result<Option<Item>, Error> {
-        let read = self.client.get_item().table_name(table).set_key(Some(key)).consistent_read(true).send().await;
-        read.map(|output| output.item).map_err(|error| refused("GetItem", &error))
+        // On the heap, as every call: its state is large, and would be moved with that of whoever waits for it.
+        let read = Box::pin(self.client.get_item().table_name(table).set_key(Some(key)).consistent_read(true).send());
+        read.await.map(|output| output.item).map_err(|error| refused("GetItem", &error))
     }
 }
 

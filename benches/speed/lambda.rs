@@ -13,7 +13,7 @@ use tokio::sync::{Mutex, mpsc};
 use crate::http::{body, head, read_message};
 
 /// What a start may take at most, under valgrind too.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// A process that polls for events.
 pub struct Function {

@@ -14,17 +14,19 @@ mod http;
 mod instructions;
 mod lambda;
 mod operations;
+mod times;
 
 use std::collections::BTreeMap;
 use std::env;
 use std::fs;
-use std::path::Path;
-use std::process::ExitCode;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
 
 use contestants::Stage;
 use instructions::Instructions;
 use operations::OPERATIONS;
 use serde_json::{Value, json};
+use times::Contestant;
 
 /// What the function needed when this was last written, by operation: the first answer, and each one after it.
 const COMMITTED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/instructions.json");
@@ -46,9 +48,53 @@ async fn main() -> ExitCode {
             compare(&stage, scratch).await;
             ExitCode::SUCCESS
         }
+        [] => {
+            times(&stage).await;
+            ExitCode::SUCCESS
+        }
         _ => {
-            eprintln!("error: expected `check`, `record` or `instructions`");
+            eprintln!("error: expected nothing, `check`, `record` or `instructions`");
             ExitCode::FAILURE
+        }
+    }
+}
+
+/// Sets times, memory and size of a create beside those of the SDK's own call, and of a Lambda that does nothing.
+async fn times(stage: &Stage) {
+    let event = OPERATIONS[0].event();
+    let contestant = |name, command: Command| {
+        let files = vec![PathBuf::from(command.get_program())];
+        Contestant { name, command, files }
+    };
+    let mut contestants = [
+        contestant("ours", stage.ours()),
+        contestant("raw put", stage.raw(OPERATIONS[0].calls)),
+        contestant("floor", stage.floor()),
+    ];
+    let measured = times::measure(&mut contestants, &event).await;
+    println!("a create, in milliseconds and megabytes:");
+    println!(
+        "{:8} {:>7} {:>7} {:>7} {:>7} {:>7} {:>7} {:>7} {:>7} {:>7}",
+        "", "start", "cold", "first", "p50", "p90", "p99", "CPU", "memory", "binary"
+    );
+    for (contestant, times) in contestants.iter().zip(&measured) {
+        let [p50, p90, p99] = times.warm;
+        println!(
+            "{:8} {:7.2} {:7.2} {:7.3} {p50:7.3} {p90:7.3} {p99:7.3} {:7.3} {:7.2} {:7.2}",
+            contestant.name,
+            times.first_poll,
+            times.cold_poll,
+            times.first_answer,
+            times.cpu,
+            times.peak,
+            times::size(&contestant.files),
+        );
+    }
+    println!("first answer at a share of a processor:");
+    for megabytes in [128, 256, 512] {
+        match times::first_answer_at(&mut contestants[0].command, &event, megabytes).await {
+            Some(first) => println!("{megabytes:5} MB {first:7.3}"),
+            None => println!("{megabytes:5} MB left out: control groups cannot be made here"),
         }
     }
 }
@@ -74,6 +120,7 @@ async fn check(stage: &Stage, scratch: &Path) -> ExitCode {
             let high = found * 100 > expected * (100 + TOLERANCE);
             too_high += u32::from(high);
             let sign = if high { "!" } else { " " };
+            #[expect(clippy::cast_precision_loss, reason = "it is printed with two digits")]
             let percent = (found as f64 / expected as f64 - 1.0) * 100.0;
             format!("{found:>14} {percent:>+6.2} %{sign}")
         };

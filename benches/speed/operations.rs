@@ -7,30 +7,24 @@ pub struct Operation {
     event: &'static str,
     /// The calls, as `CALLS` of `benches/peers/raw.rs` takes them.
     pub calls: &'static str,
-    pub status: u16,
 }
 
 macro_rules! operation {
-    ($name:literal, $event:literal, $calls:literal, $status:literal) => {
-        Operation {
-            name: $name,
-            event: include_str!(concat!("../../events/", $event, ".json")),
-            calls: $calls,
-            status: $status,
-        }
+    ($name:literal, $event:literal, $calls:literal) => {
+        Operation { name: $name, event: include_str!(concat!("../../events/", $event, ".json")), calls: $calls }
     };
 }
 
 pub const OPERATIONS: [Operation; 9] = [
-    operation!("create", "create-flow", "PutItem", 201),
-    operation!("retrieve", "retrieve-flow", "GetItem", 200),
-    operation!("update", "update-flow", "GetItem,TransactWriteItems", 200),
-    operation!("delete", "delete-flow", "GetItem,TransactWriteItems", 200),
-    operation!("list", "list-flows-rest-api", "Query", 200),
-    operation!("versions", "list-versions", "GetItem,Query", 200),
-    operation!("version", "retrieve-version", "GetItem,GetItem", 200),
-    operation!("diff", "diff-versions", "GetItem,GetItem", 200),
-    operation!("restore", "restore-version", "GetItem,GetItem,GetItem,TransactWriteItems", 200),
+    operation!("create", "create-flow", "PutItem"),
+    operation!("retrieve", "retrieve-flow", "GetItem"),
+    operation!("update", "update-flow", "GetItem,TransactWriteItems"),
+    operation!("delete", "delete-flow", "GetItem,TransactWriteItems"),
+    operation!("list", "list-flows-rest-api", "Query,Count"),
+    operation!("versions", "list-versions", "GetItem,Query"),
+    operation!("version", "retrieve-version", "GetItem,GetItem"),
+    operation!("diff", "diff-versions", "GetItem,GetItem"),
+    operation!("restore", "restore-version", "GetItem,GetItem,GetItem,TransactWriteItems"),
 ];
 
 impl Operation {

@@ -1,8 +1,7 @@
 //! Watches the attempts that the SDK makes of one call: what it cannot tell is whether one without an answer has written.
 
+use std::cell::Cell;
 use std::error::Error as StdError;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 
 use aws_sdk_dynamodb::config::interceptors::{BeforeTransmitInterceptorContextRef, FinalizerInterceptorContextRef};
 use aws_sdk_dynamodb::config::{ConfigBag, Intercept, RuntimeComponents};
@@ -10,21 +9,29 @@ use aws_sdk_dynamodb::error::BoxError;
 
 use super::sources;
 
-/// Watches the attempts of one call: was one sent that had no answer?
-///
-/// Such an attempt may have written, or may still write, whatever the attempts after it say.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Attempts {
-    /// Attempts that were begun and neither answered nor known to be unsent.
-    open: Arc<AtomicU32>,
+tokio::task_local! {
+    /// Attempts of the calls of this task that were begun and neither answered nor known to be unsent.
+    static OPEN: Cell<u32>;
 }
 
-impl Attempts {
-    /// Whether one was sent and had no answer, or may have been.
-    pub(super) fn any_unanswered(&self) -> bool {
-        self.open.load(Ordering::Relaxed) > 0
-    }
+/// Whether an attempt was sent and had no answer.
+///
+/// Such an attempt may have written, or may still write, whatever the attempts after it say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct AnyUnanswered(pub(super) bool);
+
+/// What `calls` come to, and whether an attempt of theirs had no answer.
+pub(super) async fn watch<T>(calls: impl Future<Output = T>) -> (T, AnyUnanswered) {
+    OPEN.scope(Cell::new(0), async {
+        let outcome = calls.await;
+        (outcome, AnyUnanswered(OPEN.with(Cell::get) > 0))
+    })
+    .await
 }
+
+/// Counts the attempts of all calls of a client, for the task that watches them.
+#[derive(Debug)]
+pub(super) struct Attempts;
 
 impl Intercept for Attempts {
     fn name(&self) -> &'static str {
@@ -37,7 +44,7 @@ impl Intercept for Attempts {
         _: &RuntimeComponents,
         _: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        self.open.fetch_add(1, Ordering::Relaxed);
+        let _ = OPEN.try_with(|open| open.set(open.get() + 1));
         Ok(())
     }
 
@@ -60,7 +67,7 @@ impl Intercept for Attempts {
         };
         if closed {
             // An attempt that failed before it was sent was never open.
-            let _ = self.open.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |open| open.checked_sub(1));
+            let _ = OPEN.try_with(|open| open.set(open.get().saturating_sub(1)));
         }
         Ok(())
     }

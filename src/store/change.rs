@@ -5,7 +5,7 @@
 
 use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem};
 
-use super::attempts::Attempts;
+use super::attempts::{self, AnyUnanswered};
 use super::transaction::{Patience, Transacted, incomplete};
 use super::{ABSENT, Store};
 use crate::error::{Cause, Error};
@@ -75,16 +75,16 @@ impl Store {
         let (Ok(put_next), Ok(put_newest)) = (put_next, put_newest) else { return Err(incomplete()) };
         let writes = [put_next, put_newest].map(|put| TransactWriteItem::builder().put(put).build());
 
-        let attempts = Attempts::default();
-        match self.transact(&writes, patience, &attempts).await {
+        let (transacted, AnyUnanswered(any_unanswered)) = attempts::watch(self.transact(&writes, patience)).await;
+        match transacted {
             Ok(Transacted::Done) => Ok(Replaced::Now),
-            Ok(Transacted::FirstFailed(_)) if !attempts.any_unanswered() => Ok(Replaced::Overtaken),
+            Ok(Transacted::FirstFailed(_)) if !any_unanswered => Ok(Replaced::Overtaken),
             Ok(Transacted::FirstFailed(_)) => self.settle_change(next, "TransactWriteItems: a condition failed").await,
             Ok(Transacted::SecondFailed) => {
                 let cause = format!("history: version {} is there while it is the newest", newest.version);
                 Err(Error::Internal(Cause::new(cause)))
             }
-            Err(error) if attempts.any_unanswered() => {
+            Err(error) if any_unanswered => {
                 let cause = error.cause().map_or_else(|| error.code().to_owned(), ToString::to_string);
                 self.settle_change(next, &cause).await
             }

@@ -5,7 +5,7 @@ use aws_sdk_dynamodb::types::{
     AttributeValue, ConditionCheck, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
 };
 
-use super::attempts::Attempts;
+use super::attempts::{self, AnyUnanswered};
 use super::transaction::{Patience, Transacted, incomplete};
 use super::{ABSENT, Store, refused};
 use crate::error::{Cause, Code, Error, Problem};
@@ -42,20 +42,22 @@ impl Store {
     /// project is not the client's, [`Error::TemporarilyUnavailable`] when nothing was written,
     /// [`Error::OutcomeUnknown`] when that cannot be proved, [`Error::Internal`] when the database refuses for good.
     pub async fn create(&self, flow: &Flow) -> Result<Creation, Error> {
-        let attempts = Attempts::default();
-        let written = match &self.projects {
-            None => self.put(flow, &attempts).await,
-            Some(projects) => self.put_for_project(flow, projects, &attempts).await,
-        };
+        let (written, AnyUnanswered(any_unanswered)) = attempts::watch(async {
+            match &self.projects {
+                None => self.put(flow).await,
+                Some(projects) => self.put_for_project(flow, projects).await,
+            }
+        })
+        .await;
         let creation = match written {
             Ok(Written::Now) => Ok(Creation::Created),
             Ok(Written::Before(item)) => self.holder(flow, item).await,
-            Err(error) if attempts.any_unanswered() => self.settle_create(flow, &error).await,
+            Err(error) if any_unanswered => self.settle_create(flow, &error).await,
             Err(error) => Err(error),
         };
         creation.map_err(|error| match error {
             // Something was perhaps written, and could not be read.
-            Error::TemporarilyUnavailable(cause) | Error::OutcomeUnknown(cause) if attempts.any_unanswered() => {
+            Error::TemporarilyUnavailable(cause) | Error::OutcomeUnknown(cause) if any_unanswered => {
                 Error::OutcomeUnknown(Cause::new(format!("{cause}; the flow is {}", flow.id.as_str())))
             }
             error => error,
@@ -76,7 +78,7 @@ impl Store {
         }
     }
 
-    async fn put(&self, flow: &Flow, attempts: &Attempts) -> Result<Written, Error> {
+    async fn put(&self, flow: &Flow) -> Result<Written, Error> {
         let put = self
             .client
             .put_item()
@@ -85,11 +87,8 @@ impl Store {
             .condition_expression(ABSENT)
             .expression_attribute_names("#pk", item::PARTITION_KEY)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-            .customize()
-            .interceptor(attempts.clone())
-            .send()
-            .await;
-        match put {
+            .send();
+        match Box::pin(put).await {
             Ok(_) => Ok(Written::Now),
             Err(error) => match error.as_service_error() {
                 Some(PutItemError::ConditionalCheckFailedException(failed)) => Ok(Written::Before(failed.item.clone())),
@@ -101,7 +100,7 @@ impl Store {
     /// The same put, on the condition too that the project is the client's.
     ///
     /// Where both conditions fail, the put speaks first: it is a replay.
-    async fn put_for_project(&self, flow: &Flow, projects: &str, attempts: &Attempts) -> Result<Written, Error> {
+    async fn put_for_project(&self, flow: &Flow, projects: &str) -> Result<Written, Error> {
         let put = Put::builder()
             .table_name(&self.table)
             .set_item(Some(item::from_flow(flow)))
@@ -121,7 +120,7 @@ impl Store {
             TransactWriteItem::builder().put(put).build(),
             TransactWriteItem::builder().condition_check(check).build(),
         ];
-        match self.transact(&writes, &mut Patience::default(), attempts).await? {
+        match self.transact(&writes, &mut Patience::default()).await? {
             Transacted::Done => Ok(Written::Now),
             Transacted::FirstFailed(item) => Ok(Written::Before(item)),
             Transacted::SecondFailed => Err(no_such_project()),

@@ -113,7 +113,7 @@ impl Store {
                 .scan_index_forward(false)
                 .consistent_read(true)
                 .limit(i32::try_from(limit - summaries.len()).unwrap_or(i32::MAX));
-            let found = only(query, &item::SUMMARY).send().await.map_err(|error| refused("Query", &error))?;
+            let found = Box::pin(only(query, &item::SUMMARY).send()).await.map_err(|error| refused("Query", &error))?;
             for item in found.items() {
                 let summary = item::to_summary(item)?;
                 if summary.version + 1 != before {

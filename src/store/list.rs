@@ -183,7 +183,7 @@ impl Store {
 }
 
 async fn send(query: QueryFluentBuilder) -> Result<QueryOutput, Error> {
-    query.send().await.map_err(|error| refused("Query", &error))
+    Box::pin(query.send()).await.map_err(|error| refused("Query", &error))
 }
 
 /// Where a query has stopped, unless it has come to the end.

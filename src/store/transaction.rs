@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{CancellationReason, TransactWriteItem};
 
-use super::attempts::Attempts;
 use super::{INITIAL_BACKOFF, Store, describe, is_about_size, item_too_large, refused};
 use crate::error::{Cause, Error};
 use crate::item::Item;
@@ -33,19 +32,11 @@ impl Store {
         &self,
         writes: &[TransactWriteItem; 2],
         patience: &mut Patience,
-        attempts: &Attempts,
     ) -> Result<Transacted, Error> {
         loop {
             // The SDK gives all attempts of one call the same request token: only one of them can write.
-            let transaction = self
-                .client
-                .transact_write_items()
-                .set_transact_items(Some(writes.to_vec()))
-                .customize()
-                .interceptor(attempts.clone())
-                .send()
-                .await;
-            let Err(error) = transaction else { return Ok(Transacted::Done) };
+            let transaction = self.client.transact_write_items().set_transact_items(Some(writes.to_vec())).send();
+            let Err(error) = Box::pin(transaction).await else { return Ok(Transacted::Done) };
             let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) = error.as_service_error()
             else {
                 return Err(refused("TransactWriteItems", &error));

@@ -49,7 +49,7 @@ pub const UNKNOWN: &str = "OUTCOME_UNKNOWN";
 
 /// More faults than there are attempts.
 pub fn always(fault: Fault) -> Vec<Fault> {
-    vec![fault; 100]
+    vec![fault; 1_000]
 }
 
 #[rustfmt::skip]

@@ -145,7 +145,7 @@ fn judge(calls: &[Call], versions: &[Version]) -> Result<(), String> {
 struct Race {
     calls: Vec<Call>,
     /// The calls to the database that met a fault, and all of them, where there was a proxy.
-    faulty: (usize, usize),
+    hits: (usize, usize),
     versions: Vec<Version>,
     seconds: f64,
 }
@@ -215,9 +215,9 @@ async fn race(attempts: u32, faults: bool) -> Race {
     // those that the proxy held back, and they never reach it.
     let mut versions: Vec<_> = engine.items().iter().map(version).collect();
     versions.sort();
-    let seen = proxy.take_calls();
-    let faulty = (seen.iter().filter(|call| call.faulty).count(), seen.len());
-    Race { calls, faulty, versions, seconds }
+    let met = proxy.take_calls();
+    let hits = (met.iter().filter(|call| call.faulty).count(), met.len());
+    Race { calls, hits, versions, seconds }
 }
 
 fn first() -> Value {
@@ -265,13 +265,13 @@ fn version(item: &Value) -> Version {
 
 /// Runs a race, prints what came of it, and has it judged.
 async fn run(attempts: u32, faults: bool) {
-    let Race { calls, faulty, versions, seconds } = race(attempts, faults).await;
+    let Race { calls, hits, versions, seconds } = race(attempts, faults).await;
     let count = |counts: fn(&Told) -> bool| calls.iter().filter(|call| counts(&call.told)).count();
     let verdict = judge(&calls, &versions);
     println!(
         "{attempts} updates by {WRITERS} writers, {}: {} written, {} conflicts, {} unavailable, {} unknown, {} reads; \
          {} versions; {:.0} updates a second; verdict: {}",
-        if faults { format!("{} of {} calls faulty", faulty.0, faulty.1) } else { "no faults".to_owned() },
+        if faults { format!("{} of {} calls faulty", hits.0, hits.1) } else { "no faults".to_owned() },
         count(|told| matches!(told, Told::Written(_))),
         count(|told| matches!(told, Told::Conflict(_))),
         count(|told| *told == Told::Unavailable),
@@ -283,7 +283,7 @@ async fn run(attempts: u32, faults: bool) {
     );
     verdict.unwrap();
     if faults {
-        let percent = faulty.0 * 100 / faulty.1;
+        let percent = hits.0 * 100 / hits.1;
         assert!((15..=25).contains(&percent), "expected one call in five to meet a fault, found {percent} %");
     }
     assert_eq!(calls.iter().filter(|call| call.text.is_some()).count(), attempts as usize);

@@ -32,6 +32,32 @@ fn an_empty_endpoint_is_none() {
 }
 
 #[test]
+fn the_usual_aws_variables_are_read() {
+    let needed = [("TABLE_NAME", "flows"), ("JWKS", JWKS)];
+    let with = |more: &[(&str, &str)]| read(&[&needed[..], more].concat());
+    let settings = with(&[("AWS_DEFAULT_REGION", "eu-west-1"), ("AWS_ENDPOINT_URL", "http://any")]).unwrap();
+    assert_eq!((settings.region.as_deref(), settings.endpoint.as_deref()), (Some("eu-west-1"), Some("http://any")));
+    assert_eq!((settings.fips, settings.dual_stack, settings.authorities), (false, false, None));
+    let settings = with(&[
+        ("AWS_REGION", "eu-central-1"),
+        ("AWS_DEFAULT_REGION", "eu-west-1"),
+        ("AWS_ENDPOINT_URL_DYNAMODB", "http://this"),
+        ("AWS_ENDPOINT_URL", "http://any"),
+        ("AWS_USE_FIPS_ENDPOINT", "true"),
+        ("AWS_USE_DUALSTACK_ENDPOINT", "true"),
+        ("AWS_CA_BUNDLE", concat!(env!("CARGO_MANIFEST_DIR"), "/src/amazon-roots.pem")),
+    ]);
+    let settings = settings.unwrap();
+    assert_eq!((settings.region.as_deref(), settings.endpoint.as_deref()), (Some("eu-central-1"), Some("http://this")));
+    assert_eq!((settings.fips, settings.dual_stack), (true, true));
+    assert_eq!(settings.authorities.unwrap(), include_bytes!("../../src/amazon-roots.pem"));
+
+    let problems = with(&[("AWS_USE_FIPS_ENDPOINT", "yes"), ("AWS_CA_BUNDLE", "/nowhere.pem")]).unwrap_err();
+    assert_eq!(problems[0], "AWS_USE_FIPS_ENDPOINT: expected true or false, found \"yes\"");
+    assert!(problems[1].starts_with("AWS_CA_BUNDLE: /nowhere.pem: "), "{problems:?}");
+}
+
+#[test]
 fn each_setting_that_is_missing_is_named_in_a_line_of_its_own() {
     let missing = [
         "TABLE_NAME: expected the name of the table, found nothing",
