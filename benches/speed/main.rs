@@ -2,7 +2,7 @@
 //!
 //! Plays Lambda's Runtime API and a TLS front of the database, so that what is measured is the function and nothing
 //! else. All contestants answer the same event in turns in one run: the machine is shared, and what holds is the
-//! ratio. `make check-speed` counts instructions instead, which do not depend on who else is there.
+//! ratio. `make check-speed` counts instructions instead, which hardly depend on who else is there.
 
 // A benchmark that cannot go on has failed; nothing is gained by saying so more gently.
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::unwrap_used)]
