@@ -42,7 +42,7 @@ check: $(TOOLS)/cfn-lint-$(CFN_LINT) $(TOOLS)/cargo-deny-$(CARGO_DENY)
 	cfn-lint template.yaml
 	cargo deny check bans licenses sources
 
-# Changes the code in every way that should turn a test red, and names the ways that do not (half an hour).
+# Changes the code in every way that should turn a test red, and names the ways that do not (an hour or two).
 mutants: $(TOOLS)/cargo-mutants-$(CARGO_MUTANTS)
 	cargo mutants --jobs 4 --output target
 

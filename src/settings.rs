@@ -83,8 +83,12 @@ impl Settings {
             }
         });
         let authorities = bundle.and_then(|path| {
-            let read = fs::read(&path).map_err(|error| format!("AWS_CA_BUNDLE: {path}: {error}"));
-            read.map_err(|problem| problems.push(problem)).ok()
+            let read = fs::read_to_string(&path).map_err(|error| error.to_string());
+            let certificates = read.and_then(|text| {
+                let any = text.contains("-----BEGIN CERTIFICATE-----").then_some(text.into_bytes());
+                any.ok_or_else(|| "expected certificates in PEM, found none".to_owned())
+            });
+            certificates.map_err(|problem| problems.push(format!("AWS_CA_BUNDLE: {path}: {problem}"))).ok()
         });
 
         if table_name.is_none() {

@@ -224,6 +224,22 @@ async fn an_empty_endpoint_is_as_good_as_none() {
     assert_eq!(Answer::read(&answer, true).status, 201);
 }
 
+/// Without an endpoint it trusts the authorities of AWS alone; without a region it has no address to call.
+#[tokio::test]
+async fn the_binary_starts_with_the_authorities_of_aws() {
+    let mut runtime = RuntimeApi::start().await;
+    let mut variables = lambda(&runtime, "");
+    variables.retain(|(name, _)| *name != "AWS_REGION");
+    let process = Process::start(&variables);
+
+    let (kind, answer) = runtime.invoke(&Request::create(page_request()).event().to_string()).await;
+
+    assert_eq!(kind, "response");
+    assert!(Answer::read(&answer, true).status >= 500);
+    let lines = process.log(1).await;
+    assert_eq!(lines[0]["cause"], "PutItem: dispatch failure: Invalid Configuration: Missing Region");
+}
+
 #[tokio::test]
 async fn the_binary_does_not_start_without_its_settings() {
     let engine = Engine::start().await;

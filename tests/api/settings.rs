@@ -55,6 +55,9 @@ fn the_usual_aws_variables_are_read() {
     let problems = with(&[("AWS_USE_FIPS_ENDPOINT", "yes"), ("AWS_CA_BUNDLE", "/nowhere.pem")]).unwrap_err();
     assert_eq!(problems[0], "AWS_USE_FIPS_ENDPOINT: expected true or false, found \"yes\"");
     assert!(problems[1].starts_with("AWS_CA_BUNDLE: /nowhere.pem: "), "{problems:?}");
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
+    let problems = with(&[("AWS_CA_BUNDLE", file)]).unwrap_err();
+    assert_eq!(problems, [format!("AWS_CA_BUNDLE: {file}: expected certificates in PEM, found none")]);
 }
 
 #[test]
