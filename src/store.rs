@@ -1,5 +1,6 @@
 //! Station 3, store: conditional writes and consistent reads, each exactly once whatever the network does.
 //!
+//! `create`, `change`, `history` and `list` are what commands ask for; `transaction` and `attempts` are what they share.
 //! The permissions that template.yaml grants are exactly the calls made here.
 
 mod attempts;

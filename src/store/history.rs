@@ -44,7 +44,7 @@ impl Store {
             return Err(Error::ProjectFlowNotFound);
         }
         let item = self.read(&self.table, item::version_key(&newest.client, &newest.id, version)).await?;
-        let item = item.ok_or_else(|| Cause::new(format!("history: version {version} is absent")))?;
+        let item = item.ok_or_else(|| absent(version))?;
         Ok(item::to_flow(&item)?)
     }
 
@@ -117,15 +117,20 @@ impl Store {
             for item in found.items() {
                 let summary = item::to_summary(item)?;
                 if summary.version + 1 != before {
-                    return Err(Cause::new(format!("history: version {} is absent", before - 1)).into());
+                    return Err(absent(before - 1));
                 }
                 before = summary.version;
                 summaries.push(summary);
             }
             if found.items().is_empty() {
-                return Err(Cause::new(format!("history: version {} is absent", before - 1)).into());
+                return Err(absent(before - 1));
             }
         }
         Ok(Versions { summaries, total })
     }
+}
+
+/// A version that must be there.
+fn absent(version: u64) -> Error {
+    Cause::new(format!("history: version {version} is absent")).into()
 }
