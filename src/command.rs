@@ -159,13 +159,13 @@ pub enum Place {
 }
 
 impl<'request> Command<'request> {
-    /// What `event` asks for; `buffer` holds the body where it came in base64.
+    /// What `event` asks of its `target`; `buffer` holds the body where it came in base64.
     ///
     /// # Errors
     ///
-    /// The first of: an unknown path or method, path, parameters, headers, media type, encoding, size, JSON, content.
-    pub fn parse(event: &'request Event, buffer: &'request mut Vec<u8>) -> Result<Self, Error> {
-        let Target { operation, id, version } = Target::find(event.method(), event.path())?;
+    /// The first of: path, parameters, headers, media type, encoding, size, JSON, content.
+    pub fn parse(target: Target<'_>, event: &'request Event, buffer: &'request mut Vec<u8>) -> Result<Self, Error> {
+        let Target { operation, route: _, id, version } = target;
         let (query, headers) = (event.query(), event.headers());
         let parse_id = || FlowId::parse(id).ok_or(Error::ProjectFlowNotFound);
         let parse_version = || flow::version(version).ok_or(Error::ProjectFlowNotFound);
@@ -253,21 +253,12 @@ impl<'request> Command<'request> {
     }
 }
 
-/// The route of `event`, as in `GET /v2/project-flows/{id}`, or `none`.
-pub fn route(event: &Event) -> &'static str {
-    let target = Target::find(event.method(), event.path());
-    let route = target.ok().and_then(|target| ROUTES.iter().find(|(operation, _)| *operation == target.operation));
-    route.map_or("none", |(_, route)| route)
-}
-
-/// The flow that the path of `event` names.
-pub fn flow_id(event: &Event) -> Option<FlowId> {
-    FlowId::parse(Target::find(event.method(), event.path()).ok()?.id)
-}
-
 /// What a request is aimed at: an operation, and the parts of its path that differ from flow to flow.
-struct Target<'path> {
+#[derive(Debug, Clone, Copy)]
+pub struct Target<'path> {
     operation: Operation,
+    /// As in `GET /v2/project-flows/{id}`.
+    pub route: &'static str,
     /// `{id}`; empty where the route has none.
     id: &'path str,
     /// `{version}`; empty where the route has none.
@@ -275,14 +266,20 @@ struct Target<'path> {
 }
 
 impl<'path> Target<'path> {
-    fn find(method: &str, path: &'path str) -> Result<Self, Error> {
-        let path = own_path(path).ok_or(Error::RouteNotFound)?;
+    /// What the method and the path of `event` name.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::RouteNotFound`], [`Error::MethodNotAllowed`].
+    pub fn find(event: &'path Event) -> Result<Self, Error> {
+        let path = own_path(event.path()).ok_or(Error::RouteNotFound)?;
+        let method = event.method();
         let mut methods = Vec::new();
         for (operation, route) in ROUTES {
             let Some((its_method, template)) = route.split_once(' ') else { continue };
             let Some((id, version)) = matched(template, path) else { continue };
             if its_method == method {
-                return Ok(Self { operation, id, version });
+                return Ok(Self { operation, route, id, version });
             }
             methods.push(its_method);
         }
@@ -290,6 +287,11 @@ impl<'path> Target<'path> {
             return Err(Error::RouteNotFound);
         }
         Err(Error::MethodNotAllowed { allow: methods.join(", ") })
+    }
+
+    /// The flow that the path names.
+    pub fn flow_id(&self) -> Option<FlowId> {
+        FlowId::parse(self.id)
     }
 }
 

@@ -4,10 +4,13 @@
 //! `1.0` for `1.00`. So it is given the text of each value that is neither object nor array, and the text is what the
 //! patch holds. The order of members is nothing that a patch can tell.
 
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
 use json_patch::PatchOperation;
 use serde::Serialize;
-use serde_json::Value;
 use serde_json::value::RawValue;
+use serde_json::{Map, Value};
 
 use crate::error::Cause;
 use crate::json::{Shallow, pointer_step};
@@ -61,9 +64,9 @@ pub const PATCH_LIMIT: usize = 1024 * 1024;
 /// None that the text of a [`RawValue`] could cause.
 pub fn diff(from: &RawValue, to: &RawValue) -> Result<Vec<Operation>, Cause> {
     let unreadable = |error: serde_json::Error| Cause::new(format!("diff: {error}"));
-    let (mut from, mut to) = (texts(from).map_err(unreadable)?, texts(to).map_err(unreadable)?);
-    let whole = replaced_whole(&mut from, &mut to).map_err(unreadable)?;
-    let operations = json_patch::diff(&from, &to).0.into_iter().map(|operation| match operation {
+    let (mut before, mut after) = differences(from, to).map_err(unreadable)?;
+    let whole = replaced_whole(&mut before, &mut after, to).map_err(unreadable)?;
+    let operations = json_patch::diff(&before, &after).0.into_iter().map(|operation| match operation {
         PatchOperation::Add(add) => {
             Ok(Operation::Add { path: add.path.to_string(), value: value(&add.value).map_err(unreadable)? })
         }
@@ -78,21 +81,55 @@ pub fn diff(from: &RawValue, to: &RawValue) -> Result<Vec<Operation>, Cause> {
     operations.chain(whole.into_iter().map(Ok)).collect()
 }
 
-/// Takes the members out whose operations could be too long, and replaces them as a whole where they differ.
-fn replaced_whole(from: &mut Value, to: &mut Value) -> Result<Vec<Operation>, serde_json::Error> {
-    let (Value::Object(from), Value::Object(to)) = (from, to) else { return Ok(Vec::new()) };
-    let mut operations = Vec::new();
-    from.retain(|name, before| {
-        let Some(after) = to.get(name) else { return true };
-        if longest_patch(before).max(longest_patch(after)) <= PATCH_LIMIT {
-            return true;
+/// The [`texts`] of both, without the members that no operation is about: those whose text is the same in both.
+fn differences(from: &RawValue, to: &RawValue) -> Result<(Value, Value), serde_json::Error> {
+    let (Shallow::Object(before), Shallow::Object(after)) = (Shallow::read(from)?, Shallow::read(to)?) else {
+        return Ok((texts(from)?, texts(to)?));
+    };
+    let mut after: BTreeMap<_, _> = after.into_iter().collect();
+    let (mut from, mut to) = (Map::new(), Map::new());
+    for (name, before) in before {
+        match after.remove(&name) {
+            Some(after) if after.get() == before.get() => {}
+            Some(after) => {
+                let (before, after) = differences(before, after)?;
+                from.insert(name.to_string(), before);
+                to.insert(name.into_owned(), after);
+            }
+            None => {
+                from.insert(name.into_owned(), texts(before)?);
+            }
         }
-        let after = to.remove(name).filter(|after| before != after);
-        operations.extend(after.map(|after| (pointer_step(name), after)));
-        false
+    }
+    for (name, after) in after {
+        to.insert(name.into_owned(), texts(after)?);
+    }
+    Ok((Value::Object(from), Value::Object(to)))
+}
+
+/// Takes the members out whose operations could be too long, and replaces them by the whole of what `to` has.
+fn replaced_whole(before: &mut Value, after: &mut Value, to: &RawValue) -> Result<Vec<Operation>, serde_json::Error> {
+    let (Value::Object(before), Value::Object(after)) = (before, after) else { return Ok(Vec::new()) };
+    let mut replaced = Vec::new();
+    before.retain(|name, before| {
+        let Some(now) = after.get(name) else { return true };
+        let is_short = longest_patch(before).max(longest_patch(now)) <= PATCH_LIMIT;
+        if !is_short {
+            replaced.extend((before != now).then(|| name.clone()));
+            after.remove(name);
+        }
+        is_short
     });
-    let replace = |(path, after)| Ok(Operation::Replace { path, value: value(&after)? });
-    operations.into_iter().map(replace).collect()
+    if replaced.is_empty() {
+        return Ok(Vec::new());
+    }
+    let Shallow::Object(members) = Shallow::read(to)? else { return Ok(Vec::new()) };
+    let members = members.into_iter().filter(|(name, _)| replaced.iter().any(|replaced| replaced == name));
+    let replace = |(name, value): (Cow<'_, str>, &RawValue)| Operation::Replace {
+        path: pointer_step(&name),
+        value: value.to_owned(),
+    };
+    Ok(members.map(replace).collect())
 }
 
 /// What the operations would come to if everything in a value were replaced on its own, or a little more.

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant, SystemTime};
 use lambda_http::LambdaEvent;
 
 use crate::caller::{Authenticator, Caller};
-use crate::command::{Command, flow_id, route};
+use crate::command::{Command, Target};
 use crate::diff::diff;
 use crate::error::{Cause, Error};
 use crate::event::Event;
@@ -46,20 +46,21 @@ impl Handler {
         let request_id = event.request_id().unwrap_or(&context.request_id);
 
         let caller = self.authenticator.authenticate(event.headers().authorization.as_deref());
-        let result = match &caller {
-            Ok(caller) => self.carry_out(caller, &event, context.deadline()).await,
-            Err(error) => Err(error.clone()),
+        let target = Target::find(&event);
+        let result = match (&caller, &target) {
+            (Ok(caller), Ok(target)) => self.carry_out(caller, *target, &event, context.deadline()).await,
+            (Err(error), _) | (Ok(_), Err(error)) => Err(error.clone()),
         };
         let reply = Reply::new(&result, &event, request_id);
 
         let outcome = result.as_ref().ok().and_then(Outcome::flow);
         let error = result.as_ref().err();
-        let named = if outcome.is_none() { flow_id(&event) } else { None };
+        let named = if outcome.is_none() { target.as_ref().ok().and_then(Target::flow_id) } else { None };
         let line = Line {
             timestamp: timestamp(SystemTime::now()),
             level: "INFO",
             request_id,
-            route: route(&event),
+            route: target.map_or("none", |target| target.route),
             status: reply.status(),
             code: error.map(Error::code),
             cause: error.and_then(Error::cause).map(Cause::as_str),
@@ -74,9 +75,15 @@ impl Handler {
     }
 
     /// Parse and store, before Lambda would end the function without an answer.
-    async fn carry_out(&self, caller: &Caller, event: &Event, deadline: SystemTime) -> Result<Outcome, Error> {
+    async fn carry_out(
+        &self,
+        caller: &Caller,
+        target: Target<'_>,
+        event: &Event,
+        deadline: SystemTime,
+    ) -> Result<Outcome, Error> {
         let mut buffer = Vec::new();
-        let command = Command::parse(event, &mut buffer)?;
+        let command = Command::parse(target, event, &mut buffer)?;
         let late = if command.writes() { Error::OutcomeUnknown } else { Error::TemporarilyUnavailable };
         // On the heap: the state of the largest operation would be moved with this one's, from hand to hand.
         let outcome = Box::pin(self.store(&caller.client, command));

@@ -44,8 +44,8 @@ async fn main() -> ExitCode {
             record(&stage, scratch).await;
             ExitCode::SUCCESS
         }
-        ["instructions"] => {
-            compare(&stage, scratch).await;
+        ["instructions", ref names @ ..] => {
+            compare(&stage, scratch, names).await;
             ExitCode::SUCCESS
         }
         [] => {
@@ -53,7 +53,7 @@ async fn main() -> ExitCode {
             ExitCode::SUCCESS
         }
         _ => {
-            eprintln!("error: expected nothing, `check`, `record` or `instructions`");
+            eprintln!("error: expected nothing, `check`, `record`, or `instructions` and names of operations");
             ExitCode::FAILURE
         }
     }
@@ -144,13 +144,13 @@ async fn record(stage: &Stage, scratch: &Path) {
     println!("{figures:#}");
 }
 
-/// Sets the function beside the SDK's own calls.
-async fn compare(stage: &Stage, scratch: &Path) {
+/// Sets the function beside the SDK's own calls, in the operations of these names, or in all.
+async fn compare(stage: &Stage, scratch: &Path, names: &[&str]) {
     println!(
         "{:10} {:>14} {:>14} {:>12} {:>12} {:>10}",
         "operation", "first", "first, raw", "warm", "warm, raw", "above"
     );
-    for operation in &OPERATIONS {
+    for operation in OPERATIONS.iter().filter(|operation| names.is_empty() || names.contains(&operation.name)) {
         let profile = scratch.join(format!("callgrind.{}", operation.name));
         let event = operation.event();
         let ours = instructions::count(&stage.ours(), &event, &profile).await;

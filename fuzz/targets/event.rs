@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
 use project_flows::caller::Authenticator;
-use project_flows::command::Command;
+use project_flows::command::{Command, Target};
 use project_flows::event::Event;
 use project_flows::reply::Reply;
 
@@ -19,7 +19,7 @@ fuzz_target!(|bytes: &[u8]| {
     let caller = AUTHENTICATOR.authenticate(event.headers().authorization.as_deref()).map(|_| ());
     // What comes after the door, for events that do not get in too.
     let mut buffer = Vec::new();
-    let command = Command::parse(&event, &mut buffer).map(|_| ());
+    let command = Target::find(&event).and_then(|target| Command::parse(target, &event, &mut buffer).map(|_| ()));
     for error in [caller, command].into_iter().filter_map(Result::err) {
         assert!(error.status() < 500, "{error:?}");
         let reply = Reply::new(&Err(error), &event, event.request_id().unwrap_or("id"));

@@ -21,12 +21,13 @@ tokio::task_local! {
 pub(super) struct AnyUnanswered(pub(super) bool);
 
 /// What `calls` come to, and whether an attempt of theirs had no answer.
-pub(super) async fn watch<T>(calls: impl Future<Output = T>) -> (T, AnyUnanswered) {
+pub(super) fn watch<T>(calls: impl Future<Output = T>) -> impl Future<Output = (T, AnyUnanswered)> {
+    // On the heap: its state would be held three times otherwise, here, in the scope and in whoever waits.
+    let calls = Box::pin(calls);
     OPEN.scope(Cell::new(0), async {
         let outcome = calls.await;
         (outcome, AnyUnanswered(OPEN.with(Cell::get) > 0))
     })
-    .await
 }
 
 /// Counts the attempts of all calls of a client, for the task that watches them.

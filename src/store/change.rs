@@ -42,7 +42,9 @@ impl Store {
             let item = self.read(&self.table, item::flow_key(client, id)).await?.ok_or(Error::ProjectFlowNotFound)?;
             let newest = item::to_flow(&item)?;
             let Some(next) = next(&newest)? else { return Ok(newest) };
-            match self.replace(&newest, item, &next, &mut patience).await? {
+            // On the heap: most of what asks for a change does not get this far.
+            let replaced = Box::pin(self.replace(&newest, item, &next, &mut patience)).await?;
+            match replaced {
                 Replaced::Now => return Ok(next),
                 Replaced::Overtaken if patience.wait().await => {}
                 Replaced::Overtaken => {

@@ -45,7 +45,8 @@ impl Store {
         let (written, AnyUnanswered(any_unanswered)) = attempts::watch(async {
             match &self.projects {
                 None => self.put(flow).await,
-                Some(projects) => self.put_for_project(flow, projects).await,
+                // On the heap, so that a create without projects does not carry its state.
+                Some(projects) => Box::pin(self.put_for_project(flow, projects)).await,
             }
         })
         .await;
