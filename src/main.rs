@@ -1,6 +1,7 @@
 //! Start-up only: settings, client, connection primed, run.
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use aws_config::environment::EnvironmentVariableCredentialsProvider;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
@@ -21,8 +22,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> ExitCode {
+fn main() -> ExitCode {
     // Libraries speak only when something is wrong. `lambda_runtime` warns of every start under `cargo lambda watch`.
     let levels = Targets::new().with_default(Level::WARN).with_target("lambda_runtime", Level::ERROR);
     let lines =
@@ -38,7 +38,14 @@ async fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    match run(settings).await {
+    // One request at a time needs one thread, and starts sooner on it.
+    let mut runtime = if settings.concurrent {
+        tokio::runtime::Builder::new_multi_thread()
+    } else {
+        tokio::runtime::Builder::new_current_thread()
+    };
+    let outcome = runtime.enable_all().build().map_err(Error::from).and_then(|runtime| runtime.block_on(run(settings)));
+    match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!("{error}");
@@ -51,9 +58,10 @@ async fn run(settings: Settings) -> Result<(), Error> {
     let sdk = sdk(&settings)?;
     let store = Store::new(&sdk, settings.table_name, settings.projects_table);
     store.prime().await;
-    let handler = Handler::new(settings.authenticator, store, |line| println!("{line}"));
+    // For as long as the process lives, so that requests on all threads share it.
+    let handler: &Handler = Box::leak(Box::new(Handler::new(settings.authenticator, store, |line| println!("{line}"))));
     // The runtime's own tracing layer would open a span for each request, which no line shows.
-    Runtime::new(service_fn(|event| handler.handle(event))).run().await
+    Runtime::new(service_fn(|event| handler.handle(event))).run_concurrent().await
 }
 
 /// What the SDK needs to know.
@@ -61,6 +69,10 @@ fn sdk(settings: &Settings) -> Result<SdkConfig, Error> {
     /// Who signs the certificates of AWS ("Amazon Trust Services" publishes them). To read five takes a fraction of what
     /// it takes to read all that a machine trusts.
     const AMAZON: &[u8] = include_bytes!("amazon-roots.pem");
+    /// How long a connection may rest while the function is frozen: less than the 350 s after which a NAT gateway and a VPC
+    /// endpoint forget it without a word ("NAT gateways" in the Amazon VPC User Guide), and a request on it would wait for an
+    /// answer in vain. One that the other end has closed is noticed, and costs no more than a new one.
+    const IDLE: Duration = Duration::from_mins(5);
 
     let authorities = TrustStore::empty();
     let authorities = match (&settings.authorities, &settings.endpoint) {
@@ -72,6 +84,7 @@ fn sdk(settings: &Settings) -> Result<SdkConfig, Error> {
     let client = HttpClient::new()
         .tls_provider(Provider::Rustls(CryptoMode::AwsLc))
         .tls_context(TlsContext::builder().with_trust_store(authorities).build()?)
+        .pool_idle_timeout(IDLE)
         .build_https();
     let mut sdk = SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())

@@ -25,6 +25,9 @@ pub struct Settings {
     pub fips: bool,
     /// `AWS_USE_DUALSTACK_ENDPOINT`: use the region's endpoint for IPv4 and IPv6.
     pub dual_stack: bool,
+    /// `AWS_LAMBDA_MAX_CONCURRENCY`: whether several requests come at a time (Lambda Managed Instances); the runtime reads
+    /// how many.
+    pub concurrent: bool,
     /// `AWS_CA_BUNDLE`: the certificate authorities to trust, in PEM, instead of those that would be otherwise.
     pub authorities: Option<Vec<u8>>,
 }
@@ -71,6 +74,7 @@ impl Settings {
             ["JWKS", "JWT_ISSUER", "JWT_AUDIENCE", "CLIENT_CLAIM"].map(&mut optional);
         let [region, default_region, any_endpoint, bundle] =
             ["AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL", "AWS_CA_BUNDLE"].map(&mut optional);
+        let concurrency = optional("AWS_LAMBDA_MAX_CONCURRENCY");
         let [fips, dual_stack] =
             ["AWS_USE_FIPS_ENDPOINT", "AWS_USE_DUALSTACK_ENDPOINT"].map(|name| (name, optional(name)));
 
@@ -112,6 +116,8 @@ impl Settings {
                 endpoint: endpoint.or(any_endpoint),
                 fips,
                 dual_stack,
+                // As the runtime reads it: what is no number is none.
+                concurrent: concurrency.and_then(|number| number.parse::<u32>().ok()).is_some_and(|number| number > 1),
                 authorities,
             }),
             _ => Err(problems),
