@@ -61,14 +61,17 @@ fuzz: $(TOOLS)/cargo-fuzz-$(CARGO_FUZZ)
 build: $(TOOLS)/cargo-lambda-$(CARGO_LAMBDA)
 	cargo lambda build --release --output-format zip $(if $(filter arm64,$(ARCH)),--arm64,--x86-64)
 
-# Times, memory and size of the release build, beside the SDK's own call; what a page of a list costs.
-bench: release
+# Times, memory and size of the release build, beside the SDK's own call and its peers in Node and Python; what a page of a list costs.
+bench: release peers
 	cargo bench --bench speed
 	cargo bench --bench list
 
 # Instructions of each operation, against benches/instructions.json: fails where one is 3 % above. Needs valgrind.
 check-speed: release
 	cargo bench --quiet --bench speed -- check
+
+.PHONY: peers
+peers: $(TOOLS)/peers/node/ready $(TOOLS)/peers/python/ready
 
 .PHONY: release
 release:
@@ -96,3 +99,24 @@ $(TOOLS)/cargo-%:
 	@echo "==> building cargo-$* into .tools (a few minutes, once)"
 	@cargo install --quiet --locked --root $(TOOLS) cargo-$(subst -,@,$*)
 	@touch $@
+
+# The peers of the benchmark. One that cannot be made here is left out of it, and nothing of an earlier one stays.
+$(TOOLS)/peers/node/ready: $(wildcard benches/peers/node/*) benches/peers/node/.npmrc
+	@echo "==> building the benchmark's Node peer into .tools"
+	@rm -rf $(@D) && mkdir -p $(@D) && cp -R benches/peers/node $(@D)/source
+	@{ command -v node && command -v npm; } >/dev/null && node -e 'process.exit(+(parseInt(process.versions.node) < 20))' && \
+	  cd $(@D)/source && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null && \
+	  npm run build --silent && mv bundle/index.cjs .. && ln -s "$$(node -p process.execPath)" ../node && touch $@ || \
+	  echo "==> left out: the Node peer, which needs node 20 or later, npm and a package registry"
+
+$(TOOLS)/peers/python/ready: $(wildcard benches/peers/python/*)
+	@echo "==> installing the benchmark's Python peer into .tools"
+	@rm -rf $(@D) && mkdir -p $(@D)/package && cp benches/peers/python/*.py $(@D)/package
+	@command -v python3 >/dev/null && python3 -m venv $(@D)/runtime && cd $(@D) && \
+	  runtime/bin/python -m pip install --quiet --disable-pip-version-check --only-binary :all: --no-deps \
+	    --requirement $(CURDIR)/benches/peers/python/runtime.txt && \
+	  runtime/bin/python -m pip install --quiet --disable-pip-version-check --only-binary :all: --no-deps \
+	    --target package --requirement $(CURDIR)/benches/peers/python/requirements.txt && \
+	  runtime/bin/python -m pip uninstall --quiet --yes setuptools && \
+	  runtime/bin/python -m compileall -q package && touch $@ || \
+	  echo "==> left out: the Python peer, which needs a python3 that awslambdaric has a wheel for, and a package registry"
