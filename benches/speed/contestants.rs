@@ -1,12 +1,27 @@
 //! Who takes part, and how each is started.
 
 use std::env;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::database;
+use crate::operations::OPERATIONS;
 
 const JWKS: &str = include_str!("../../examples/jwks.json");
+
+/// What `make peers` has built of `benches/peers/`.
+const PEERS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/.tools/peers");
+
+/// Someone who answers a create.
+pub struct Contestant {
+    pub name: &'static str,
+    pub command: Command,
+    /// What it is started from, which is dropped from the machine's memory before a cold start.
+    pub read: Vec<PathBuf>,
+    /// What is deployed: a file, or a folder with all that is in it.
+    pub package: PathBuf,
+}
 
 /// What all of them are given.
 pub struct Stage {
@@ -33,8 +48,49 @@ impl Stage {
     }
 
     /// A Lambda that does nothing.
-    pub fn floor(&self) -> Command {
+    fn floor(&self) -> Command {
         self.command(&example("floor"))
+    }
+
+    /// All who answer a create on this machine. Who is left out is named.
+    pub fn contestants(&self) -> Vec<Contestant> {
+        let binary = |name, command: Command| {
+            let program = PathBuf::from(command.get_program());
+            Contestant { name, command, read: vec![program.clone()], package: program }
+        };
+        let mut contestants = vec![
+            binary("ours", self.ours()),
+            binary("raw put", self.raw(OPERATIONS[0].calls)),
+            binary("floor", self.floor()),
+        ];
+        for (name, peer) in [("Node.js", self.node()), ("Python", self.python())] {
+            match peer {
+                Some(peer) => contestants.push(peer),
+                None => println!("left out: {name}, whose peer `make peers` could not build here"),
+            }
+        }
+        contestants
+    }
+
+    fn node(&self) -> Option<Contestant> {
+        let folder = built("node")?;
+        let (program, bundle) = (fs::canonicalize(folder.join("node")).ok()?, folder.join("index.cjs"));
+        let mut command = self.command(&program);
+        command.arg(&bundle).env("NODE_EXTRA_CA_CERTS", self.folder.join(database::AMAZON));
+        Some(Contestant { name: "Node.js", command, read: vec![program, bundle.clone()], package: bundle })
+    }
+
+    fn python(&self) -> Option<Contestant> {
+        let folder = built("python")?;
+        let (program, package) = (folder.join("runtime/bin/python"), folder.join("package"));
+        let library =
+            Command::new(&program).args(["-c", "import os; print(os.path.dirname(os.__file__))"]).output().ok()?;
+        let library = PathBuf::from(String::from_utf8(library.stdout).ok()?.trim());
+        let read = vec![fs::canonicalize(&program).ok()?, library, folder.join("runtime"), package.clone()];
+        let mut command = self.command(&program);
+        command.args(["-m", "awslambdaric", "handler.handler"]).current_dir(&package);
+        command.env("AWS_CA_BUNDLE", self.folder.join(database::AMAZON));
+        Some(Contestant { name: "Python", command, read, package })
     }
 
     /// A process in the environment that Lambda gives, and in no other.
@@ -60,7 +116,13 @@ impl Stage {
     }
 }
 
-/// What `make bench` has built of `benches/peers/`.
+/// The folder of a peer, where there is one.
+fn built(name: &str) -> Option<PathBuf> {
+    let folder = Path::new(PEERS).join(name);
+    folder.join("ready").exists().then_some(folder)
+}
+
+/// What cargo has built of `benches/peers/`.
 fn example(name: &str) -> PathBuf {
     let release = Path::new(env!("CARGO_BIN_EXE_project-flows")).parent().unwrap();
     release.join("examples").join(name)

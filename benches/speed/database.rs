@@ -7,15 +7,17 @@ use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime};
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use project_flows::flow::{Client, Content, Flow, IdempotencyKey, Once};
 use project_flows::{item, json};
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::pki_types::PrivateKeyDer;
@@ -28,10 +30,43 @@ pub const MACHINE: &str = "machine.pem";
 pub const AMAZON: &str = "amazon.pem";
 const SYSTEM_CERTIFICATES: &str = "/etc/ssl/certs/ca-certificates.crt";
 
-/// Serves for as long as the program lives; says where, and writes what its clients must trust to `folder`: with all that
-/// the machine trusts, and with the authorities of AWS alone.
-pub async fn serve(folder: &Path) -> String {
+/// What happens to a connection on which nothing is under way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rest {
+    /// Nothing.
+    Kept,
+    /// The front closes it.
+    Closed,
+    /// The network forgets it: nothing on it has an answer any more.
+    Forgotten,
+}
+
+/// The front, as the benchmark sees it.
+pub struct Front {
+    /// Where it is.
+    pub url: String,
+    delay: Arc<AtomicU64>,
+    rest: watch::Sender<Rest>,
+}
+
+impl Front {
+    /// Answers so much later from now on.
+    pub fn answer_after(&self, delay: Duration) {
+        self.delay.store(delay.as_micros().try_into().unwrap(), Ordering::Relaxed);
+    }
+
+    /// Lets this happen to all connections that there are.
+    pub fn let_rest(&self, rest: Rest) {
+        self.rest.send_replace(rest);
+    }
+}
+
+/// Serves for as long as the program lives, and writes what its clients must trust to `folder`: with all that the machine
+/// trusts, and with the authorities of AWS alone.
+pub async fn serve(folder: &Path) -> Front {
     let mut authority = CertificateParams::default();
+    // A name of its own: OpenSSL takes a certificate whose issuer has its subject's name for its own issuer.
+    authority.distinguished_name.push(DnType::CommonName, "authority of the benchmark");
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let authority = CertifiedIssuer::self_signed(authority, KeyPair::generate().unwrap()).unwrap();
     let key = KeyPair::generate().unwrap();
@@ -50,14 +85,36 @@ pub async fn serve(folder: &Path) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("https://localhost:{}", listener.local_addr().unwrap().port());
     let answers = Arc::new(Answers::new());
+    let front = Front { url, delay: Arc::default(), rest: watch::Sender::new(Rest::Kept) };
+    let (delay, rest) = (Arc::clone(&front.delay), front.rest.clone());
     tokio::spawn(async move {
         loop {
             let (stream, _) = listener.accept().await.unwrap();
             stream.set_nodelay(true).unwrap();
-            let (acceptor, answers) = (acceptor.clone(), Arc::clone(&answers));
+            let (acceptor, answers, delay) = (acceptor.clone(), Arc::clone(&answers), Arc::clone(&delay));
+            let mut rest = rest.subscribe();
             tokio::spawn(async move {
                 let Ok(mut stream) = acceptor.accept(stream).await else { return };
-                while let Some(request) = read_message(&mut stream).await {
+                loop {
+                    let request = tokio::select! {
+                        request = read_message(&mut stream) => request,
+                        _ = rest.changed() => {
+                            let now = *rest.borrow_and_update();
+                            match now {
+                                Rest::Kept => continue,
+                                Rest::Closed => None,
+                                Rest::Forgotten => std::future::pending().await,
+                            }
+                        }
+                    };
+                    let Some(request) = request else {
+                        let _ = stream.shutdown().await;
+                        return;
+                    };
+                    let delay = Duration::from_micros(delay.load(Ordering::Relaxed));
+                    if !delay.is_zero() {
+                        tokio::time::sleep(delay).await;
+                    }
                     let body = answers.to(&request);
                     let head = "HTTP/1.1 200 OK\r\ncontent-type: application/x-amz-json-1.0\r\ncontent-length";
                     let answer = format!("{head}: {}\r\n\r\n{body}", body.len());
@@ -68,7 +125,7 @@ pub async fn serve(folder: &Path) -> String {
             });
         }
     });
-    url
+    front
 }
 
 /// What the database says: the flow of `events/` at version 2, with version 1 in its history, and ten flows in the list.

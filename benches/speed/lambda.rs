@@ -101,6 +101,12 @@ impl Function {
         f64::from(kibibytes) / 1_024.0
     }
 
+    /// Stops the process where it stands (`STOP`), or lets it go on (`CONT`).
+    pub fn signal(&self, name: &str) {
+        let sent = Command::new("kill").args([&format!("-{name}"), &self.process.id().to_string()]).status();
+        assert!(sent.is_ok_and(|status| status.success()), "{name}");
+    }
+
     /// Lets the process see that there is no more, so that it ends by itself: valgrind then says what it has counted.
     pub async fn end(self) {
         let Self { mut process, events, answers, .. } = self;

@@ -9,27 +9,35 @@
 
 mod contestants;
 mod database;
+mod freeze;
 #[path = "../../tests/api/http.rs"]
 mod http;
 mod instructions;
 mod lambda;
 mod operations;
+mod report;
+mod throughput;
 mod times;
 
 use std::collections::BTreeMap;
 use std::env;
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode};
+use std::path::Path;
+use std::process::ExitCode;
 
 use contestants::Stage;
+use database::Front;
 use instructions::Instructions;
 use operations::OPERATIONS;
+use report::Report;
 use serde_json::{Value, json};
-use times::Contestant;
 
 /// What the function needed when this was last written, by operation: the first answer, and each one after it.
 const COMMITTED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/instructions.json");
+/// What the times were when they were last measured.
+const TIMES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/speed.json");
+/// What the README shows of them.
+const DRAWING: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/speed.svg");
 /// How much more than that is too much, in per cent.
 const TOLERANCE: u64 = 3;
 
@@ -37,66 +45,33 @@ const TOLERANCE: u64 = 3;
 async fn main() -> ExitCode {
     let arguments: Vec<_> = env::args().skip(1).filter(|argument| argument != "--bench").collect();
     let scratch = Path::new(env!("CARGO_TARGET_TMPDIR"));
-    let stage = Stage { database: database::serve(scratch).await, folder: scratch.to_owned() };
+    let front = database::serve(scratch).await;
+    let stage = Stage { database: front.url.clone(), folder: scratch.to_owned() };
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        ["check"] => check(&stage, scratch).await,
-        ["record"] => {
-            record(&stage, scratch).await;
-            ExitCode::SUCCESS
-        }
-        ["instructions", ref names @ ..] => {
-            compare(&stage, scratch, names).await;
-            ExitCode::SUCCESS
-        }
-        [] => {
-            times(&stage).await;
-            ExitCode::SUCCESS
-        }
+        [] => times(&stage, &front, scratch).await,
+        ["freeze"] => freeze::measure(&mut stage.ours(), &OPERATIONS[0].event(), &front).await,
+        ["instructions", ref names @ ..] => compare(&stage, scratch, names).await,
+        ["record"] => record(&stage, scratch).await,
+        ["check"] => return check(&stage, scratch).await,
         _ => {
-            eprintln!("error: expected nothing, `check`, `record`, or `instructions` and names of operations");
-            ExitCode::FAILURE
+            eprintln!(
+                "error: expected nothing, `freeze`, `check`, `record`, or `instructions` and names of operations"
+            );
+            return ExitCode::FAILURE;
         }
     }
+    ExitCode::SUCCESS
 }
 
-/// Sets times, memory and size of a create beside those of the SDK's own call, and of a Lambda that does nothing.
-async fn times(stage: &Stage) {
+/// Sets times, memory and size of a create beside those of the others; writes them down, and draws them.
+async fn times(stage: &Stage, front: &Front, scratch: &Path) {
     let event = OPERATIONS[0].event();
-    let contestant = |name, command: Command| {
-        let files = vec![PathBuf::from(command.get_program())];
-        Contestant { name, command, files }
-    };
-    let mut contestants = [
-        contestant("ours", stage.ours()),
-        contestant("raw put", stage.raw(OPERATIONS[0].calls)),
-        contestant("floor", stage.floor()),
-    ];
-    let measured = times::measure(&mut contestants, &event).await;
-    println!("a create, in milliseconds and megabytes:");
-    println!(
-        "{:8} {:>7} {:>7} {:>7} {:>7} {:>7} {:>7} {:>7} {:>7} {:>7}",
-        "", "start", "cold", "first", "p50", "p90", "p99", "CPU", "memory", "binary"
-    );
-    for (contestant, times) in contestants.iter().zip(&measured) {
-        let [p50, p90, p99] = times.warm;
-        println!(
-            "{:8} {:7.2} {:7.2} {:7.3} {p50:7.3} {p90:7.3} {p99:7.3} {:7.3} {:7.2} {:7.2}",
-            contestant.name,
-            times.first_poll,
-            times.cold_poll,
-            times.first_answer,
-            times.cpu,
-            times.peak,
-            times::size(&contestant.files),
-        );
-    }
-    println!("first answer at a share of a processor:");
-    for megabytes in [128, 256, 512] {
-        match times::first_answer_at(&mut contestants[0].command, &event, megabytes).await {
-            Some(first) => println!("{megabytes:5} MB {first:7.3}"),
-            None => println!("{megabytes:5} MB left out: control groups cannot be made here"),
-        }
-    }
+    let contestants = times::measure(&mut stage.contestants(), &event, scratch).await;
+    let throughput = throughput::measure(|| stage.ours(), &event, front).await;
+    let report = Report { contestants, throughput };
+    print!("{}", report.table());
+    fs::write(TIMES, serde_json::to_string_pretty(&report).unwrap() + "\n").unwrap();
+    fs::write(DRAWING, report.drawing()).unwrap();
 }
 
 /// Counts what the function needs for each operation.

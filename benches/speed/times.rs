@@ -1,123 +1,168 @@
 //! Times, memory and size: processes of all contestants in turns, each started anew, given a first event and some more.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+use serde::Serialize;
+
+use crate::contestants::Contestant;
 use crate::lambda::{Function, Share};
 
 const STARTS: usize = 15;
 const WARM: u32 = 200;
+/// Starts from files that the machine has to read again.
+const COLD_STARTS: usize = 5;
+/// Starts and requests at a share of a processor.
+const HELD_STARTS: usize = 5;
+const HELD_WARM: u32 = 40;
+/// The memory that gives these shares, in megabytes.
+pub const MEMORIES: [u32; 3] = [128, 256, 512];
 
-/// Someone who answers the event.
-pub struct Contestant {
+/// What one contestant showed: medians, in milliseconds and megabytes.
+#[derive(Serialize)]
+pub struct Times {
     pub name: &'static str,
-    pub command: Command,
-    /// What it is started from, which is dropped from the machine's memory before a cold start.
-    pub files: Vec<PathBuf>,
+    /// From the start of its process to its first request for an event.
+    pub start: f64,
+    /// The same, with its files read from the disk.
+    pub cold_start: f64,
+    /// From the first event to its answer.
+    pub first_answer: f64,
+    /// The same for the events after it.
+    pub p50: f64,
+    pub p90: f64,
+    pub p99: f64,
+    /// The processor time of one of those.
+    pub cpu: f64,
+    /// The most memory that any of its processes had.
+    pub memory: f64,
+    /// What is deployed, zipped.
+    pub package: f64,
+    /// Held to the share of a processor that so much memory gives; empty where the machine does not let us.
+    pub held: Vec<Held>,
 }
 
-/// What the starts of one contestant showed: medians, in milliseconds and megabytes.
-#[derive(Default)]
-pub struct Times {
-    pub first_poll: f64,
-    pub cold_poll: f64,
+/// What it took at a share of a processor.
+#[derive(Serialize)]
+pub struct Held {
+    pub megabytes: u32,
     pub first_answer: f64,
-    pub warm: [f64; 3],
-    pub cpu: f64,
-    pub peak: f64,
+    pub p50: f64,
 }
 
 /// What one process showed.
-struct Start {
-    first_poll: Duration,
+struct Run {
+    start: Duration,
     first_answer: Duration,
     warm: Vec<Duration>,
     cpu: Duration,
-    peak: f64,
+    memory: f64,
 }
 
 /// Starts all of them in turns.
-pub async fn measure(contestants: &mut [Contestant], event: &str) -> Vec<Times> {
-    let mut starts: Vec<Vec<Start>> = contestants.iter().map(|_| Vec::new()).collect();
+pub async fn measure(contestants: &mut [Contestant], event: &str, scratch: &Path) -> Vec<Times> {
+    let mut runs: Vec<Vec<Run>> = contestants.iter().map(|_| Vec::new()).collect();
     let mut cold: Vec<Vec<Duration>> = contestants.iter().map(|_| Vec::new()).collect();
-    for _ in 0..STARTS {
-        for (contestant, (starts, cold)) in contestants.iter_mut().zip(starts.iter_mut().zip(&mut cold)) {
-            starts.push(start(&mut contestant.command, event).await);
-            forget(&contestant.files);
-            let function = Function::start(&mut contestant.command).await;
-            cold.push(function.first_poll);
-            function.kill();
+    for round in 0..STARTS {
+        for (contestant, (runs, cold)) in contestants.iter_mut().zip(runs.iter_mut().zip(&mut cold)) {
+            runs.push(run(&mut contestant.command, event, WARM, None).await);
+            if round < COLD_STARTS {
+                forget(&contestant.read);
+                let function = Function::start(&mut contestant.command).await;
+                cold.push(function.first_poll);
+                function.kill();
+            }
         }
     }
-    let times = |(starts, cold): (Vec<Start>, Vec<Duration>)| {
-        let mut warm: Vec<_> = starts.iter().flat_map(|start| start.warm.iter().copied()).collect();
-        warm.sort_unstable();
-        let percentile = |percent: usize| milliseconds(warm[(warm.len() - 1) * percent / 100]);
-        Times {
-            first_poll: milliseconds(median(starts.iter().map(|start| start.first_poll))),
-            cold_poll: milliseconds(median(cold.into_iter())),
-            first_answer: milliseconds(median(starts.iter().map(|start| start.first_answer))),
-            warm: [50, 90, 99].map(percentile),
-            cpu: milliseconds(median(starts.iter().map(|start| start.cpu))),
-            peak: starts.iter().map(|start| start.peak).fold(0.0, f64::max),
+    let mut times = Vec::new();
+    for (contestant, (runs, cold)) in contestants.iter_mut().zip(runs.into_iter().zip(cold)) {
+        let mut held = Vec::new();
+        for (megabytes, share) in MEMORIES.iter().filter_map(|megabytes| Some((*megabytes, Share::of(*megabytes)?))) {
+            let mut runs = Vec::new();
+            for _ in 0..HELD_STARTS {
+                runs.push(run(&mut contestant.command, event, HELD_WARM, Some(&share)).await);
+            }
+            let first_answer = median(runs.iter().map(|run| run.first_answer));
+            held.push(Held { megabytes, first_answer, p50: percentile(&runs, 50) });
         }
-    };
-    starts.into_iter().zip(cold).map(times).collect()
+        times.push(Times {
+            name: contestant.name,
+            start: median(runs.iter().map(|run| run.start)),
+            cold_start: median(cold.into_iter()),
+            first_answer: median(runs.iter().map(|run| run.first_answer)),
+            p50: percentile(&runs, 50),
+            p90: percentile(&runs, 90),
+            p99: percentile(&runs, 99),
+            cpu: median(runs.iter().map(|run| run.cpu)),
+            memory: runs.iter().map(|run| run.memory).fold(0.0, f64::max),
+            package: zipped(&contestant.package, scratch),
+            held,
+        });
+    }
+    times
 }
 
-/// One process: its start, its first event, some more, and its end.
-async fn start(command: &mut Command, event: &str) -> Start {
+/// One process: its start, its first event, some more, and its end. It is held to a share of a processor once it has
+/// started: Lambda gives a start a whole one.
+async fn run(command: &mut Command, event: &str, warm: u32, share: Option<&Share>) -> Run {
     let mut function = Function::start(command).await;
-    let first_poll = function.first_poll;
-    let (first_answer, answer) = function.invoke(event).await;
-    assert!(!answer.starts_with("error"), "{answer}");
-    let before = function.cpu();
-    let mut warm = Vec::new();
-    for _ in 0..WARM {
-        warm.push(function.invoke(event).await.0);
-    }
-    let cpu = function.cpu().saturating_sub(before) / WARM;
-    let peak = function.peak();
-    function.kill();
-    Start { first_poll, first_answer, warm, cpu, peak }
-}
-
-/// From the first event to its answer, for a function that is held to the share of a processor that its memory gives it
-/// once it has started: Lambda gives a start a whole one. `None` where the machine does not let us.
-pub async fn first_answer_at(command: &mut Command, event: &str, megabytes: u32) -> Option<f64> {
-    let share = Share::of(megabytes)?;
-    let mut answers = Vec::new();
-    for _ in 0..STARTS {
-        let mut function = Function::start(command).await;
+    let start = function.first_poll;
+    if let Some(share) = share {
         share.hold(&function);
-        answers.push(function.invoke(event).await.0);
-        function.kill();
     }
-    Some(milliseconds(median(answers.into_iter())))
+    let (first_answer, answer) = function.invoke(event).await;
+    assert!(!answer.starts_with("error") && !answer.contains(r#""error\""#), "{command:?}: {answer}");
+    let before = function.cpu();
+    let mut durations = Vec::new();
+    for _ in 0..warm {
+        durations.push(function.invoke(event).await.0);
+    }
+    let cpu = function.cpu().saturating_sub(before) / warm;
+    let memory = function.peak();
+    function.kill();
+    Run { start, first_answer, warm: durations, cpu, memory }
 }
 
-/// Drops files from the page cache.
-fn forget(files: &[PathBuf]) {
-    for file in files {
-        let mut input = std::ffi::OsString::from("if=");
-        input.push(file);
-        let dropped = Command::new("dd").arg(input).args(["iflag=nocache", "count=0", "status=none"]).status();
-        assert!(dropped.is_ok_and(|status| status.success()), "{}", file.display());
-    }
+/// Drops files, and all that is in folders, from the page cache.
+fn forget(paths: &[PathBuf]) {
+    const SCRIPT: &str = "
+import os, sys
+def forget(path):
+    file = os.open(path, os.O_RDONLY)
+    os.posix_fadvise(file, 0, 0, os.POSIX_FADV_DONTNEED)
+    os.close(file)
+for path in sys.argv[1:]:
+    if os.path.isdir(path):
+        for folder, _, names in os.walk(path):
+            [forget(found) for name in names if os.path.isfile(found := os.path.join(folder, name))]
+    else:
+        forget(path)
+";
+    let dropped = Command::new("python3").args(["-c", SCRIPT]).args(paths).status();
+    assert!(dropped.is_ok_and(|status| status.success()), "{paths:?}");
 }
 
-/// The size of a contestant's files, in megabytes.
+/// The size of a zip of it, in megabytes.
 #[expect(clippy::cast_precision_loss, reason = "it is printed with three digits")]
-pub fn size(files: &[PathBuf]) -> f64 {
-    files.iter().map(|file| fs::metadata(file).unwrap().len()).sum::<u64>() as f64 / 1e6
+fn zipped(package: &Path, scratch: &Path) -> f64 {
+    let zip: PathBuf = scratch.join("package.zip");
+    let made = Command::new("python3").args(["-m", "zipfile", "-c"]).args([&zip, package]).status();
+    assert!(made.is_ok_and(|status| status.success()), "{}", package.display());
+    fs::metadata(zip).unwrap().len() as f64 / 1e6
 }
 
-fn median<T: Ord + Copy>(figures: impl Iterator<Item = T>) -> T {
-    let mut figures: Vec<_> = figures.collect();
-    figures.sort_unstable();
-    figures[figures.len() / 2]
+fn percentile(runs: &[Run], percent: usize) -> f64 {
+    let mut durations: Vec<_> = runs.iter().flat_map(|run| run.warm.iter().copied()).collect();
+    durations.sort_unstable();
+    milliseconds(durations[(durations.len() - 1) * percent / 100])
+}
+
+pub fn median(durations: impl Iterator<Item = Duration>) -> f64 {
+    let mut durations: Vec<_> = durations.collect();
+    durations.sort_unstable();
+    milliseconds(durations[durations.len() / 2])
 }
 
 fn milliseconds(duration: Duration) -> f64 {

@@ -1,8 +1,7 @@
 """What a competent user of Python would write instead of the function: the create of a flow, and nothing else.
 
-It does the same work on the same event and gives the same answer, with botocore and PyJWT, on Lambda's own runtime
-client. botocore is what boto3 is made of: the same calls, without a transfer manager, whose import would take a sixth
-of the start. What the json module cannot do is left out: `configuration` and `steps` are written anew, and a member
+It does the same work on the same event and gives the same answer, with boto3 and PyJWT, on Lambda's own runtime
+client. What the json module cannot do is left out: `configuration` and `steps` are written anew, and a member
 named twice or more than 32 levels pass. Keys other than `oct` need PyJWT's extra `crypto`, which would make it start
 more slowly. Every other operation is 404. What makes a flow valid is left to content.py.
 """
@@ -17,7 +16,7 @@ import time
 from datetime import datetime, timezone
 from urllib.parse import parse_qsl
 
-import botocore.session
+import boto3
 import jwt
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, ConnectTimeoutError, EndpointConnectionError
@@ -50,7 +49,7 @@ VISIBLE = re.compile(r"[!-~]+")
 # What may stand before the path: the stage, or the base path of a custom domain.
 OWN_PATH = re.compile(r"(?:/(?!\.{1,2}/)[\w$\-.+!*'()]+)*?" + re.escape(PATH), re.ASCII)
 
-database = botocore.session.get_session().create_client(
+database = boto3.client(
     "dynamodb",
     region_name=os.environ.get("AWS_REGION"),
     config=Config(
