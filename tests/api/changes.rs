@@ -1,9 +1,8 @@
 //! The events that tell of changes: the records of a real stream, through the filters, the input templates and the
 //! expression of template.yaml.
 //!
-//! What carries them is `EventBridge`, which no test has. Of its language, only what the `EventBridge` User Guide promises
-//! is taken for true ("Event filtering in Amazon EventBridge Pipes", "Amazon EventBridge Pipes input transformation");
-//! anything else in the template fails here.
+//! What carries them is `EventBridge`, which no test has. Of its language, only what its User Guide promises is taken for
+//! true ("Event filtering" and "Input transformation", both of pipes); anything else in the template fails here.
 
 use bumpalo::Bump;
 use dynoxide::Database;

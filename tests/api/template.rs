@@ -1,4 +1,4 @@
-//! What template.yaml promises, against the code and against itself; `cfn-lint` knows what CloudFormation demands.
+//! What template.yaml promises, against the code and against itself; `cfn-lint` knows what `CloudFormation` demands.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -252,7 +252,7 @@ fn metrics_of_dashboard(template: &Value) -> Vec<Metric> {
         let mut row = Vec::new();
         for next in widget["properties"]["metrics"].as_array().into_iter().flatten() {
             if let Some(query) = next[0]["expression"].as_str() {
-                let (function, rest) = query.split_once("(").unwrap();
+                let (function, rest) = query.split_once('(').unwrap();
                 assert_eq!(function, "SELECT COUNT", "{query}");
                 let (metric, rest) = rest.split_once(") FROM SCHEMA(ProjectFlows, ").unwrap();
                 let dimensions = rest.split_once(')').unwrap().0.split(", ");
@@ -298,8 +298,8 @@ fn the_line_of_the_api_is_json_and_has_no_header_and_no_query() {
     assert_eq!(line["request.id"], "$context.requestId");
 }
 
-/// SAM publishes no version for a parameter that changes, and CloudFormation none that is like the one before: the name of
-/// the release has to be in both.
+/// SAM publishes no version for a parameter that changes, and Lambda none that is like the one before: the name of the
+/// release has to be in the function and in its version.
 #[test]
 fn another_release_is_another_version() {
     let function = &template()["Resources"]["Function"]["Properties"];
