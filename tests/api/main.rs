@@ -14,6 +14,7 @@ mod binary;
 mod caller;
 mod calls;
 mod changes;
+mod costs;
 mod create;
 mod delete;
 mod events;
