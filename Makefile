@@ -65,7 +65,7 @@ build: $(TOOLS)/cargo-lambda-$(CARGO_LAMBDA)
 
 # Deploys to ENVIRONMENT, development or production, as samconfig.toml says. KEYS=keys.json hands over the keys that verify
 # tokens: the first time, and whenever they change.
-deploy: deploy-environment $(if $(shell command -v sam),,$(TOOLS)/aws-sam-cli-$(AWS_SAM_CLI))
+deploy: deploy-environment $(TOOLS)/cargo-lambda-$(CARGO_LAMBDA) $(if $(shell command -v sam),,$(TOOLS)/aws-sam-cli-$(AWS_SAM_CLI))
 	sam validate --config-env $(ENVIRONMENT)
 	sam build --config-env $(ENVIRONMENT)
 	@trap 'rm -f .aws-sam/release.yaml' EXIT; umask 077 && \
