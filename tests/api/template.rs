@@ -318,12 +318,18 @@ fn the_api_calls_the_alias_that_is_deployed_to() {
     assert_eq!(template["Resources"]["Permission"]["Properties"]["FunctionName"], json!({ "!Ref": "Function.Alias" }));
 }
 
+/// The alias needs these alarms: what they look at must not need the alias, or nothing could be created first.
 #[test]
-fn what_rolls_a_deployment_back_is_an_alarm_of_the_template() {
+fn what_rolls_a_deployment_back_is_an_alarm_that_does_not_wait_for_the_alias() {
     let template = template();
     let rolls_back = &template["Resources"]["Function"]["Properties"]["DeploymentPreference"]["Alarms"];
     let alarms = alarms(&template);
     for alarm in rolls_back.as_array().unwrap() {
-        assert!(alarms.contains_key(alarm["!Ref"].as_str().unwrap()), "{alarm}");
+        let alarm = alarms.get(alarm["!Ref"].as_str().unwrap()).unwrap_or_else(|| panic!("{alarm}")).to_string();
+        let looked_at = alarm.split(r#"{"!Ref":""#).skip(1).map(|rest| rest.split('"').next().unwrap());
+        for name in looked_at.filter(|name| *name != "Function") {
+            let needs = template["Resources"][name].to_string();
+            assert!(!needs.contains("Function"), "an alarm looks at {name}, which needs the function");
+        }
     }
 }
