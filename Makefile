@@ -2,6 +2,7 @@
 
 CARGO_LAMBDA := 1.9.2
 CFN_LINT     := 1.58.0
+AWS_SAM_CLI  := 1.170.0
 CARGO_DENY   := 0.20.2
 CARGO_FUZZ   := 0.13.2
 CARGO_MUTANTS := 27.1.0
@@ -9,7 +10,7 @@ CARGO_MUTANTS := 27.1.0
 TOOLS := $(CURDIR)/.tools
 export PATH := $(TOOLS)/bin:$(TOOLS)/python/bin:$(PATH)
 
-.PHONY: run demo test faults race check mutants fuzz build bench check-speed token
+.PHONY: run demo test faults race check mutants fuzz build deploy bench check-speed token
 .DEFAULT_GOAL := run
 
 # The function on this machine, on a local database: PORT=9000 DATABASE_PORT=8000; ONCE=1 stops after the first answer.
@@ -40,6 +41,7 @@ check: $(TOOLS)/cfn-lint-$(CFN_LINT) $(TOOLS)/cargo-deny-$(CARGO_DENY)
 	cargo clippy --all-targets -- --deny warnings
 	RUSTDOCFLAGS="--deny warnings" cargo doc --no-deps
 	cfn-lint template.yaml
+	python3 docs/costs.py --check
 	cargo deny check bans licenses sources
 
 # Changes the code in every way that should turn a test red, and names the ways that do not (an hour or two).
@@ -61,7 +63,21 @@ fuzz: $(TOOLS)/cargo-fuzz-$(CARGO_FUZZ)
 build: $(TOOLS)/cargo-lambda-$(CARGO_LAMBDA)
 	cargo lambda build --release --output-format zip $(if $(filter arm64,$(ARCH)),--arm64,--x86-64)
 
-# Times, memory and size of the release build, beside the SDK's own call and its peers in Node and Python; what a page of a list costs.
+# Deploys to ENVIRONMENT, development or production, as samconfig.toml says. KEYS=keys.json hands over the keys that verify
+# tokens: the first time, and whenever they change.
+deploy: deploy-environment $(TOOLS)/cargo-lambda-$(CARGO_LAMBDA) $(if $(shell command -v sam),,$(TOOLS)/aws-sam-cli-$(AWS_SAM_CLI))
+	sam validate --config-env $(ENVIRONMENT)
+	sam build --config-env $(ENVIRONMENT)
+	@trap 'rm -f .aws-sam/release.yaml' EXIT; umask 077 && \
+	  python3 examples/release.py $(KEYS) > .aws-sam/release.yaml && sam deploy --config-env $(ENVIRONMENT)
+
+.PHONY: deploy-environment
+deploy-environment:
+	@$(if $(filter development production,$(ENVIRONMENT)),,$(error ENVIRONMENT: expected development or production, \
+	  as in `make deploy ENVIRONMENT=development`))
+
+# Times, memory and size of a create beside the SDK's own call, an empty function and the same in Node.js and Python; what a
+# page of a list costs. Draws benches/speed.svg anew.
 bench: release peers
 	cargo bench --bench speed
 	cargo bench --bench list
@@ -93,6 +109,12 @@ $(TOOLS)/cargo-lambda-$(CARGO_LAMBDA): | $(TOOLS)/python
 $(TOOLS)/cfn-lint-$(CFN_LINT): | $(TOOLS)/python
 	@echo "==> installing cfn-lint $(CFN_LINT) into .tools"
 	@python -m pip install --quiet --disable-pip-version-check cfn-lint==$(CFN_LINT)
+	@touch $@
+
+$(TOOLS)/aws-sam-cli-$(AWS_SAM_CLI):
+	@echo "==> installing aws-sam-cli $(AWS_SAM_CLI) into .tools"
+	@python3 -m venv $(TOOLS)/sam && mkdir -p $(TOOLS)/bin && ln -sf ../sam/bin/sam $(TOOLS)/bin/sam
+	@$(TOOLS)/sam/bin/python -m pip install --quiet --disable-pip-version-check aws-sam-cli==$(AWS_SAM_CLI)
 	@touch $@
 
 $(TOOLS)/cargo-%:

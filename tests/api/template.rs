@@ -1,0 +1,335 @@
+//! What template.yaml promises, against the code and against itself; `cfn-lint` knows what `CloudFormation` demands.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+/// The metrics of the namespace `ProjectFlows` that the function writes, and the dimensions that it writes each under.
+///
+/// TO BE REPLACED by the function's own list.
+const EMITTED: &[(&str, &[&str])] = &[
+    ("duration_ms", &["FunctionName"]),
+    ("duration_ms", &["FunctionName", "http.route"]),
+    ("duration_ms", &["FunctionName", "code", "http.route"]),
+    ("cold_starts", &["FunctionName"]),
+    ("replays", &["FunctionName"]),
+    ("recovered_retries", &["FunctionName"]),
+    ("unknown_outcomes", &["FunctionName"]),
+    ("throttles", &["FunctionName"]),
+];
+
+/// What holds what cannot be made again.
+const WITH_DATA: [&str; 3] = ["AWS::DynamoDB::Table", "AWS::Logs::LogGroup", "AWS::SQS::Queue"];
+
+/// What can be made again from the template.
+const WITHOUT_DATA: [&str; 13] = [
+    "AWS::ApiGatewayV2::Api",
+    "AWS::ApiGatewayV2::ApiMapping",
+    "AWS::ApiGatewayV2::DomainName",
+    "AWS::ApiGatewayV2::Integration",
+    "AWS::ApiGatewayV2::Route",
+    "AWS::ApiGatewayV2::Stage",
+    "AWS::CloudWatch::Alarm",
+    "AWS::CloudWatch::Dashboard",
+    "AWS::IAM::Role",
+    "AWS::Lambda::Permission",
+    "AWS::Pipes::Pipe",
+    "AWS::Route53::RecordSet",
+    "AWS::StepFunctions::StateMachine",
+];
+
+/// The template, its tags as members: `!Ref Api` is `{"!Ref": "Api"}`.
+pub fn template() -> Value {
+    let template: serde_norway::Value = serde_norway::from_str(include_str!("../../template.yaml")).unwrap();
+    serde_json::to_value(template).unwrap()
+}
+
+/// The resources of these types, by name.
+pub fn resources(template: &Value, types: &[&str]) -> BTreeMap<String, Value> {
+    let resources = template["Resources"].as_object().unwrap().iter();
+    let of_types = resources.filter(|(_, resource)| types.contains(&resource["Type"].as_str().unwrap()));
+    of_types.map(|(name, resource)| (name.clone(), resource.clone())).collect()
+}
+
+fn alarms(template: &Value) -> BTreeMap<String, Value> {
+    let alarms = resources(template, &["AWS::CloudWatch::Alarm"]);
+    assert!(!alarms.is_empty());
+    alarms
+}
+
+/// The text of every file of the store, without white space, statement by statement.
+fn statements() -> Vec<String> {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let files = fs::read_dir(source.join("store")).unwrap().map(|entry| entry.unwrap().path());
+    let files = files.chain([source.join("store.rs")]);
+    let text: String = files.map(|file| fs::read_to_string(file).unwrap()).collect();
+    let text: String = text.split_whitespace().collect();
+    text.split(';').map(str::to_owned).collect()
+}
+
+/// What a text has directly before `after`, back to where it is no name any more.
+fn names_before<'text>(text: &'text str, after: &str) -> Vec<&'text str> {
+    let ends = text.match_indices(after).map(|(end, _)| text.get(..end).unwrap());
+    ends.map(|before| before.rsplit(|sign: char| !sign.is_alphanumeric() && sign != '_').next().unwrap()).collect()
+}
+
+fn camel(name: &str) -> String {
+    let words = name.split('_').map(|word| word.get(..1).unwrap().to_uppercase() + word.get(1..).unwrap());
+    words.collect()
+}
+
+/// The calls that the code makes, as the actions that allow them, by what they are made on.
+fn calls() -> BTreeMap<&'static str, BTreeSet<String>> {
+    let mut calls: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
+    let mut transactions = 0;
+    for statement in statements() {
+        let on = if statement.contains(".index_name(") {
+            "index"
+        } else if statement.contains(".table_name(projects)") {
+            "projects"
+        } else {
+            "table"
+        };
+        for (_, rest) in
+            statement.match_indices("self.client.").map(|(start, text)| (start, &statement[start + text.len()..]))
+        {
+            let call = rest.split('(').next().unwrap();
+            if call == "transact_write_items" {
+                transactions += 1;
+            } else {
+                calls.entry(on).or_default().insert(format!("dynamodb:{}", camel(call)));
+            }
+        }
+        // The parts of a transaction need their own permissions, the transaction none.
+        for part in names_before(&statement, "::builder()") {
+            let action = match part {
+                "Put" | "Update" | "Delete" => format!("dynamodb:{part}Item"),
+                "ConditionCheck" => "dynamodb:ConditionCheckItem".to_owned(),
+                // Timeouts, and the part's own wrapper.
+                "Config" | "TimeoutConfig" | "TransactWriteItem" => continue,
+                other => panic!("which permission does {other} need?"),
+            };
+            calls.entry(on).or_default().insert(action);
+        }
+        // The one read that is given its table.
+        if statement.contains("self.read(projects,") {
+            calls.entry("projects").or_default().insert("dynamodb:GetItem".to_owned());
+        }
+    }
+    assert!(transactions > 0, "expected a transaction, found none: is this test looking at the code?");
+    calls
+}
+
+#[test]
+fn the_function_may_make_the_calls_that_the_code_makes_and_no_others() {
+    let template = template();
+    let mut allowed: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
+    for statement in template["Resources"]["Function"]["Properties"]["Policies"][0]["Statement"].as_array().unwrap() {
+        let statement = match &statement["!If"] {
+            Value::Null => statement,
+            choice => {
+                assert_eq!((&choice[0], &choice[2]), (&json!("HasProjects"), &json!({ "!Ref": "AWS::NoValue" })));
+                &choice[1]
+            }
+        };
+        assert_eq!(statement["Effect"], "Allow");
+        let on = match statement["Resource"].to_string() {
+            resource if resource == r#"{"!GetAtt":"Table.Arn"}"# => "table",
+            resource if resource == r#"{"!Sub":"${Table.Arn}/index/newest-first"}"# => "index",
+            resource if resource.ends_with(r#":table/${ProjectsTableName}"}"#) => "projects",
+            other => panic!("expected the table, its index or the projects, found {other}"),
+        };
+        let actions = match &statement["Action"] {
+            Value::String(action) => vec![action.clone()],
+            actions => serde_json::from_value(actions.clone()).unwrap(),
+        };
+        allowed.entry(on).or_default().extend(actions);
+    }
+    assert_eq!(allowed, calls());
+}
+
+#[test]
+fn the_database_is_called_from_the_store_alone() {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut directories = vec![source];
+    while let Some(directory) = directories.pop() {
+        for entry in fs::read_dir(directory).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                directories.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") && !path.ends_with("src/store.rs") {
+                let text = fs::read_to_string(&path).unwrap();
+                assert!(!text.contains("aws_sdk_dynamodb::Client"), "{}", path.display());
+            }
+        }
+    }
+}
+
+#[test]
+fn every_alarm_tells_the_topic_and_stays_silent_without_one() {
+    let template = template();
+    let told = json!({ "!If": ["HasAlarmTopic", [{ "!Ref": "AlarmTopicArn" }], { "!Ref": "AWS::NoValue" }] });
+    for (name, alarm) in alarms(&template) {
+        let properties = &alarm["Properties"];
+        assert_eq!((&properties["AlarmActions"], &properties["OKActions"]), (&told, &told), "{name}");
+        // Without traffic there is nothing to tell.
+        assert_eq!(properties["TreatMissingData"], "notBreaching", "{name}");
+        assert!(properties["AlarmDescription"].is_string(), "{name}");
+    }
+    let given = json!({ "!Not": [{ "!Equals": [{ "!Ref": "AlarmTopicArn" }, ""] }] });
+    assert_eq!(template["Conditions"]["HasAlarmTopic"], given);
+}
+
+#[test]
+fn every_alarm_is_on_the_dashboard() {
+    let template = template();
+    let body = template["Resources"]["Dashboard"]["Properties"]["DashboardBody"].to_string();
+    for name in alarms(&template).keys() {
+        assert!(body.contains(&format!("${{{name}.Arn}}")), "{name}");
+    }
+}
+
+#[test]
+fn what_holds_data_outlives_the_stack_and_every_type_is_known() {
+    let template = template();
+    for (name, resource) in template["Resources"].as_object().unwrap() {
+        match resource["Type"].as_str().unwrap() {
+            kind if WITH_DATA.contains(&kind) => {
+                assert_eq!(resource["DeletionPolicy"], "Retain", "{name}");
+                assert_eq!(resource["UpdateReplacePolicy"], "Retain", "{name}");
+            }
+            "AWS::Serverless::Function" => {}
+            kind => assert!(WITHOUT_DATA.contains(&kind), "{name}: does a {kind} hold data?"),
+        }
+    }
+    let table = &template["Resources"]["Table"]["Properties"];
+    assert_eq!(table["DeletionProtectionEnabled"], true);
+    assert_eq!(table["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"], true);
+}
+
+/// A metric and its dimensions, sorted.
+type Metric = (String, BTreeSet<String>);
+
+/// The metrics of the function that alarms look at.
+fn metrics_of_alarms(template: &Value) -> Vec<Metric> {
+    let mut metrics = Vec::new();
+    for alarm in alarms(template).values() {
+        let properties = &alarm["Properties"];
+        let queries = properties["Metrics"].as_array().cloned().unwrap_or_default();
+        let of_queries = queries.iter().map(|query| &query["MetricStat"]["Metric"]);
+        for metric in of_queries.chain([properties]).filter(|metric| metric["Namespace"] == "ProjectFlows") {
+            let dimensions = metric["Dimensions"].as_array().unwrap().iter();
+            let dimensions = dimensions.map(|dimension| dimension["Name"].as_str().unwrap().to_owned()).collect();
+            metrics.push((metric["MetricName"].as_str().unwrap().to_owned(), dimensions));
+        }
+    }
+    metrics
+}
+
+/// The dashboard, its references as they are written.
+fn dashboard(template: &Value) -> Value {
+    let body = &template["Resources"]["Dashboard"]["Properties"]["DashboardBody"]["!Sub"];
+    let text = body[0].as_str().unwrap().replace("${UndeliveredChangesAlarmArn}", "");
+    serde_json::from_str(&text).expect("a dashboard in JSON")
+}
+
+/// A row of a widget, where `.` is what stands there in the row before, and `...` the whole of it.
+fn spelled_out(row: &Value, before: &[String]) -> Vec<String> {
+    let texts: Vec<_> = row.as_array().unwrap().iter().filter_map(Value::as_str).collect();
+    if texts == ["..."] {
+        return before.to_vec();
+    }
+    let same = |place: usize, text: &str| if text == "." { before[place].clone() } else { text.to_owned() };
+    texts.iter().enumerate().map(|(place, text)| same(place, text)).collect()
+}
+
+/// The metrics of the function that the dashboard shows.
+fn metrics_of_dashboard(template: &Value) -> Vec<Metric> {
+    let mut metrics = Vec::new();
+    for widget in dashboard(template)["widgets"].as_array().unwrap() {
+        let mut row = Vec::new();
+        for next in widget["properties"]["metrics"].as_array().into_iter().flatten() {
+            if let Some(query) = next[0]["expression"].as_str() {
+                let (function, rest) = query.split_once('(').unwrap();
+                assert_eq!(function, "SELECT COUNT", "{query}");
+                let (metric, rest) = rest.split_once(") FROM SCHEMA(ProjectFlows, ").unwrap();
+                let dimensions = rest.split_once(')').unwrap().0.split(", ");
+                let dimensions = dimensions.map(|name| name.trim_matches('"').to_owned()).collect();
+                metrics.push((metric.to_owned(), dimensions));
+            } else {
+                row = spelled_out(next, &row);
+                let [namespace, metric, dimensions @ ..] = row.as_slice() else { panic!("{next}") };
+                if namespace == "ProjectFlows" {
+                    metrics.push((metric.clone(), dimensions.iter().step_by(2).cloned().collect()));
+                }
+            }
+        }
+    }
+    metrics
+}
+
+#[test]
+fn alarms_and_dashboard_look_at_metrics_that_the_function_writes_and_at_each_of_them() {
+    let template = template();
+    let emitted: BTreeSet<Metric> = EMITTED
+        .iter()
+        .map(|(name, dimensions)| ((*name).to_owned(), dimensions.iter().map(|name| (*name).to_owned()).collect()))
+        .collect();
+    for metric in metrics_of_alarms(&template) {
+        assert!(emitted.contains(&metric), "an alarm looks at {metric:?}");
+    }
+    let shown = metrics_of_dashboard(&template).into_iter().collect();
+    assert_eq!(emitted, shown);
+}
+
+#[test]
+fn the_line_of_the_api_is_json_and_has_no_header_and_no_query() {
+    let template = template();
+    let format =
+        template["Resources"]["Stage"]["Properties"]["AccessLogSettings"]["Format"].as_str().unwrap().to_owned();
+    let line: BTreeMap<String, String> = serde_json::from_str(&format).unwrap();
+    assert!(!format.contains('\n'), "a line is one line");
+    for variable in line.values() {
+        let name = variable.strip_prefix("$context.").unwrap_or_else(|| panic!("{variable}"));
+        assert!(!name.starts_with("authorizer") && !name.contains("header") && !name.contains("query"), "{name}");
+    }
+    assert_eq!(line["request.id"], "$context.requestId");
+}
+
+/// SAM publishes no version for a parameter that changes, and Lambda none that is like the one before: the name of the
+/// release has to be in the function and in its version.
+#[test]
+fn another_release_is_another_version() {
+    let function = &template()["Resources"]["Function"]["Properties"];
+    for property in ["Description", "VersionDescription"] {
+        assert!(function[property]["!Sub"].as_str().unwrap().contains("${Release}"), "{property}");
+    }
+    assert_eq!(function["AutoPublishAliasAllProperties"], true);
+}
+
+#[test]
+fn the_api_calls_the_alias_that_is_deployed_to() {
+    let template = template();
+    let alias = template["Resources"]["Function"]["Properties"]["AutoPublishAlias"].as_str().unwrap();
+    let target = &template["Resources"]["Integration"]["Properties"]["IntegrationUri"]["!Sub"];
+    assert_eq!(target.as_str().unwrap(), format!("${{Function.Arn}}:{alias}"));
+    assert_eq!(template["Resources"]["Permission"]["Properties"]["FunctionName"], json!({ "!Ref": "Function.Alias" }));
+}
+
+/// The alias needs these alarms: what they look at must not need the alias, or nothing could be created first.
+#[test]
+fn what_rolls_a_deployment_back_is_an_alarm_that_does_not_wait_for_the_alias() {
+    let template = template();
+    let rolls_back = &template["Resources"]["Function"]["Properties"]["DeploymentPreference"]["Alarms"];
+    let alarms = alarms(&template);
+    for alarm in rolls_back.as_array().unwrap() {
+        let alarm = alarms.get(alarm["!Ref"].as_str().unwrap()).unwrap_or_else(|| panic!("{alarm}")).to_string();
+        let looked_at = alarm.split(r#"{"!Ref":""#).skip(1).map(|rest| rest.split('"').next().unwrap());
+        for name in looked_at.filter(|name| *name != "Function") {
+            let needs = template["Resources"][name].to_string();
+            assert!(!needs.contains("Function"), "an alarm looks at {name}, which needs the function");
+        }
+    }
+}
