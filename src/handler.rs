@@ -14,24 +14,23 @@ use crate::diff::diff;
 use crate::error::{Cause, Error};
 use crate::event::Event;
 use crate::flow::{Client, Flow, FlowId};
-use crate::log::{Line, timestamp};
+use crate::log::{Counts, Line, Log, Metrics, timestamp};
 use crate::reply::{Outcome, Reply, document};
-use crate::store::{self, Creation, Store};
+use crate::store::{self, Creation, FailedAttempts, Store};
 
 /// The function: everything that requests share.
 #[derive(Debug)]
 pub struct Handler {
     authenticator: Authenticator,
     store: Store,
-    /// Where the line of each request goes.
-    log: fn(&str),
+    log: Log,
     /// Whether the next request is the first.
     cold: AtomicBool,
 }
 
 impl Handler {
     /// A handler that has seen no request.
-    pub const fn new(authenticator: Authenticator, store: Store, log: fn(&str)) -> Self {
+    pub const fn new(authenticator: Authenticator, store: Store, log: Log) -> Self {
         Self { authenticator, store, log, cold: AtomicBool::new(true) }
     }
 
@@ -47,17 +46,28 @@ impl Handler {
 
         let caller = self.authenticator.authenticate(event.headers().authorization.as_deref());
         let target = Target::find(&event);
-        let result = match (&caller, &target) {
-            (Ok(caller), Ok(target)) => self.carry_out(caller, *target, &event, context.deadline()).await,
-            (Err(error), _) | (Ok(_), Err(error)) => Err(error.clone()),
+        let (result, failed_attempts) = match (&caller, &target) {
+            (Ok(caller), Ok(target)) => {
+                store::count_failed_attempts(self.carry_out(caller, *target, &event, context.deadline())).await
+            }
+            (Err(error), _) | (Ok(_), Err(error)) => (Err(error.clone()), FailedAttempts::default()),
         };
         let reply = Reply::new(&result, &event, request_id);
 
         let outcome = result.as_ref().ok().and_then(Outcome::flow);
         let error = result.as_ref().err();
         let named = if outcome.is_none() { target.as_ref().ok().and_then(Target::flow_id) } else { None };
+        let cold_start = self.cold.swap(false, Ordering::Relaxed);
+        let counts = Counts {
+            cold_starts: cold_start.into(),
+            replays: matches!(result, Ok(Outcome::Replayed(_))).into(),
+            recovered_retries: (result.is_ok() && failed_attempts.any()).into(),
+            unknown_outcomes: matches!(result, Err(Error::OutcomeUnknown(_))).into(),
+            throttles: failed_attempts.throttled,
+        };
+        let now = SystemTime::now();
         let line = Line {
-            timestamp: timestamp(SystemTime::now()),
+            timestamp: timestamp(now),
             level: "INFO",
             request_id,
             route: target.map_or("none", |target| target.route),
@@ -68,9 +78,12 @@ impl Handler {
             flow_id: outcome.map(|flow| &flow.id).or(named.as_ref()).map(FlowId::as_str),
             flow_version: outcome.map(|flow| flow.version),
             duration_ms: start.elapsed().as_secs_f64() * 1_000.0,
-            cold_start: self.cold.swap(false, Ordering::Relaxed),
+            cold_start,
+            counts,
+            function: &self.log.function,
+            metrics: Metrics::new(now, error.is_some(), &counts),
         };
-        (self.log)(&line.text());
+        (self.log.write)(&line.text());
         Ok(reply)
     }
 

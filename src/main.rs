@@ -12,6 +12,7 @@ use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
 use lambda_http::lambda_runtime::Runtime;
 use lambda_http::{Error, service_fn};
 use project_flows::handler::Handler;
+use project_flows::log::Log;
 use project_flows::settings::Settings;
 use project_flows::store::Store;
 use tracing::Level;
@@ -59,7 +60,8 @@ async fn run(settings: Settings) -> Result<(), Error> {
     let store = Store::new(&sdk, settings.table_name, settings.projects_table);
     store.prime().await;
     // For as long as the process lives, so that requests on all threads share it.
-    let handler: &Handler = Box::leak(Box::new(Handler::new(settings.authenticator, store, |line| println!("{line}"))));
+    let log = Log { function: settings.function, write: |line| println!("{line}") };
+    let handler: &Handler = Box::leak(Box::new(Handler::new(settings.authenticator, store, log)));
     // The runtime's own tracing layer would open a span for each request, which no line shows.
     Runtime::new(service_fn(|event| handler.handle(event))).run_concurrent().await
 }

@@ -17,6 +17,8 @@ pub struct Settings {
     pub projects_table: Option<String>,
     /// `JWKS`, `JWT_ISSUER`, `JWT_AUDIENCE` and `CLIENT_CLAIM`: what tokens are checked against.
     pub authenticator: Authenticator,
+    /// `AWS_LAMBDA_FUNCTION_NAME`: whose the metrics are.
+    pub function: String,
     /// `AWS_REGION` or `AWS_DEFAULT_REGION`: where DynamoDB is.
     pub region: Option<String>,
     /// `AWS_ENDPOINT_URL_DYNAMODB` or `AWS_ENDPOINT_URL`: another address of DynamoDB.
@@ -74,7 +76,7 @@ impl Settings {
             ["JWKS", "JWT_ISSUER", "JWT_AUDIENCE", "CLIENT_CLAIM"].map(&mut optional);
         let [region, default_region, any_endpoint, bundle] =
             ["AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL", "AWS_CA_BUNDLE"].map(&mut optional);
-        let concurrency = optional("AWS_LAMBDA_MAX_CONCURRENCY");
+        let [function, concurrency] = ["AWS_LAMBDA_FUNCTION_NAME", "AWS_LAMBDA_MAX_CONCURRENCY"].map(&mut optional);
         let [fips, dual_stack] =
             ["AWS_USE_FIPS_ENDPOINT", "AWS_USE_DUALSTACK_ENDPOINT"].map(|name| (name, optional(name)));
 
@@ -112,6 +114,7 @@ impl Settings {
                 table_name,
                 projects_table,
                 authenticator,
+                function: function.unwrap_or_default(),
                 region: region.or(default_region),
                 endpoint: endpoint.or(any_endpoint),
                 fips,

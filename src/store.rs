@@ -22,6 +22,7 @@ use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 
 use self::attempts::Attempts;
+pub use self::attempts::{FailedAttempts, count_failed_attempts};
 pub use self::create::Creation;
 pub use self::history::Versions;
 pub use self::list::{Page, Totals};
@@ -100,13 +101,11 @@ fn is_about_size(message: &str) -> bool {
     message.contains("Item size")
 }
 
-/// The refusals that are no more than a matter of time.
-const PASSING: [&str; 4] = [
-    "ProvisionedThroughputExceededException",
-    "RequestLimitExceeded",
-    "ThrottlingException",
-    "TransactionInProgressException",
-];
+/// The refusals of calls that are too many.
+const THROTTLING: [&str; 3] = ["ProvisionedThroughputExceededException", "RequestLimitExceeded", "ThrottlingException"];
+
+/// A refusal that is no more than a matter of time, as those are.
+const IN_PROGRESS: &str = "TransactionInProgressException";
 
 /// An error after which the database is as it was before.
 fn refused<E>(call: &str, error: &SdkError<E>) -> Error
@@ -120,7 +119,7 @@ where
     let unavailable = match error {
         SdkError::TimeoutError(_) | SdkError::DispatchFailure(_) | SdkError::ResponseError(_) => true,
         SdkError::ServiceError(service) => {
-            service.err().code().is_some_and(|code| PASSING.contains(&code))
+            service.err().code().is_some_and(|code| code == IN_PROGRESS || THROTTLING.contains(&code))
                 || !service.raw().status().is_client_error()
         }
         _ => false,

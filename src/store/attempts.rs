@@ -1,15 +1,22 @@
-//! Watches the attempts that the SDK makes of one call: what it cannot tell is whether one without an answer has written.
+//! Watches the attempts that the SDK makes of a call: what it does not tell is whether one without an answer has written,
+//! and what became of those before the last.
 
 use std::cell::Cell;
 use std::error::Error as StdError;
 
 use aws_sdk_dynamodb::config::interceptors::{BeforeTransmitInterceptorContextRef, FinalizerInterceptorContextRef};
 use aws_sdk_dynamodb::config::{ConfigBag, Intercept, RuntimeComponents};
-use aws_sdk_dynamodb::error::BoxError;
+use aws_sdk_dynamodb::error::{BoxError, ProvideErrorMetadata};
+use aws_sdk_dynamodb::operation::get_item::GetItemError;
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::operation::query::QueryError;
+use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 
-use super::sources;
+use super::{THROTTLING, sources};
 
 tokio::task_local! {
+    /// Attempts of all calls of this task that failed.
+    static FAILED: Cell<FailedAttempts>;
     /// Attempts of the calls of this task that were begun and neither answered nor known to be unsent.
     static OPEN: Cell<u32>;
 }
@@ -19,6 +26,29 @@ tokio::task_local! {
 /// Such an attempt may have written, or may still write, whatever the attempts after it say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct AnyUnanswered(pub(super) bool);
+
+/// Attempts that were not answered as they should be; a condition that is not met is an answer.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct FailedAttempts {
+    /// Those that the database turned away as too many.
+    pub throttled: u32,
+    /// All others: no answer, or an error of the server.
+    pub other: u32,
+}
+
+impl FailedAttempts {
+    /// Whether there were any.
+    pub const fn any(self) -> bool {
+        self.throttled > 0 || self.other > 0
+    }
+}
+
+/// What `calls` come to, and the attempts of them that failed.
+pub fn count_failed_attempts<T>(calls: impl Future<Output = T>) -> impl Future<Output = (T, FailedAttempts)> {
+    // On the heap, as below.
+    let calls = Box::pin(calls);
+    FAILED.scope(Cell::default(), async { (calls.await, FAILED.with(Cell::get)) })
+}
 
 /// What `calls` come to, and whether an attempt of theirs had no answer.
 pub(super) fn watch<T>(calls: impl Future<Output = T>) -> impl Future<Output = (T, AnyUnanswered)> {
@@ -56,16 +86,35 @@ impl Intercept for Attempts {
         _: &RuntimeComponents,
         _: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        let closed = match context.output_or_error() {
-            // Only a refusal (4xx) tells that nothing was done: not an error of the server, not a success that is
-            // unreadable, which the SDK calls an error of the operation too.
-            Some(Err(error)) if error.is_operation_error() => {
-                context.response().is_some_and(|response| response.status().is_client_error())
-            }
-            Some(Err(error)) => error.as_connector_error().is_some_and(|error| never_connected(error)),
-            Some(Ok(_)) => true,
-            None => false,
+        // Only a refusal (4xx) tells that nothing was done: not an error of the server, not a success that is unreadable,
+        // which the SDK calls an error of the operation too.
+        let refused = context.response().is_some_and(|response| response.status().is_client_error());
+        let (closed, failed) = match context.output_or_error() {
+            Some(Ok(_)) => (true, FailedAttempts::default()),
+            Some(Err(error)) => match error.as_operation_error() {
+                Some(error) if refused => {
+                    let code = None
+                        .or_else(|| error.downcast_ref::<GetItemError>()?.code())
+                        .or_else(|| error.downcast_ref::<PutItemError>()?.code())
+                        .or_else(|| error.downcast_ref::<QueryError>()?.code())
+                        .or_else(|| error.downcast_ref::<TransactWriteItemsError>()?.code());
+                    let throttled = code.is_some_and(|code| THROTTLING.contains(&code));
+                    (true, FailedAttempts { throttled: throttled.into(), other: 0 })
+                }
+                Some(_) => (false, FailedAttempts { throttled: 0, other: 1 }),
+                None => {
+                    let unsent = error.as_connector_error().is_some_and(|error| never_connected(error));
+                    (unsent, FailedAttempts { throttled: 0, other: 1 })
+                }
+            },
+            None => (false, FailedAttempts::default()),
         };
+        if failed.any() {
+            let _ = FAILED.try_with(|all| {
+                let FailedAttempts { throttled, other } = all.get();
+                all.set(FailedAttempts { throttled: throttled + failed.throttled, other: other + failed.other });
+            });
+        }
         if closed {
             // An attempt that failed before it was sent was never open.
             let _ = OPEN.try_with(|open| open.set(open.get().saturating_sub(1)));

@@ -23,6 +23,7 @@ mod history;
 mod idempotency;
 mod json;
 mod list;
+mod metrics;
 mod model;
 mod projects;
 mod properties;

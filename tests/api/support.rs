@@ -18,6 +18,7 @@ use lambda_http::{Context, LambdaEvent};
 use project_flows::caller::Authenticator;
 use project_flows::event::Event;
 use project_flows::handler::Handler;
+use project_flows::log::Log;
 use project_flows::settings::Settings;
 use project_flows::store::Store;
 use serde_json::{Value, json};
@@ -104,17 +105,22 @@ pub async fn sdk(url: &str) -> SdkConfig {
         .await
 }
 
+/// A log that nobody reads.
+fn silent() -> Log {
+    Log { function: "project-flows".to_owned(), write: |_| () }
+}
+
 /// The function, with the development keys, on the database at `url`.
 pub async fn handler(url: &str) -> Handler {
     let authenticator = Authenticator::new(JWKS, None, None, Settings::CLIENT_CLAIM).unwrap();
-    Handler::new(authenticator, Store::new(&sdk(url).await, engine::TABLE.to_owned(), None), |_| ())
+    Handler::new(authenticator, Store::new(&sdk(url).await, engine::TABLE.to_owned(), None), silent())
 }
 
 /// The same, with a table of projects.
 pub async fn handler_with_projects(url: &str) -> Handler {
     let authenticator = Authenticator::new(JWKS, None, None, Settings::CLIENT_CLAIM).unwrap();
     let store = Store::new(&sdk(url).await, engine::TABLE.to_owned(), Some(PROJECTS.to_owned()));
-    Handler::new(authenticator, store, |_| ())
+    Handler::new(authenticator, store, silent())
 }
 
 /// The function on an engine of its own.

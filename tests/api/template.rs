@@ -4,21 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
+use project_flows::log;
 use serde_json::{Value, json};
-
-/// The metrics of the namespace `ProjectFlows` that the function writes, and the dimensions that it writes each under.
-///
-/// TO BE REPLACED by the function's own list.
-const EMITTED: &[(&str, &[&str])] = &[
-    ("duration_ms", &["FunctionName"]),
-    ("duration_ms", &["FunctionName", "http.route"]),
-    ("duration_ms", &["FunctionName", "code", "http.route"]),
-    ("cold_starts", &["FunctionName"]),
-    ("replays", &["FunctionName"]),
-    ("recovered_retries", &["FunctionName"]),
-    ("unknown_outcomes", &["FunctionName"]),
-    ("throttles", &["FunctionName"]),
-];
 
 /// What holds what cannot be made again.
 const WITH_DATA: [&str; 3] = ["AWS::DynamoDB::Table", "AWS::Logs::LogGroup", "AWS::SQS::Queue"];
@@ -273,8 +260,11 @@ fn metrics_of_dashboard(template: &Value) -> Vec<Metric> {
 #[test]
 fn alarms_and_dashboard_look_at_metrics_that_the_function_writes_and_at_each_of_them() {
     let template = template();
-    let emitted: BTreeSet<Metric> = EMITTED
+    let durations = log::DURATION_DIMENSIONS.map(|dimensions| (log::DURATION, dimensions));
+    let counts = log::Counts::default().named().map(|(name, _)| (name, log::COUNT_DIMENSIONS[0]));
+    let emitted: BTreeSet<Metric> = durations
         .iter()
+        .chain(&counts)
         .map(|(name, dimensions)| ((*name).to_owned(), dimensions.iter().map(|name| (*name).to_owned()).collect()))
         .collect();
     for metric in metrics_of_alarms(&template) {

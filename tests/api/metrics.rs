@@ -1,0 +1,90 @@
+//! The metrics in the line of each request, as CloudWatch would read them; what looks at them is in `template.rs`.
+
+use serde_json::{Value, json};
+
+use crate::binary::{Process, RuntimeApi, lambda};
+use crate::proxy::{Fault, Loss, Proxy, When};
+use crate::support::{Answer, Engine, Request, page_request};
+
+/// The metrics of a line, each with its value and its sets of dimensions, by what the specification says of the members
+/// that `_aws` refers to.
+fn metrics(line: &Value) -> Vec<(String, f64, Vec<Vec<String>>)> {
+    let schema: Value = serde_json::from_str(include_str!("embedded-metric-format.json")).unwrap();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    let errors: Vec<_> = validator.iter_errors(line).map(|error| error.to_string()).collect();
+    assert!(errors.is_empty(), "{errors:?}: {line}");
+
+    let mut metrics = Vec::new();
+    for directive in line["_aws"]["CloudWatchMetrics"].as_array().unwrap() {
+        assert_eq!(directive["Namespace"], "ProjectFlows");
+        let dimensions: Vec<Vec<String>> = serde_json::from_value(directive["Dimensions"].clone()).unwrap();
+        for name in dimensions.iter().flatten() {
+            assert!(line[name].as_str().is_some_and(|value| !value.is_empty()), "{name} in {line}");
+        }
+        for metric in directive["Metrics"].as_array().unwrap() {
+            let name = metric["Name"].as_str().unwrap();
+            let value = line[name].as_f64().unwrap_or_else(|| panic!("{name} in {line}"));
+            metrics.push((name.to_owned(), value, dimensions.clone()));
+        }
+    }
+    metrics
+}
+
+/// The counts of a line: all metrics but the duration.
+fn counts(line: &Value) -> Value {
+    let counts = metrics(line).into_iter().filter(|(name, ..)| name != "duration_ms");
+    counts.map(|(name, value, _)| (name, json!(value))).collect()
+}
+
+#[tokio::test]
+async fn each_line_is_a_document_of_embedded_metrics_that_counts_what_came_of_its_request() {
+    let engine = Engine::start().await;
+    let proxy = Proxy::start(&engine.url).await;
+    let mut runtime = RuntimeApi::start().await;
+    let process = Process::start(&lambda(&runtime, &proxy.url));
+    let create = Request::create(page_request());
+    let lost = Fault::Lost(When::AfterCommit, Loss::Close);
+    let refused = |status, code| Fault::Error(status, code, "");
+    let throttled = || refused(400, "ThrottlingException");
+    let expected = [
+        ("the first", create.clone().key("k"), vec![], 201, json!({ "cold_starts": 1.0 })),
+        ("a replay", create.clone().key("k"), vec![], 201, json!({ "replays": 1.0 })),
+        ("nothing to count", create.clone(), vec![], 201, json!({})),
+        ("a lost answer", create.clone(), vec![lost.clone()], 201, json!({ "recovered_retries": 1.0 })),
+        (
+            "turned away once, and an error of the server",
+            create.clone(),
+            vec![throttled(), refused(500, "InternalServerError")],
+            201,
+            json!({ "recovered_retries": 1.0, "throttles": 1.0 }),
+        ),
+        ("turned away each time", create.clone(), vec![throttled(); 3], 503, json!({ "throttles": 3.0 })),
+        (
+            "every attempt lost before the table hears of it",
+            create.clone(),
+            vec![Fault::Lost(When::BeforeCommit, Loss::Close); 3],
+            503,
+            json!({ "unknown_outcomes": 1.0 }),
+        ),
+        ("a refusal of the request", create.clone().without("authorization"), vec![], 401, json!({})),
+        ("a path that is none", Request { path: "/".to_owned(), ..create.clone() }, vec![], 404, json!({})),
+    ];
+    for (reason, request, faults, status, _) in &expected {
+        proxy.heal();
+        proxy.fail("PutItem", faults);
+        let (_, answer) = runtime.invoke(&request.event().to_string()).await;
+        assert_eq!(Answer::read(&answer, true).status, *status, "{reason}: {answer}");
+    }
+
+    let lines = process.log(expected.len()).await;
+    assert_eq!(lines.len(), expected.len(), "one line a request");
+    for (line, (reason, _, _, status, expected)) in lines.iter().zip(&expected) {
+        assert_eq!(counts(line), *expected, "{reason}");
+        let (_, duration, dimensions) =
+            metrics(line).into_iter().find(|(name, ..)| name == "duration_ms").expect("a duration");
+        assert!(duration > 0.0, "{reason}");
+        let by_code = dimensions.iter().any(|set| set.iter().any(|name| name == "code"));
+        assert_eq!((by_code, dimensions.len()), (*status >= 400, if *status >= 400 { 3 } else { 2 }), "{reason}");
+        assert_eq!(line["FunctionName"], "f");
+    }
+}
