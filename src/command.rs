@@ -253,6 +253,11 @@ impl<'request> Command<'request> {
     }
 }
 
+/// Every route, as in `GET /v2/project-flows/{id}`.
+pub fn routes() -> impl Iterator<Item = &'static str> {
+    ROUTES.iter().map(|(_, route)| *route)
+}
+
 /// The route of `event`, as in `GET /v2/project-flows/{id}`, or `none`.
 pub fn route(event: &Event) -> &'static str {
     let target = Target::find(event.method(), event.path());

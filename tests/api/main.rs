@@ -22,6 +22,7 @@ mod idempotency;
 mod json;
 mod list;
 mod model;
+mod openapi;
 mod projects;
 mod properties;
 mod race;
