@@ -5,11 +5,13 @@ CFN_LINT     := 1.58.0
 CARGO_DENY   := 0.20.2
 CARGO_FUZZ   := 0.13.2
 CARGO_MUTANTS := 27.1.0
+SCHEMATHESIS := 4.32.5
+OPENAPI_PYTHON_CLIENT := 0.29.1
 
 TOOLS := $(CURDIR)/.tools
 export PATH := $(TOOLS)/bin:$(TOOLS)/python/bin:$(PATH)
 
-.PHONY: run demo test faults race check mutants fuzz build bench check-speed token
+.PHONY: run demo test contract faults race check mutants fuzz build bench check-speed token
 .DEFAULT_GOAL := run
 
 # The function on this machine, on a local database: PORT=9000 DATABASE_PORT=8000; ONCE=1 stops after the first answer.
@@ -25,6 +27,13 @@ demo:
 # Everything, against a real engine in process.
 test:
 	cargo test
+
+# The running function against openapi.yaml: a generated client, then REQUESTS requests (10,000, some minutes; at least
+# 1,000) of schemathesis with all its checks. PORT=9010 DATABASE_PORT=8010.
+contract: $(TOOLS)/cargo-lambda-$(CARGO_LAMBDA) $(TOOLS)/schemathesis-$(SCHEMATHESIS) \
+  $(TOOLS)/openapi-python-client-$(OPENAPI_PYTHON_CLIENT)
+	@cargo build --quiet --example local
+	@PORT=$(PORT) DATABASE_PORT=$(DATABASE_PORT) REQUESTS=$(REQUESTS) tests/contract/run
 
 # The table of faults and what comes of each.
 faults:
@@ -90,6 +99,16 @@ $(TOOLS)/cargo-lambda-$(CARGO_LAMBDA): | $(TOOLS)/python
 $(TOOLS)/cfn-lint-$(CFN_LINT): | $(TOOLS)/python
 	@echo "==> installing cfn-lint $(CFN_LINT) into .tools"
 	@python -m pip install --quiet --disable-pip-version-check cfn-lint==$(CFN_LINT)
+	@touch $@
+
+$(TOOLS)/schemathesis-$(SCHEMATHESIS): | $(TOOLS)/python
+	@echo "==> installing schemathesis $(SCHEMATHESIS) into .tools"
+	@python -m pip install --quiet --disable-pip-version-check schemathesis==$(SCHEMATHESIS)
+	@touch $@
+
+$(TOOLS)/openapi-python-client-$(OPENAPI_PYTHON_CLIENT): | $(TOOLS)/python
+	@echo "==> installing openapi-python-client $(OPENAPI_PYTHON_CLIENT) into .tools"
+	@python -m pip install --quiet --disable-pip-version-check openapi-python-client==$(OPENAPI_PYTHON_CLIENT)
 	@touch $@
 
 $(TOOLS)/cargo-%:
