@@ -50,7 +50,7 @@ def call(operation, status, /, *arguments, **named):
 
 
 def hold_to_types(value):
-    """Refuses what the generated code takes without a look: another primitive type, and members that it does not know."""
+    """Refuses what the generated code takes without a look: another primitive type, members that it does not know."""
     if isinstance(value, list):
         for item in value:
             hold_to_types(item)
