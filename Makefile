@@ -6,11 +6,13 @@ AWS_SAM_CLI  := 1.170.0
 CARGO_DENY   := 0.20.2
 CARGO_FUZZ   := 0.13.2
 CARGO_MUTANTS := 27.1.0
+SCHEMATHESIS := 4.32.5
+OPENAPI_PYTHON_CLIENT := 0.29.1
 
 TOOLS := $(CURDIR)/.tools
 export PATH := $(TOOLS)/bin:$(TOOLS)/python/bin:$(PATH)
 
-.PHONY: run demo test faults race check mutants fuzz build deploy bench check-speed token
+.PHONY: run demo test contract faults race check mutants fuzz build deploy bench check-speed token
 .DEFAULT_GOAL := run
 
 # The function on this machine, on a local database: PORT=9000 DATABASE_PORT=8000; ONCE=1 stops after the first answer.
@@ -26,6 +28,13 @@ demo:
 # Everything, against a real engine in process.
 test:
 	cargo test
+
+# The running function against openapi.yaml: a generated client, then REQUESTS requests (10,000, some minutes; at least
+# 1,000) of schemathesis with all its checks. PORT=9010 DATABASE_PORT=8010.
+contract: $(TOOLS)/cargo-lambda-$(CARGO_LAMBDA) $(TOOLS)/schemathesis-$(SCHEMATHESIS) \
+  $(TOOLS)/openapi-python-client-$(OPENAPI_PYTHON_CLIENT)
+	@cargo build --quiet --example local
+	@PORT=$(PORT) DATABASE_PORT=$(DATABASE_PORT) REQUESTS=$(REQUESTS) tests/contract/run
 
 # The table of faults and what comes of each.
 faults:
@@ -115,6 +124,16 @@ $(TOOLS)/aws-sam-cli-$(AWS_SAM_CLI):
 	@echo "==> installing aws-sam-cli $(AWS_SAM_CLI) into .tools"
 	@python3 -m venv $(TOOLS)/sam && mkdir -p $(TOOLS)/bin && ln -sf ../sam/bin/sam $(TOOLS)/bin/sam
 	@$(TOOLS)/sam/bin/python -m pip install --quiet --disable-pip-version-check aws-sam-cli==$(AWS_SAM_CLI)
+	@touch $@
+
+$(TOOLS)/schemathesis-$(SCHEMATHESIS): | $(TOOLS)/python
+	@echo "==> installing schemathesis $(SCHEMATHESIS) into .tools"
+	@python -m pip install --quiet --disable-pip-version-check schemathesis==$(SCHEMATHESIS)
+	@touch $@
+
+$(TOOLS)/openapi-python-client-$(OPENAPI_PYTHON_CLIENT): | $(TOOLS)/python
+	@echo "==> installing openapi-python-client $(OPENAPI_PYTHON_CLIENT) into .tools"
+	@python -m pip install --quiet --disable-pip-version-check openapi-python-client==$(OPENAPI_PYTHON_CLIENT)
 	@touch $@
 
 $(TOOLS)/cargo-%:

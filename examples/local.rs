@@ -34,6 +34,7 @@ use tokio::signal::unix::{SignalKind, signal};
 const JWKS: &str = include_str!("jwks.json");
 const EVENT: &str = include_str!("../events/create-flow.json");
 const PAGE_CLIENT: &str = "client_123456789";
+/// Where the flows are, unless `DATABASE_FILE` says otherwise.
 const DATA: &str = ".local/flows.db";
 /// A build of everything from nothing takes minutes on a small machine.
 const BUILD_TIME: Duration = Duration::from_mins(30);
@@ -100,11 +101,12 @@ async fn serve(once: bool) -> Result<()> {
 /// Starts the database; says where it listens.
 async fn database(host: &str) -> Result<String> {
     let listener = listen(host, port("DATABASE_PORT", 8000)?, "DATABASE_PORT").await?;
-    fs::create_dir_all(Path::new(DATA).parent().unwrap_or(Path::new("."))).map_err(|error| error.to_string())?;
-    let database = Database::new(DATA).map_err(|error| format!("{DATA}: {error}"))?;
+    let data = env::var("DATABASE_FILE").unwrap_or_else(|_| DATA.to_owned());
+    fs::create_dir_all(Path::new(&data).parent().unwrap_or(Path::new("."))).map_err(|error| error.to_string())?;
+    let database = Database::new(&data).map_err(|error| format!("{data}: {error}"))?;
     engine::create_table(&database)?;
     let endpoint = engine::serve(database, listener).map_err(|error| error.to_string())?;
-    say(&format!("database at {endpoint}, in {DATA}, with the table of template.yaml"));
+    say(&format!("database at {endpoint}, in {data}, with the table of template.yaml"));
     Ok(endpoint)
 }
 

@@ -253,6 +253,11 @@ impl<'request> Command<'request> {
     }
 }
 
+/// Every route, as in `GET /v2/project-flows/{id}`.
+pub fn routes() -> impl Iterator<Item = &'static str> {
+    ROUTES.iter().map(|(_, route)| *route)
+}
+
 /// What a request is aimed at: an operation, and the parts of its path that differ from flow to flow.
 #[derive(Debug, Clone, Copy)]
 pub struct Target<'path> {

@@ -169,7 +169,7 @@ async fn a_parameter_that_create_does_not_have_is_refused() {
 }
 
 /// One member changed to a value, and what comes of it: path and code of each problem; none means 201.
-const MEMBERS: &[(&str, &str, &[(&str, &str)], &str)] = &[
+pub const MEMBERS: &[(&str, &str, &[(&str, &str)], &str)] = &[
     ("project", r#""5f1b2c3d4e5f6a7b8c9d0e1f""#, &[], "24 hexadecimal digits"),
     ("project", r#""a""#, &[], "the shortest"),
     ("project", r#""project one""#, &[("/project", "INVALID_PROJECT_ID")], "a space"),
@@ -284,6 +284,12 @@ const MEMBERS: &[(&str, &str, &[(&str, &str)], &str)] = &[
         r#"[{"stepType": "email", "order": -1, "required": true}, {"stepType": "email", "order": "1", "required": true}]"#,
         &[("/steps/0/order", "INVALID_STEPS"), ("/steps/1/order", "INVALID_STEPS")],
         "orders that are no integers from 1",
+    ),
+    (
+        "steps",
+        r#"[{"stepType": "email", "order": 1.5, "required": true}]"#,
+        &[("/steps/0/order", "INVALID_STEPS")],
+        "an order between two",
     ),
     (
         "steps",

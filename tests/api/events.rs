@@ -9,7 +9,7 @@ use crate::support::{Api, send};
 
 /// A file, the status and the code that it is answered with; no code means success. The first are one flow's life, in
 /// this order.
-const EVENTS: &[(&str, i64, &str)] = &[
+pub const EVENTS: &[(&str, i64, &str)] = &[
     ("create-flow-once", 201, ""),
     ("retrieve-flow", 200, ""),
     ("retrieve-flow-not-modified", 304, ""),

@@ -25,6 +25,7 @@ mod json;
 mod list;
 mod metrics;
 mod model;
+mod openapi;
 mod projects;
 mod properties;
 mod race;

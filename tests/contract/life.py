@@ -1,0 +1,124 @@
+"""The life of a flow, through the client that openapi-python-client makes of openapi.yaml.
+
+Every answer must have the status that is expected, and be what the client's types say, no more and no less.
+"""
+
+import json
+import os
+
+import attrs
+from client import AuthenticatedClient
+from client.api.flows import (
+    create_project_flow,
+    delete_project_flow,
+    list_project_flows,
+    retrieve_project_flow,
+    update_project_flow,
+)
+from client.api.history import diff_versions, list_versions, restore_version, retrieve_version
+from client.models import (
+    Configuration,
+    FlowType,
+    FlowUpdate,
+    NewFlow,
+    NotFoundMessage,
+    PreconditionFailedMessage,
+    SettableStatus,
+    Status,
+    Step,
+    StepType,
+    UpdateConflictMessage,
+)
+
+CLIENT = AuthenticatedClient(
+    base_url=os.environ["URL"], token=os.environ["TOKEN"], raise_on_unexpected_status=True, timeout=30
+)
+# Where members beside those of the document are the user's own.
+OPEN = {"Configuration", "Verification", "StepConfig", "ConfigurationSecurityThresholds"}
+PRIMITIVES = {"str": str, "int": int, "bool": bool, "str | Unset": str, "int | Unset": int, "bool | Unset": bool}
+
+
+def call(operation, status, /, *arguments, **named):
+    """The answer of an operation, once it is held to the client's types."""
+    answer = operation.sync_detailed(*arguments, client=CLIENT, **named)
+    assert answer.status_code == status, f"expected {status}, found {answer}"
+    if status != 304:
+        hold_to_types(answer.parsed)
+        understood = json.dumps(answer.parsed.to_dict()).replace('+00:00"', 'Z"')
+        assert json.loads(understood) == json.loads(answer.content), f"expected {understood}, found {answer.content}"
+    return answer
+
+
+def hold_to_types(value):
+    """Refuses what the generated code takes without a look: another primitive type, members that it does not know."""
+    if isinstance(value, list):
+        for item in value:
+            hold_to_types(item)
+    if not attrs.has(type(value)):
+        return
+    for field in attrs.fields(type(value)):
+        member = getattr(value, field.name)
+        if field.name == "additional_properties":
+            assert not member or type(value).__name__ in OPEN, f"expected no more members, found {member} in {value}"
+        elif field.type in PRIMITIVES and type(member).__name__ != "Unset":
+            assert type(member) is PRIMITIVES[field.type], f"{field.name}: expected {field.type}, found {member!r}"
+        hold_to_types(member)
+
+
+def main():
+    configuration = Configuration.from_dict({
+        "emailVerification": {"enabled": True, "method": "code", "mine": [1]},
+        "securityThresholds": {"face": 0.9},
+        "mine": {},
+    })
+    steps = [Step(step_type=StepType.EMAIL, order=1, required=True)]
+    new = NewFlow(project="client", type_=FlowType.LOGIN, name="Login", configuration=configuration, steps=steps)
+
+    preview = call(create_project_flow, 200, body=new, dry_run=True).parsed.data
+    assert preview.name == "Login"
+    created = call(create_project_flow, 201, body=new, idempotency_key="generated-client")
+    flow = created.parsed.data
+    assert (flow.status, flow.version, created.headers["ETag"]) == (Status.DRAFT, 1, '"1"')
+    replayed = call(create_project_flow, 201, body=new, idempotency_key="generated-client")
+    assert (replayed.parsed, replayed.headers["Idempotency-Replayed"]) == (created.parsed, "true")
+
+    read = call(retrieve_project_flow, 200, flow.field_id)
+    assert read.parsed == created.parsed
+    call(retrieve_project_flow, 304, flow.field_id, if_none_match=read.headers["ETag"])
+    call(retrieve_project_flow, 200, flow.field_id, as_of=flow.created_at)
+
+    change = FlowUpdate(name="Log in", status=SettableStatus.ACTIVE, description=None)
+    updated = call(update_project_flow, 200, flow.field_id, body=change, if_match=read.headers["ETag"])
+    assert (updated.parsed.data.name, updated.parsed.data.version) == ("Log in", 2)
+    stale = call(update_project_flow, 412, flow.field_id, body=change, if_match=read.headers["ETag"])
+    assert stale.parsed.message == PreconditionFailedMessage.VERSION_CONFLICT
+    other = call(update_project_flow, 409, flow.field_id, body=FlowUpdate(type_=FlowType.ONBOARDING))
+    assert other.parsed.message == UpdateConflictMessage.IMMUTABLE_FIELD
+    call(update_project_flow, 400, flow.field_id, body=FlowUpdate(name="", steps=[]))
+
+    call(create_project_flow, 201, body=new)
+    page = call(list_project_flows, 200, limit=1).parsed
+    assert (page.pagination.total, page.pagination.pages) == (2, 2)
+    rest = call(list_project_flows, 200, limit=1, cursor=page.pagination.next_).parsed
+    assert {one.field_id for one in [*page.data, *rest.data]} >= {flow.field_id}
+    active = call(list_project_flows, 200, status=SettableStatus.ACTIVE, type_=FlowType.LOGIN, project="client").parsed
+    assert [one.field_id for one in active.data] == [flow.field_id]
+    call(list_project_flows, 400, limit=0)
+
+    patch = call(diff_versions, 200, flow.field_id, 2, from_=1).parsed.data
+    assert {"op": "replace", "path": "/name", "value": "Log in"} in [operation.to_dict() for operation in patch]
+    versions = call(list_versions, 200, flow.field_id).parsed
+    assert [one.version for one in versions.data] == [2, 1]
+    assert call(retrieve_version, 200, flow.field_id, 1).parsed.data == flow
+
+    call(delete_project_flow, 409, flow.field_id)
+    call(update_project_flow, 200, flow.field_id, body=FlowUpdate(status=SettableStatus.PAUSED))
+    deleted = call(delete_project_flow, 200, flow.field_id, if_match='"3"')
+    assert deleted.parsed.data.version == 4
+    gone = call(retrieve_project_flow, 404, flow.field_id)
+    assert gone.parsed.message == NotFoundMessage.PROJECT_FLOW_NOT_FOUND
+    restored = call(restore_version, 200, flow.field_id, 1)
+    assert (restored.parsed.data.name, restored.parsed.data.version) == ("Login", 5)
+
+
+main()
