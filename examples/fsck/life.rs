@@ -88,28 +88,24 @@ impl<'flow> Life<'flow> {
         }
     }
 
-    /// Whether an item can be read, says what its key says, has all that it should, and was not written before the one
-    /// before it.
+    /// Whether an item can be read, keeps the rules, says what its key says, and has what follows from all that.
     fn judge(&mut self, item: &Item, number: Option<u64>, found: &mut impl FnMut(String)) {
         let mut flow = match item::to_flow(item) {
             Ok(flow) => flow,
             Err(cause) => return found(format!("expected a flow that can be read, found: {cause}")),
         };
+        let mut order = true;
         for (name, instant) in [(item::CREATED_AT, &flow.created_at), (item::UPDATED_AT, &flow.updated_at)] {
             if Instant::parse(instant.as_str()).as_ref() != Some(instant) {
+                order = false;
                 found(format!("{name}: expected an instant as in 2024-01-15T10:30:00Z, found {:?}", instant.as_str()));
             }
         }
+        if order {
+            self.order(&flow, found);
+        }
         for broken in broken_rules(&flow) {
             found(broken);
-        }
-        let before = self.written.replace(flow.updated_at.clone()).unwrap_or_else(|| flow.created_at.clone());
-        if flow.updated_at < before {
-            found(format!(
-                "{}: expected {before} or later, when the version before was written, found {}",
-                item::UPDATED_AT,
-                flow.updated_at
-            ));
         }
 
         // Its key says whose it is and which; all else follows from what it says itself.
@@ -123,6 +119,20 @@ impl<'flow> Life<'flow> {
             if expected.get(name) != item.get(name) {
                 found(format!("{}{}", difference(name, &expected, item), of_another_type(&expected, item, name)));
             }
+        }
+    }
+}
+
+impl Life<'_> {
+    /// Whether a version was written no earlier than the one before it, and the first no earlier than it was created.
+    fn order(&mut self, flow: &Flow, found: &mut impl FnMut(String)) {
+        let before = self.written.replace(flow.updated_at.clone()).unwrap_or_else(|| flow.created_at.clone());
+        if flow.updated_at < before {
+            found(format!(
+                "{}: expected {before} or later, when the version before was written, found {}",
+                item::UPDATED_AT,
+                flow.updated_at
+            ));
         }
     }
 }

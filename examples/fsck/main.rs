@@ -20,7 +20,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use aws_config::BehaviorVersion;
-use project_flows::item::{self, Item};
+use project_flows::item;
 use tokio::task::JoinSet;
 
 use index::Sums;
@@ -64,23 +64,21 @@ async fn run(report: &Arc<Report>) -> Result<f64, Unfinished> {
     let table = Arc::new(Table::new(&sdk, name, read_units_per_second()?));
 
     let mut checks = JoinSet::new();
-    let mut partition = table.next_partition(None).await?;
-    while let Some(item) = partition {
-        let name = text(&item, item::PARTITION_KEY)?;
-        partition = table.next_partition(Some(item::behind_partition(&name))).await?;
+    let mut next = table.next_partition(None).await?;
+    while let Some(name) = next {
+        next = table.next_partition(Some(&name)).await?;
         let (table, report) = (Arc::clone(&table), Arc::clone(report));
         start(&mut checks, async move { partition::check(&table, &report, &name).await }).await?;
     }
     // What the index has of clients that have nothing in the table.
-    let mut client = table.next_indexed_client(None).await?;
-    while let Some(entry) = client {
-        let name = text(&entry, item::CLIENT)?;
-        client = table.next_indexed_client(Some(item::behind_client(&name))).await?;
-        if table.walk(Part::whole(&item::partition_of(&name))).any().await? {
-            continue;
+    let mut next = table.next_indexed_client(None).await?;
+    while let Some(name) = next {
+        next = table.next_indexed_client(Some(&name)).await?;
+        if !table.walk(Part::whole(&item::partition_of(&name))).any().await? {
+            let (table, report) = (Arc::clone(&table), Arc::clone(report));
+            start(&mut checks, async move { index::check(&table, &report, &name, &Sums::new(Some(&name))).await })
+                .await?;
         }
-        let (table, report) = (Arc::clone(&table), Arc::clone(report));
-        start(&mut checks, async move { index::check(&table, &report, &name, &Sums::new(Some(&name))).await }).await?;
     }
     while let Some(ended) = checks.join_next().await {
         ended.map_err(|error| Unfinished(error.to_string()))??;
@@ -107,10 +105,4 @@ fn read_units_per_second() -> Result<f64, Unfinished> {
     let Ok(text) = env::var(NAME) else { return Ok(READ_UNITS_PER_SECOND) };
     let pace = text.parse().ok().filter(|pace| *pace >= 1.0 && f64::is_finite(*pace));
     pace.ok_or_else(|| Unfinished(format!("{NAME}: expected a number from 1, found {text:?}")))
-}
-
-/// A part of a key, which every item has.
-fn text(item: &Item, name: &str) -> Result<String, Unfinished> {
-    let text = item::text(item, name).map(str::to_owned);
-    text.ok_or_else(|| Unfinished(format!("Scan: expected items with {name}, found one without")))
 }

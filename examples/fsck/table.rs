@@ -11,6 +11,7 @@ use aws_sdk_dynamodb::config;
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_dynamodb::operation::scan::builders::ScanFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, ConsumedCapacity, ReturnConsumedCapacity};
 use project_flows::flow::FlowId;
 use project_flows::item::{self, Item};
@@ -58,23 +59,42 @@ impl Table {
         self.spent.lock().await.read_units
     }
 
-    /// The first item whose partition comes after that of `previous`: the scan jumps over the rest of a partition
-    /// ("Generate a distinct set of partition keys for an Amazon DynamoDB table efficiently", AWS Database Blog).
-    pub async fn next_partition(&self, previous: Option<Item>) -> Result<Option<Item>, Unfinished> {
+    /// The partition that comes after `previous`: the scan jumps over the rest of that one ("Generate a distinct set of
+    /// partition keys for an Amazon DynamoDB table efficiently", AWS Database Blog).
+    pub async fn next_partition(&self, previous: Option<&str>) -> Result<Option<String>, Unfinished> {
         let scan = self.client.scan().table_name(&self.name).consistent_read(true);
-        let scan = scan.limit(1).set_exclusive_start_key(previous).return_consumed_capacity(TOTAL);
-        let found = scan.send().await.map_err(|error| unfinished("Scan", &error))?;
-        self.pay(found.consumed_capacity()).await;
-        Ok(found.items.and_then(|items| items.into_iter().next()))
+        self.jump("Scan", scan, item::PARTITION_KEY, previous, previous.map(item::behind_partition)).await
     }
 
-    /// The same in the index: the first entry of the next client.
-    pub async fn next_indexed_client(&self, previous: Option<Item>) -> Result<Option<Item>, Unfinished> {
+    /// The same in the index: the next client that it has something of.
+    pub async fn next_indexed_client(&self, previous: Option<&str>) -> Result<Option<String>, Unfinished> {
         let scan = self.client.scan().table_name(&self.name).index_name(item::INDEX);
-        let scan = scan.limit(1).set_exclusive_start_key(previous).return_consumed_capacity(TOTAL);
-        let found = scan.send().await.map_err(|error| unfinished("Scan of the index", &error))?;
-        self.pay(found.consumed_capacity()).await;
-        Ok(found.items.and_then(|items| items.into_iter().next()))
+        self.jump("Scan of the index", scan, item::CLIENT, previous, previous.map(item::behind_client)).await
+    }
+
+    async fn jump(
+        &self,
+        call: &str,
+        scan: ScanFluentBuilder,
+        name: &str,
+        previous: Option<&str>,
+        mut behind: Option<Item>,
+    ) -> Result<Option<String>, Unfinished> {
+        let scan = scan.limit(1).return_consumed_capacity(TOTAL);
+        loop {
+            let found = scan.clone().set_exclusive_start_key(behind).send().await;
+            let found = found.map_err(|error| unfinished(call, &error))?;
+            self.pay(found.consumed_capacity()).await;
+            let next = found.items().first().and_then(|item| item::text(item, name));
+            if next.is_some() && next != previous {
+                return Ok(next.map(str::to_owned));
+            }
+            // An item of another kind can stand behind the place that was jumped to, and is still of that partition.
+            behind = found.last_evaluated_key;
+            if behind.is_none() {
+                return Ok(None);
+            }
+        }
     }
 
     /// One item, as it stands after every write that was answered.

@@ -17,6 +17,7 @@ mod create;
 mod delete;
 mod events;
 mod faults;
+mod fsck;
 mod history;
 mod idempotency;
 mod json;
