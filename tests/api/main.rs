@@ -26,6 +26,7 @@ mod model;
 mod projects;
 mod properties;
 mod race;
+mod restore;
 mod retrieve;
 mod secrets;
 mod settings;
