@@ -108,18 +108,19 @@ enum Side {
 async fn look_at(table: &Table, report: &Report, entry: &Item, side: Side) -> Result<(), Unfinished> {
     let key = item::key_of(entry);
     let mut before = table.item(key.clone()).await?;
-    for _ in 0..LOOKS {
-        if !is_settled(before.as_ref()) {
-            tokio::time::sleep(SETTLING).await;
-        }
+    for look in 0..LOOKS {
         let indexed = indexed(table, entry).await?;
         let after = table.item(key.clone()).await?;
         if before == after {
             let stands = after.as_ref().and_then(item::entry).filter(|stands| same_place(stands, entry));
-            judge(report, entry, side, stands.as_ref(), indexed.as_ref());
-            return Ok(());
+            // From the second look on, the pause lies between `before` and `after`.
+            if stands == indexed || look > 0 || is_settled(after.as_ref()) {
+                judge(report, entry, side, stands.as_ref(), indexed.as_ref());
+                return Ok(());
+            }
         }
         before = after;
+        tokio::time::sleep(SETTLING).await;
     }
     report.count(Count::Unsettled);
     Ok(())
