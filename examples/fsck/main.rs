@@ -37,7 +37,7 @@ async fn main() -> ExitCode {
     let report = Arc::new(Report::default());
     match run(&report).await {
         Ok(read_units) => {
-            let counts = format!("{}, {read_units:.0} read units", report.counts());
+            let counts = format!("{}, read units {read_units:.0}", report.counts());
             match report.findings() {
                 0 => {
                     println!("healthy: {counts}");

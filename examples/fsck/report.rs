@@ -34,7 +34,7 @@ impl Count {
             Self::Flows => "flows",
             Self::Versions => "versions",
             Self::Items => "items",
-            Self::Unsettled => "flows changing too fast to compare with the index",
+            Self::Unsettled => "flows too busy to compare with the index",
         }
     }
 }
@@ -66,7 +66,7 @@ impl Report {
             Count::Clients | Count::Flows | Count::Versions | Count::Items => true,
             Count::Unsettled => *number > 0,
         });
-        said.map(|(count, number)| format!("{number} {}", count.name())).collect::<Vec<_>>().join(", ")
+        said.map(|(count, number)| format!("{} {number}", count.name())).collect::<Vec<_>>().join(", ")
     }
 }
 

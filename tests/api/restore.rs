@@ -2,6 +2,7 @@
 //! items as they were stands for the restored table. The check, the switch and what the function then serves are real.
 
 use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::types::AttributeValue;
 use serde_json::json;
 use serde_norway::Value;
 
@@ -61,6 +62,32 @@ async fn a_restored_table_is_checked_switched_to_and_serves_what_was() {
     // The table that was left is as it was left.
     let client = Client::new(&sdk(&api.engine.url).await);
     assert_eq!(client.scan().table_name(engine::TABLE).send().await.unwrap().count(), 4);
+}
+
+/// A version that is lost is put back from the restored table, on the condition that nothing is there.
+#[tokio::test]
+async fn a_single_item_is_brought_back_from_a_restored_table() {
+    let api = Api::start().await;
+    let path = path(&api.send(&Request::create(page_request())).await);
+    set(&api, &path, "name", json!("Second")).await;
+    let first = api.engine.items().into_iter().find(|item| item["version"]["N"] == "1").unwrap();
+    engine::create_table_named(&api.engine.database, RESTORED).unwrap();
+    api.engine.put(RESTORED, &first);
+    let key = json!({ "pk": first["pk"], "sk": first["sk"] });
+    let delete = json!({ "TableName": engine::TABLE, "Key": key });
+    api.engine.database.delete_item(serde_json::from_value(delete).unwrap()).unwrap();
+    assert_eq!(fsck(&api.engine.url, engine::TABLE).await.status, 1);
+
+    let client = Client::new(&sdk(&api.engine.url).await);
+    let text = |name: &str| AttributeValue::S(key[name]["S"].as_str().unwrap().to_owned());
+    let get = client.get_item().table_name(RESTORED).key("pk", text("pk")).key("sk", text("sk"));
+    let item = get.consistent_read(true).send().await.unwrap().item;
+    let put = client.put_item().table_name(engine::TABLE).set_item(item);
+    let put = put.condition_expression("attribute_not_exists(pk)");
+    put.clone().send().await.unwrap();
+
+    fsck(&api.engine.url, engine::TABLE).await.expect_healthy();
+    assert!(put.send().await.unwrap_err().into_service_error().is_conditional_check_failed_exception());
 }
 
 /// What an intrinsic function of the template comes to, when the named conditions hold.
