@@ -36,7 +36,7 @@ race:
 
 # Checks the table TABLE_NAME, of the account and region that the usual AWS variables name; docs/restore.md.
 fsck:
-	@cargo run --quiet --release --example fsck
+	@cargo run --quiet --example fsck
 
 # What that takes on 1,000 and on 10,000 flows, on a local engine.
 fsck-at-scale:

@@ -2,7 +2,7 @@
 //! on the order; only where the sums differ is each item looked up. Whether an item is as it should be is not asked here,
 //! only whether the index has of it what `DynamoDB` should have put there.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, SystemTime};
 
 use aws_lc_rs::digest::{SHA256, digest};
@@ -20,7 +20,6 @@ const SETTLING: Duration = Duration::from_secs(2);
 const LOOKS: u32 = 3;
 
 /// What one side has of a client, added up.
-#[derive(PartialEq, Eq)]
 pub struct Sums {
     client: Option<String>,
     sums: Vec<u128>,
@@ -141,12 +140,12 @@ fn judge(report: &Report, entry: &Item, side: Side, expected: Option<&Item>, fou
             say(format!("expected nothing at {list_key:?} of client {name:?}, as in the table, found an entry"));
         }
         (Side::Table, Some(_), None) => {
-            say(format!("expected an entry at {list_key:?} of client {name:?}, found nothing"))
+            say(format!("expected an entry at {list_key:?} of client {name:?}, found nothing"));
         }
         (Side::Table, Some(expected), Some(found)) => {
-            let names: std::collections::BTreeSet<_> = expected.keys().chain(found.keys()).collect();
+            let names: BTreeSet<_> = expected.keys().chain(found.keys()).collect();
             for name in names.into_iter().filter(|name| expected.get(*name) != found.get(*name)) {
-                say(format!("{}", difference(name, expected, found)));
+                say(difference(name, expected, found));
             }
         }
         // The other side says it, or nothing is left to say.

@@ -60,18 +60,16 @@ impl<'flow> Life<'flow> {
         if let Some(number) = self.number {
             self.gap(number, found);
         }
-        match (self.newest, self.number) {
-            (Some(newest), number) => {
-                let name = number
-                    .map_or_else(|| "newest version".to_owned(), |number| format!("version {number}, the newest"));
-                self.judge(newest, None, &mut |says: String| found(format!("{name}: {says}")));
-            }
-            (None, _) => {
-                let last = self.next - 1;
-                found(format!(
-                    "expected a newest version besides the history, which ends at version {last}, found nothing"
-                ));
-            }
+        if let Some(newest) = self.newest {
+            let name = self
+                .number
+                .map_or_else(|| "newest version".to_owned(), |number| format!("version {number}, the newest"));
+            self.judge(newest, None, &mut |says: String| found(format!("{name}: {says}")));
+        } else {
+            let last = self.next - 1;
+            found(format!(
+                "expected a newest version besides the history, which ends at version {last}, found nothing"
+            ));
         }
         if let (Some(newest), Some((first, last))) = (self.number, self.surplus) {
             let found_there = span(first, last);

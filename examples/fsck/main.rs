@@ -2,7 +2,7 @@
 //! only reads. docs/restore.md has what it checks, what it costs and which permissions it needs.
 //!
 //! ```sh
-//! TABLE_NAME=… cargo run --release --example fsck
+//! TABLE_NAME=… cargo run --example fsck
 //! ```
 //!
 //! Exit status 0: nothing found. 1: findings. 2: it could not finish.
@@ -60,7 +60,7 @@ async fn run(report: &Arc<Report>) -> Result<f64, Unfinished> {
     let name = env::var("TABLE_NAME").ok().filter(|name| !name.is_empty());
     let name =
         name.ok_or_else(|| Unfinished("TABLE_NAME: expected the name of the table, found nothing".to_owned()))?;
-    let sdk = aws_config::defaults(BehaviorVersion::latest()).load().await;
+    let sdk = Box::pin(aws_config::defaults(BehaviorVersion::latest()).load()).await;
     let table = Arc::new(Table::new(&sdk, name, read_units_per_second()?));
 
     let mut checks = JoinSet::new();

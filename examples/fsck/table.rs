@@ -82,7 +82,8 @@ impl Table {
     ) -> Result<Option<String>, Unfinished> {
         let scan = scan.limit(1).return_consumed_capacity(TOTAL);
         loop {
-            let found = scan.clone().set_exclusive_start_key(behind).send().await;
+            // On the heap, as every call: its state is large, and would be moved with that of whoever waits for it.
+            let found = Box::pin(scan.clone().set_exclusive_start_key(behind).send()).await;
             let found = found.map_err(|error| unfinished(call, &error))?;
             self.pay(found.consumed_capacity()).await;
             let next = found.items().first().and_then(|item| item::text(item, name));
@@ -100,7 +101,7 @@ impl Table {
     /// One item, as it stands after every write that was answered.
     pub async fn item(&self, key: Item) -> Result<Option<Item>, Unfinished> {
         let read = self.client.get_item().table_name(&self.name).set_key(Some(key)).consistent_read(true);
-        let found = read.return_consumed_capacity(TOTAL).send().await;
+        let found = Box::pin(read.return_consumed_capacity(TOTAL).send()).await;
         let found = found.map_err(|error| unfinished("GetItem", &error))?;
         self.pay(found.consumed_capacity()).await;
         Ok(found.item)
@@ -128,7 +129,7 @@ impl Table {
             .set_exclusive_start_key(after)
             .return_consumed_capacity(TOTAL);
         let call = if part.index { "Query of the index" } else { "Query" };
-        let found = query.send().await.map_err(|error| unfinished(call, &error))?;
+        let found = Box::pin(query.send()).await.map_err(|error| unfinished(call, &error))?;
         self.pay(found.consumed_capacity()).await;
         let after = found.last_evaluated_key.filter(|_| !part.one_alone);
         Ok((found.items.unwrap_or_default(), after))
