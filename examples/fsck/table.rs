@@ -23,6 +23,8 @@ const PAGE: i32 = 250;
 /// More than the SDK's three: a table that throttles is read on.
 const ATTEMPTS: u32 = 10;
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
+/// The highest version that ten digits spell, which is what a sort key has for it.
+const LAST_VERSION: u64 = 9_999_999_999;
 const TOTAL: ReturnConsumedCapacity = ReturnConsumedCapacity::Total;
 
 /// Why the check could not go on.
@@ -184,7 +186,7 @@ impl Part {
 
     /// The last of the earlier versions of one flow.
     pub fn end_of_history(partition: &str, id: &FlowId) -> Self {
-        Self { backwards: true, one_alone: true, ..Self::history(partition, id, 9_999_999_999) }
+        Self { backwards: true, one_alone: true, ..Self::history(partition, id, LAST_VERSION) }
     }
 
     /// What the index has of a client.
