@@ -12,7 +12,7 @@ OPENAPI_PYTHON_CLIENT := 0.29.1
 TOOLS := $(CURDIR)/.tools
 export PATH := $(TOOLS)/bin:$(TOOLS)/python/bin:$(PATH)
 
-.PHONY: run demo test contract faults race check mutants fuzz build deploy bench check-speed token
+.PHONY: run demo test contract faults race fsck fsck-at-scale rehearse-restore check mutants fuzz build deploy bench check-speed token
 .DEFAULT_GOAL := run
 
 # The function on this machine, on a local database: PORT=9000 DATABASE_PORT=8000; ONCE=1 stops after the first answer.
@@ -43,6 +43,18 @@ faults:
 # 64 writers on one flow: 100,000 updates, and 10,000 with one call in five lost or refused; and the judge's verdict.
 race:
 	cargo test --release --test api race::at_length -- --ignored --nocapture --test-threads=1
+
+# Checks the table TABLE_NAME, of the account and region that the usual AWS variables name; docs/restore.md.
+fsck:
+	@cargo run --quiet --example fsck
+
+# What that takes on 1,000 and on 10,000 flows, on a local engine.
+fsck-at-scale:
+	cargo test --test api fsck::at_scale -- --ignored --nocapture
+
+# docs/restore.md, as far as a local engine goes.
+rehearse-restore:
+	cargo test --test api restore::
 
 # What a change must pass beside the tests.
 check: $(TOOLS)/cfn-lint-$(CFN_LINT) $(TOOLS)/cargo-deny-$(CARGO_DENY)

@@ -30,17 +30,33 @@ pub const PROJECT: &str = "project";
 pub const TYPE: &str = "type";
 /// What a list can be filtered by.
 pub const STATUS: &str = "status";
+/// When a flow was created.
+pub const CREATED_AT: &str = "createdAt";
+/// When a version was written.
+pub const UPDATED_AT: &str = "updatedAt";
 
 /// What a summary shows.
 pub const SUMMARY: [&str; 10] =
-    ["_id", PROJECT, TYPE, STATUS, VERSION, "name", "description", CLIENT, "createdAt", "updatedAt"];
+    ["_id", PROJECT, TYPE, STATUS, VERSION, "name", "description", CLIENT, CREATED_AT, UPDATED_AT];
+
+/// What no update changes: each version has it as the first had it.
+pub const UNCHANGING: [&str; 4] = [PROJECT, TYPE, CREATED_AT, "fingerprint"];
+/// What tells an item from others, and holds nothing that a client would not have others read.
+pub const TELLING: [&str; 11] =
+    [PARTITION_KEY, SORT_KEY, "_id", CLIENT, PROJECT, TYPE, STATUS, VERSION, LIST_KEY, CREATED_AT, UPDATED_AT];
+
+const CLIENT_PREFIX: &str = "CLIENT#";
+const FLOW_PREFIX: &str = "FLOW#";
+const VERSION_PREFIX: &str = "VERSION#";
+/// What sorts behind every key that an item has here.
+const LAST: &str = "\u{10ffff}";
 
 /// An item, or its key.
 pub type Item = HashMap<String, AttributeValue>;
 
 /// The key of a flow's newest version. The tenant is in the partition key: no client can even name another's item.
 pub fn flow_key(client: &Client, id: &FlowId) -> Item {
-    key(partition(client), format!("FLOW#{}", id.as_str()))
+    key(partition(client), format!("{FLOW_PREFIX}{}", id.as_str()))
 }
 
 /// The key of an earlier version of a flow.
@@ -50,12 +66,78 @@ pub fn version_key(client: &Client, id: &FlowId, version: u64) -> Item {
 
 /// The partition of all that a client has.
 pub fn partition(client: &Client) -> String {
-    format!("CLIENT#{}", client.as_str())
+    partition_of(client.as_str())
+}
+
+/// The same, for what the index calls a client, whether it is one or not.
+pub fn partition_of(client: &str) -> String {
+    format!("{CLIENT_PREFIX}{client}")
 }
 
 /// Where an earlier version of a flow stands in its client's partition; versions sort as numbers do.
 pub fn version_sort(id: &FlowId, version: u64) -> String {
-    format!("VERSION#{}#{version:0VERSION_DIGITS$}", id.as_str())
+    format!("{VERSION_PREFIX}{}#{version:0VERSION_DIGITS$}", id.as_str())
+}
+
+/// What an item is, by its sort key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// The newest version of a flow.
+    Newest(FlowId),
+    /// An earlier version of a flow.
+    Version(FlowId, u64),
+}
+
+impl Place {
+    /// The place that a sort key names, or `None` when no item of this kind is known.
+    pub fn parse(sort: &str) -> Option<Self> {
+        if let Some(id) = sort.strip_prefix(FLOW_PREFIX) {
+            return FlowId::parse(id).map(Self::Newest);
+        }
+        let (id, digits) = sort.strip_prefix(VERSION_PREFIX)?.split_once('#')?;
+        let (id, version) = (FlowId::parse(id)?, digits.parse().ok().filter(|version| *version > 0)?);
+        (version_sort(&id, version) == sort).then_some(Self::Version(id, version))
+    }
+}
+
+/// The client whose partition it is, or `None` when it is nobody's.
+pub fn partition_client(partition: &str) -> Option<Client> {
+    Client::parse(partition.strip_prefix(CLIENT_PREFIX)?)
+}
+
+/// Where the earlier versions begin in a client's partition: all flows sort before, in the order of their ids, and the
+/// versions after, in the order of their flows' ids.
+pub const VERSIONS: &str = VERSION_PREFIX;
+
+/// A key behind every item of a partition.
+pub fn behind_partition(partition: &str) -> Item {
+    key(partition.to_owned(), LAST.to_owned())
+}
+
+/// A key behind everything that the index has of a client.
+pub fn behind_client(client: &str) -> Item {
+    let mut behind = key(LAST.to_owned(), LAST.to_owned());
+    for (name, value) in [(CLIENT, client), (LIST_KEY, LAST)] {
+        behind.insert(name.to_owned(), AttributeValue::S(value.to_owned()));
+    }
+    behind
+}
+
+/// The key of an item that was read, or of the item that an entry of the index was made of.
+pub fn key_of(item: &Item) -> Item {
+    item.iter()
+        .filter(|(name, _)| [PARTITION_KEY, SORT_KEY].contains(&name.as_str()))
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect()
+}
+
+/// What the index has of an item, or `None` when it has nothing of it.
+pub fn entry(item: &Item) -> Option<Item> {
+    let indexed = [CLIENT, LIST_KEY].iter().all(|name| matches!(item.get(*name), Some(AttributeValue::S(_))));
+    let shown = |name: &str| SUMMARY.contains(&name) || [PARTITION_KEY, SORT_KEY, LIST_KEY].contains(&name);
+    indexed.then(|| {
+        item.iter().filter(|(name, _)| shown(name)).map(|(name, value)| (name.clone(), value.clone())).collect()
+    })
 }
 
 /// Where a flow stands in the index.
@@ -91,8 +173,8 @@ pub fn from_flow(flow: &Flow) -> Item {
     }
     text("configuration", flow.content.configuration.as_str());
     text("steps", flow.content.steps.as_str());
-    text("createdAt", flow.created_at.as_str());
-    text("updatedAt", flow.updated_at.as_str());
+    text(CREATED_AT, flow.created_at.as_str());
+    text(UPDATED_AT, flow.updated_at.as_str());
     if let Some(token) = &flow.write_token {
         text("writeToken", token.as_str());
     }

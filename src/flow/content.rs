@@ -278,6 +278,33 @@ pub(super) fn no_flow() -> Problems {
     Problem::new("", Code::InvalidBody, "expected a flow, found none").into()
 }
 
+impl Content {
+    /// Whether this content, which was stored, could be sent today.
+    ///
+    /// No request asks: what was valid when it was written stays readable, whatever the rules are by now.
+    ///
+    /// # Errors
+    ///
+    /// All problems, as [`Content::parse`] has them, or the member whose text is not even JSON.
+    pub fn check(&self) -> Result<(), Error> {
+        let text = |name: &'static str, text| Member {
+            name: Cow::Borrowed(name),
+            value: Value::String(Cow::Borrowed(text)),
+            text,
+        };
+        let mut members = vec![
+            text("project", self.project.as_str()),
+            text("type", self.flow_type.as_str()),
+            text("name", self.name.as_str()),
+        ];
+        members.extend(self.description.as_ref().map(|description| text("description", description.as_str())));
+        members.push(self.configuration.member("configuration")?);
+        members.push(self.steps.member("steps")?);
+        Self::parse(&members)?;
+        Ok(())
+    }
+}
+
 const MEMBERS: [&str; 6] = ["project", "type", "name", "description", "configuration", "steps"];
 const STEP_MEMBERS: [&str; 4] = ["stepType", "order", "required", "config"];
 

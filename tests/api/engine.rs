@@ -11,13 +11,18 @@ pub const TABLE: &str = "project-flows";
 
 /// Creates the table as template.yaml defines it, unless it is there already.
 pub fn create_table(database: &Database) -> Result<(), String> {
+    create_table_named(database, TABLE)
+}
+
+/// The same, under another name.
+pub fn create_table_named(database: &Database, name: &str) -> Result<(), String> {
     let template: Value =
         serde_norway::from_str(include_str!("../../template.yaml")).map_err(|error| error.to_string())?;
     let properties = &template["Resources"]["Table"]["Properties"];
     // CloudFormation names these as the CreateTable action does.
-    let mut request = serde_json::json!({ "TableName": TABLE });
-    for name in ["AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes", "BillingMode"] {
-        request[name] = serde_json::to_value(&properties[name]).map_err(|error| error.to_string())?;
+    let mut request = serde_json::json!({ "TableName": name });
+    for property in ["AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes", "BillingMode"] {
+        request[property] = serde_json::to_value(&properties[property]).map_err(|error| error.to_string())?;
     }
     let request: CreateTableRequest = serde_json::from_value(request).map_err(|error| error.to_string())?;
     match database.create_table(request) {

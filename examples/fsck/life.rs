@@ -1,0 +1,174 @@
+//! Judges one flow by its items: its history, version by version from the first, and its newest version. It reads
+//! nothing itself, and keeps no more than what the next item is compared with.
+
+use std::collections::BTreeSet;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use project_flows::error::Error;
+use project_flows::flow::{Client, Flow, FlowId, Instant};
+use project_flows::item::{self, Item};
+
+use crate::report::difference;
+
+/// A flow whose items are seen in the order of their versions.
+pub struct Life<'flow> {
+    client: &'flow Client,
+    id: &'flow FlowId,
+    newest: Option<&'flow Item>,
+    /// What the newest version says its number is.
+    number: Option<u64>,
+    /// What all versions must agree with: the newest where it is there, else the first that was seen.
+    pattern: Option<Item>,
+    /// The first version that was not seen yet.
+    next: u64,
+    /// The first and the last version that stand in the history and should not yet.
+    surplus: Option<(u64, u64)>,
+    /// When the version before was written.
+    written: Option<Instant>,
+}
+
+impl<'flow> Life<'flow> {
+    /// The life of this flow, whose newest version is `newest`.
+    pub fn new(client: &'flow Client, id: &'flow FlowId, newest: Option<&'flow Item>) -> Self {
+        let number = newest.and_then(|item| item::text(item, item::VERSION)).and_then(|text| text.parse().ok());
+        let pattern = newest.map(unchanging);
+        Self { client, id, newest, number, pattern, next: 1, surplus: None, written: None }
+    }
+
+    /// Judges the next item of the history, which stands there as version `number`.
+    pub fn earlier(&mut self, number: u64, item: &Item, found: &mut impl FnMut(String)) {
+        if self.number.is_some_and(|newest| newest <= number) {
+            let first = self.surplus.map_or(number, |(first, _)| first);
+            self.surplus = Some((first, number));
+        } else {
+            self.gap(number, found);
+            self.next = number + 1;
+        }
+        let mut found = |says: String| found(format!("version {number}: {says}"));
+        self.judge(item, Some(number), &mut found);
+        let pattern = self.pattern.get_or_insert_with(|| unchanging(item));
+        for name in item::UNCHANGING {
+            if pattern.get(name) != item.get(name) {
+                let of = if self.newest.is_some() { "the newest version" } else { "an earlier version" };
+                found(format!("{}, though it never changes and {of} has it so", difference(name, pattern, item)));
+            }
+        }
+    }
+
+    /// Judges the newest version, and whether the history is whole.
+    pub fn end(mut self, found: &mut impl FnMut(String)) {
+        if let Some(number) = self.number {
+            self.gap(number, found);
+        }
+        if let Some(newest) = self.newest {
+            let name = self
+                .number
+                .map_or_else(|| "newest version".to_owned(), |number| format!("version {number}, the newest"));
+            self.judge(newest, None, &mut |says: String| found(format!("{name}: {says}")));
+        } else {
+            let last = self.next - 1;
+            found(format!(
+                "expected a newest version besides the history, which ends at version {last}, found nothing"
+            ));
+        }
+        if let (Some(newest), Some((first, last))) = (self.number, self.surplus) {
+            let found_there = span(first, last);
+            found(format!(
+                "expected a history that ends before version {newest}, which is the newest, found {found_there} in it"
+            ));
+        }
+    }
+
+    /// Says which versions before `number` were not there, where some were not.
+    fn gap(&mut self, number: u64, found: &mut impl FnMut(String)) {
+        if self.next < number {
+            found(format!("expected {} in the history, found nothing", span(self.next, number - 1)));
+        }
+    }
+
+    /// Whether an item can be read, keeps the rules, says what its key says, and has what follows from all that.
+    fn judge(&mut self, item: &Item, number: Option<u64>, found: &mut impl FnMut(String)) {
+        let mut flow = match item::to_flow(item) {
+            Ok(flow) => flow,
+            Err(cause) => return found(format!("expected a flow that can be read, found: {cause}")),
+        };
+        let mut order = true;
+        for (name, instant) in [(item::CREATED_AT, &flow.created_at), (item::UPDATED_AT, &flow.updated_at)] {
+            if Instant::parse(instant.as_str()).as_ref() != Some(instant) {
+                order = false;
+                found(format!("{name}: expected an instant as in 2024-01-15T10:30:00Z, found {:?}", instant.as_str()));
+            }
+        }
+        if order {
+            self.order(&flow, found);
+        }
+        for broken in broken_rules(&flow) {
+            found(broken);
+        }
+
+        // Its key says whose it is and which; all else follows from what it says itself.
+        flow.client = self.client.clone();
+        flow.id = self.id.clone();
+        flow.version = number.unwrap_or(flow.version);
+        let newest = item::from_flow(&flow);
+        let expected = if number.is_some() { item::into_version(newest, &flow) } else { newest };
+        let names: BTreeSet<_> = expected.keys().chain(item.keys()).collect();
+        for name in names {
+            if expected.get(name) != item.get(name) {
+                found(format!("{}{}", difference(name, &expected, item), of_another_type(&expected, item, name)));
+            }
+        }
+    }
+}
+
+impl Life<'_> {
+    /// Whether a version was written no earlier than the one before it, and the first no earlier than it was created.
+    fn order(&mut self, flow: &Flow, found: &mut impl FnMut(String)) {
+        let before = self.written.replace(flow.updated_at.clone()).unwrap_or_else(|| flow.created_at.clone());
+        if flow.updated_at < before {
+            found(format!(
+                "{}: expected {before} or later, when the version before was written, found {}",
+                item::UPDATED_AT,
+                flow.updated_at
+            ));
+        }
+    }
+}
+
+/// The rules for what is sent that a stored flow breaks: which member and which rule, but not what it says.
+fn broken_rules(flow: &Flow) -> Vec<String> {
+    match flow.content.check() {
+        Ok(()) => Vec::new(),
+        Err(Error::Invalid(problems)) => {
+            let members: BTreeSet<_> = problems
+                .into_iter()
+                .map(|problem| {
+                    let member = problem.path.split('/').nth(1).unwrap_or_default().to_owned();
+                    format!("{member}: expected what its rules allow, found {}", problem.code.as_str())
+                })
+                .collect();
+            members.into_iter().collect()
+        }
+        Err(error) => vec![format!(
+            "expected content that can be read, found: {}",
+            error.cause().map_or("", |cause| cause.as_str())
+        )],
+    }
+}
+
+fn of_another_type(expected: &Item, found: &Item, name: &str) -> &'static str {
+    match (expected.get(name), found.get(name)) {
+        (Some(AttributeValue::N(_)), Some(AttributeValue::S(_))) => ", a string where a number belongs",
+        (Some(AttributeValue::S(_)), Some(AttributeValue::N(_))) => ", a number where a string belongs",
+        _ => "",
+    }
+}
+
+fn unchanging(item: &Item) -> Item {
+    let unchanging = item.iter().filter(|(name, _)| item::UNCHANGING.contains(&name.as_str()));
+    unchanging.map(|(name, value)| (name.clone(), value.clone())).collect()
+}
+
+fn span(first: u64, last: u64) -> String {
+    if first == last { format!("version {first}") } else { format!("versions {first} to {last}") }
+}

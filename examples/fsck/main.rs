@@ -1,0 +1,108 @@
+//! Checks that a table is sound, and says in a line for each finding what was expected, what was found and where; it
+//! only reads. docs/restore.md has what it checks, what it costs and which permissions it needs.
+//!
+//! ```sh
+//! TABLE_NAME=… cargo run --example fsck
+//! ```
+//!
+//! Exit status 0: nothing found. 1: findings. 2: it could not finish.
+//!
+//! Here is start-up, and the way from one client to the next; a client's items are left to `partition`.
+
+mod index;
+mod life;
+mod partition;
+mod report;
+mod table;
+
+use std::env;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use aws_config::BehaviorVersion;
+use project_flows::item;
+use tokio::task::JoinSet;
+
+use index::Sums;
+use report::Report;
+use table::{Part, Table, Unfinished};
+
+/// How many clients are checked at a time: with few flows each, most of the time is waiting.
+const AT_A_TIME: usize = 8;
+/// A third of what one partition of a table gives, so that the function can still be served.
+const READ_UNITS_PER_SECOND: f64 = 1_000.0;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    let report = Arc::new(Report::default());
+    match run(&report).await {
+        Ok(read_units) => {
+            let counts = format!("{}, read units {read_units:.0}", report.counts());
+            match report.findings() {
+                0 => {
+                    println!("healthy: {counts}");
+                    ExitCode::SUCCESS
+                }
+                findings => {
+                    println!("findings: {findings} in {counts}");
+                    ExitCode::from(1)
+                }
+            }
+        }
+        Err(Unfinished(reason)) => {
+            eprintln!("could not finish: {reason} (findings so far: {}, in {})", report.findings(), report.counts());
+            ExitCode::from(2)
+        }
+    }
+}
+
+async fn run(report: &Arc<Report>) -> Result<f64, Unfinished> {
+    let name = env::var("TABLE_NAME").ok().filter(|name| !name.is_empty());
+    let name =
+        name.ok_or_else(|| Unfinished("TABLE_NAME: expected the name of the table, found nothing".to_owned()))?;
+    let sdk = Box::pin(aws_config::defaults(BehaviorVersion::latest()).load()).await;
+    let table = Arc::new(Table::new(&sdk, name, read_units_per_second()?));
+
+    let mut checks = JoinSet::new();
+    let mut next = table.next_partition(None).await?;
+    while let Some(name) = next {
+        next = table.next_partition(Some(&name)).await?;
+        let (table, report) = (Arc::clone(&table), Arc::clone(report));
+        start(&mut checks, async move { partition::check(&table, &report, &name).await }).await?;
+    }
+    // What the index has of clients that have nothing in the table.
+    let mut next = table.next_indexed_client(None).await?;
+    while let Some(name) = next {
+        next = table.next_indexed_client(Some(&name)).await?;
+        if !table.walk(Part::whole(&item::partition_of(&name))).any().await? {
+            let (table, report) = (Arc::clone(&table), Arc::clone(report));
+            start(&mut checks, async move { index::check(&table, &report, &name, &Sums::new(Some(&name))).await })
+                .await?;
+        }
+    }
+    while let Some(ended) = checks.join_next().await {
+        ended.map_err(|error| Unfinished(error.to_string()))??;
+    }
+    Ok(table.read_units().await)
+}
+
+/// Starts a check, once fewer than [`AT_A_TIME`] are under way.
+async fn start(
+    checks: &mut JoinSet<Result<(), Unfinished>>,
+    check: impl Future<Output = Result<(), Unfinished>> + Send + 'static,
+) -> Result<(), Unfinished> {
+    if checks.len() >= AT_A_TIME
+        && let Some(ended) = checks.join_next().await
+    {
+        ended.map_err(|error| Unfinished(error.to_string()))??;
+    }
+    checks.spawn(check);
+    Ok(())
+}
+
+fn read_units_per_second() -> Result<f64, Unfinished> {
+    const NAME: &str = "READ_UNITS_PER_SECOND";
+    let Ok(text) = env::var(NAME) else { return Ok(READ_UNITS_PER_SECOND) };
+    let pace = text.parse().ok().filter(|pace| *pace >= 1.0 && f64::is_finite(*pace));
+    pace.ok_or_else(|| Unfinished(format!("{NAME}: expected a number from 1, found {text:?}")))
+}

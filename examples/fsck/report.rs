@@ -1,0 +1,102 @@
+//! What is said: a line for each finding, and what was counted. Attributes are shown only where they tell an item from
+//! others; a configuration, a name or a token is never.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use project_flows::flow::{Client, FlowId};
+use project_flows::item::{self, Item};
+
+/// Findings and counts, as they come.
+#[derive(Default)]
+pub struct Report {
+    findings: AtomicU64,
+    counts: [AtomicU64; Count::ALL.len()],
+}
+
+/// What is counted.
+#[derive(Debug, Clone, Copy)]
+pub enum Count {
+    Clients,
+    Flows,
+    Versions,
+    Items,
+    /// Flows that were written at every look, so that their place in the index could not be judged.
+    Unsettled,
+}
+
+impl Count {
+    const ALL: [Self; 5] = [Self::Clients, Self::Flows, Self::Versions, Self::Items, Self::Unsettled];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Clients => "clients",
+            Self::Flows => "flows",
+            Self::Versions => "versions",
+            Self::Items => "items",
+            Self::Unsettled => "flows too busy to compare with the index",
+        }
+    }
+}
+
+impl Report {
+    /// Says what was expected, what was found, and where.
+    pub fn finding(&self, place: &str, says: &str) {
+        self.findings.fetch_add(1, Ordering::Relaxed);
+        println!("{place}: {says}");
+    }
+
+    /// Counts one.
+    pub fn count(&self, count: Count) {
+        if let Some(counter) = self.counts.get(count as usize) {
+            counter.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// How many findings there are.
+    pub fn findings(&self) -> u64 {
+        self.findings.load(Ordering::Relaxed)
+    }
+
+    /// All counts, in words; of what is never met in a table at rest, only where it was met.
+    pub fn counts(&self) -> String {
+        let counted =
+            Count::ALL.iter().zip(&self.counts).map(|(count, counter)| (count, counter.load(Ordering::Relaxed)));
+        let said = counted.filter(|(count, number)| match count {
+            Count::Clients | Count::Flows | Count::Versions | Count::Items => true,
+            Count::Unsettled => *number > 0,
+        });
+        said.map(|(count, number)| format!("{} {number}", count.name())).collect::<Vec<_>>().join(", ")
+    }
+}
+
+/// Where a flow is.
+pub fn flow(client: &Client, id: &FlowId) -> String {
+    format!("client {:?}, flow {}", client.as_str(), id.as_str())
+}
+
+/// Where any item is.
+pub fn key(item: &Item) -> String {
+    let part = |name| item::text(item, name).unwrap_or_default();
+    format!("partition {:?}, item {:?}", part(item::PARTITION_KEY), part(item::SORT_KEY))
+}
+
+/// An attribute, as it may be shown.
+pub fn shown(item: &Item, name: &str) -> String {
+    match item.get(name) {
+        None => "nothing".to_owned(),
+        Some(_) if !item::TELLING.contains(&name) => "something else".to_owned(),
+        Some(AttributeValue::S(text)) => format!("{text:?}"),
+        Some(AttributeValue::N(number)) => number.clone(),
+        Some(_) => "neither a string nor a number".to_owned(),
+    }
+}
+
+/// The difference between what an attribute should be and what it is.
+pub fn difference(name: &str, expected: &Item, found: &Item) -> String {
+    let expects = match expected.get(name) {
+        Some(_) if !item::TELLING.contains(&name) => "another value".to_owned(),
+        _ => shown(expected, name),
+    };
+    format!("{name}: expected {expects}, found {}", shown(found, name))
+}

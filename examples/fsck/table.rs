@@ -1,0 +1,271 @@
+//! The reads: paged, consistent where `DynamoDB` has such a read, counted and paced. Nothing here writes; what is read is
+//! judged elsewhere.
+
+use std::collections::{HashMap, VecDeque};
+use std::error::Error as StdError;
+use std::time::Duration;
+
+use aws_config::SdkConfig;
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::config;
+use aws_sdk_dynamodb::config::retry::RetryConfig;
+use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_dynamodb::operation::scan::builders::ScanFluentBuilder;
+use aws_sdk_dynamodb::types::{AttributeValue, ConsumedCapacity, ReturnConsumedCapacity};
+use project_flows::flow::FlowId;
+use project_flows::item::{self, Item};
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+
+/// The most items of a page. It bounds the memory: a page of `DynamoDB` is a megabyte at most, but several are held.
+const PAGE: i32 = 250;
+/// More than the SDK's three: a table that throttles is read on.
+const ATTEMPTS: u32 = 10;
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
+/// The highest version that ten digits spell, which is what a sort key has for it.
+const LAST_VERSION: u64 = 9_999_999_999;
+const TOTAL: ReturnConsumedCapacity = ReturnConsumedCapacity::Total;
+
+/// Why the check could not go on.
+#[derive(Debug)]
+pub struct Unfinished(pub String);
+
+/// The table, and what its reads have cost.
+pub struct Table {
+    client: Client,
+    name: String,
+    read_units_per_second: f64,
+    spent: Mutex<Spent>,
+}
+
+struct Spent {
+    read_units: f64,
+    /// When the next read may begin.
+    ready: Instant,
+}
+
+impl Table {
+    /// The table of this name, to be read at this pace.
+    pub fn new(sdk: &SdkConfig, name: String, read_units_per_second: f64) -> Self {
+        let config = config::Builder::from(sdk)
+            .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS))
+            .timeout_config(TimeoutConfig::builder().operation_attempt_timeout(ATTEMPT_TIMEOUT).build())
+            .build();
+        let spent = Mutex::new(Spent { read_units: 0.0, ready: Instant::now() });
+        Self { client: Client::from_conf(config), name, read_units_per_second, spent }
+    }
+
+    /// The read units of all reads so far.
+    pub async fn read_units(&self) -> f64 {
+        self.spent.lock().await.read_units
+    }
+
+    /// The partition that comes after `previous`: the scan jumps over the rest of that one ("Generate a distinct set of
+    /// partition keys for an Amazon DynamoDB table efficiently", AWS Database Blog).
+    pub async fn next_partition(&self, previous: Option<&str>) -> Result<Option<String>, Unfinished> {
+        let scan = self.client.scan().table_name(&self.name).consistent_read(true);
+        self.jump("Scan", scan, item::PARTITION_KEY, previous, previous.map(item::behind_partition)).await
+    }
+
+    /// The same in the index: the next client that it has something of.
+    pub async fn next_indexed_client(&self, previous: Option<&str>) -> Result<Option<String>, Unfinished> {
+        let scan = self.client.scan().table_name(&self.name).index_name(item::INDEX);
+        self.jump("Scan of the index", scan, item::CLIENT, previous, previous.map(item::behind_client)).await
+    }
+
+    async fn jump(
+        &self,
+        call: &str,
+        scan: ScanFluentBuilder,
+        name: &str,
+        previous: Option<&str>,
+        mut behind: Option<Item>,
+    ) -> Result<Option<String>, Unfinished> {
+        let scan = scan.limit(1).return_consumed_capacity(TOTAL);
+        loop {
+            // On the heap, as every call: its state is large, and would be moved with that of whoever waits for it.
+            let found = Box::pin(scan.clone().set_exclusive_start_key(behind).send()).await;
+            let found = found.map_err(|error| unfinished(call, &error))?;
+            self.pay(found.consumed_capacity()).await;
+            let next = found.items().first().and_then(|item| item::text(item, name));
+            if next.is_some() && next != previous {
+                return Ok(next.map(str::to_owned));
+            }
+            // An item of another kind can stand behind the place that was jumped to, and is still of that partition.
+            behind = found.last_evaluated_key;
+            if behind.is_none() {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// One item, as it stands after every write that was answered.
+    pub async fn item(&self, key: Item) -> Result<Option<Item>, Unfinished> {
+        let read = self.client.get_item().table_name(&self.name).set_key(Some(key)).consistent_read(true);
+        let found = Box::pin(read.return_consumed_capacity(TOTAL).send()).await;
+        let found = found.map_err(|error| unfinished("GetItem", &error))?;
+        self.pay(found.consumed_capacity()).await;
+        Ok(found.item)
+    }
+
+    /// The items of a part, in the order of their sort keys.
+    pub fn walk(&self, part: Part) -> Walk<'_> {
+        Walk { table: self, part, page: VecDeque::new(), next: Next::First }
+    }
+
+    async fn query(&self, part: &Part, after: Option<Item>) -> Result<(Vec<Item>, Option<Item>), Unfinished> {
+        let names = part.names.iter().map(|(name, attribute)| ((*name).to_owned(), (*attribute).to_owned()));
+        let values = part.values.iter().map(|(name, text)| ((*name).to_owned(), AttributeValue::S(text.clone())));
+        let query = self
+            .client
+            .query()
+            .table_name(&self.name)
+            .set_index_name(part.index.then(|| item::INDEX.to_owned()))
+            .consistent_read(!part.index)
+            .key_condition_expression(part.condition)
+            .set_expression_attribute_names(Some(names.collect()))
+            .set_expression_attribute_values(Some(values.collect::<HashMap<_, _>>()))
+            .scan_index_forward(!part.backwards)
+            .limit(if part.one_alone { 1 } else { PAGE })
+            .set_exclusive_start_key(after)
+            .return_consumed_capacity(TOTAL);
+        let call = if part.index { "Query of the index" } else { "Query" };
+        let found = Box::pin(query.send()).await.map_err(|error| unfinished(call, &error))?;
+        self.pay(found.consumed_capacity()).await;
+        let after = found.last_evaluated_key.filter(|_| !part.one_alone);
+        Ok((found.items.unwrap_or_default(), after))
+    }
+
+    /// Counts what a read has cost, and waits for as long as it takes to keep the pace: the table is in use meanwhile.
+    async fn pay(&self, consumed: Option<&ConsumedCapacity>) {
+        let read_units = consumed.and_then(ConsumedCapacity::capacity_units).unwrap_or_default();
+        let ready = {
+            let mut spent = self.spent.lock().await;
+            spent.read_units += read_units;
+            let pause = Duration::from_secs_f64(read_units / self.read_units_per_second);
+            spent.ready = spent.ready.max(Instant::now()) + pause;
+            spent.ready
+        };
+        tokio::time::sleep_until(ready).await;
+    }
+}
+
+/// A part of a partition, of the table or of the index.
+pub struct Part {
+    condition: &'static str,
+    names: Vec<(&'static str, &'static str)>,
+    values: Vec<(&'static str, String)>,
+    index: bool,
+    backwards: bool,
+    /// One item and no other.
+    one_alone: bool,
+}
+
+impl Part {
+    /// All of a partition.
+    pub fn whole(partition: &str) -> Self {
+        Self::of_table("#pk = :pk", partition, vec![])
+    }
+
+    /// What stands before the earlier versions: the flows.
+    pub fn flows(partition: &str) -> Self {
+        Self::of_table("#pk = :pk AND #sk < :versions", partition, vec![(":versions", item::VERSIONS.to_owned())])
+    }
+
+    /// What stands behind the flows: the earlier versions.
+    pub fn versions(partition: &str) -> Self {
+        Self::of_table("#pk = :pk AND #sk >= :versions", partition, vec![(":versions", item::VERSIONS.to_owned())])
+    }
+
+    /// The earlier versions of one flow, up to `last`.
+    pub fn history(partition: &str, id: &FlowId, last: u64) -> Self {
+        let bounds = vec![(":first", item::version_sort(id, 1)), (":last", item::version_sort(id, last))];
+        Self::of_table("#pk = :pk AND #sk BETWEEN :first AND :last", partition, bounds)
+    }
+
+    /// The last of the earlier versions of one flow.
+    pub fn end_of_history(partition: &str, id: &FlowId) -> Self {
+        Self { backwards: true, one_alone: true, ..Self::history(partition, id, LAST_VERSION) }
+    }
+
+    /// What the index has of a client.
+    pub fn entries(client: &str) -> Self {
+        let names = vec![("#client", item::CLIENT)];
+        let values = vec![(":client", client.to_owned())];
+        Self { condition: "#client = :client", names, values, index: true, backwards: false, one_alone: false }
+    }
+
+    /// What the index has at one place: one entry at most, if all is well.
+    pub fn entries_at(client: &str, list_key: &str) -> Self {
+        let mut part = Self::entries(client);
+        part.condition = "#client = :client AND #listKey = :listKey";
+        part.names.push(("#listKey", item::LIST_KEY));
+        part.values.push((":listKey", list_key.to_owned()));
+        part
+    }
+
+    fn of_table(condition: &'static str, partition: &str, mut values: Vec<(&'static str, String)>) -> Self {
+        let mut names = vec![("#pk", item::PARTITION_KEY)];
+        if condition.contains("#sk") {
+            names.push(("#sk", item::SORT_KEY));
+        }
+        values.push((":pk", partition.to_owned()));
+        Self { condition, names, values, index: false, backwards: false, one_alone: false }
+    }
+}
+
+/// The items of a part, a page in memory at a time.
+pub struct Walk<'table> {
+    table: &'table Table,
+    part: Part,
+    page: VecDeque<Item>,
+    next: Next,
+}
+
+enum Next {
+    First,
+    After(Item),
+    End,
+}
+
+impl Walk<'_> {
+    /// Whether there is an item at all: one read of the first.
+    pub async fn any(mut self) -> Result<bool, Unfinished> {
+        self.part.one_alone = true;
+        Ok(self.next().await?.is_some())
+    }
+
+    /// The next item, or `None` behind the last.
+    pub async fn next(&mut self) -> Result<Option<Item>, Unfinished> {
+        while self.page.is_empty() {
+            let after = match std::mem::replace(&mut self.next, Next::End) {
+                Next::First => None,
+                Next::After(key) => Some(key),
+                Next::End => return Ok(None),
+            };
+            let (items, after) = self.table.query(&self.part, after).await?;
+            self.page = items.into();
+            self.next = after.map_or(Next::End, Next::After);
+        }
+        Ok(self.page.pop_front())
+    }
+}
+
+/// What a call has failed of, down to its root: nothing that is stored is in it.
+fn unfinished<E>(call: &str, error: &SdkError<E>) -> Unfinished
+where
+    E: StdError + ProvideErrorMetadata + 'static,
+{
+    let reason = match error {
+        SdkError::ServiceError(service) => {
+            let (code, message) = (service.err().code(), service.err().message());
+            format!("{}: {}", code.unwrap_or("no code"), message.unwrap_or("no message"))
+        }
+        other => {
+            let root = std::iter::successors(Some(other as &(dyn StdError + 'static)), |&error| error.source()).last();
+            format!("{other}: {}", root.map_or_else(String::new, ToString::to_string))
+        }
+    };
+    Unfinished(format!("{call}: {reason}"))
+}
