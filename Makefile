@@ -6,13 +6,14 @@ AWS_SAM_CLI  := 1.170.0
 CARGO_DENY   := 0.20.2
 CARGO_FUZZ   := 0.13.2
 CARGO_MUTANTS := 27.1.0
+CARGO_CYCLONEDX := 0.5.9
 SCHEMATHESIS := 4.32.5
 OPENAPI_PYTHON_CLIENT := 0.29.1
 
 TOOLS := $(CURDIR)/.tools
 export PATH := $(TOOLS)/bin:$(TOOLS)/python/bin:$(PATH)
 
-.PHONY: run demo test contract faults race fsck fsck-at-scale rehearse-restore check mutants fuzz build deploy bench check-speed token
+.PHONY: run demo test contract faults race fsck fsck-at-scale rehearse-restore check advisories mutants fuzz build deploy bench check-speed token
 .DEFAULT_GOAL := run
 
 # The function on this machine, on a local database: PORT=9000 DATABASE_PORT=8000; ONCE=1 stops after the first answer.
@@ -80,9 +81,19 @@ fuzz: $(TOOLS)/cargo-fuzz-$(CARGO_FUZZ)
 	  $(if $(filter event,$(target)),events,fuzz/seeds/$(target)) -- \
 	  -max_total_time=$(SECONDS) -max_len=8192 -timeout=5 -rss_limit_mb=4096 -verbosity=0 -print_final_stats=1 &&) true
 
-# The package that Lambda runs: target/lambda/project-flows/bootstrap.zip; ARCH=arm64 for the other processor.
-build: $(TOOLS)/cargo-lambda-$(CARGO_LAMBDA)
-	cargo lambda build --release --output-format zip $(if $(filter arm64,$(ARCH)),--arm64,--x86-64)
+# The package that Lambda runs, in target/lambda/project-flows: bootstrap.zip, the same bytes wherever it is built with the
+# same tools, and what is in it (CycloneDX). ARCH=arm64 for the other processor.
+build: export RUSTFLAGS := --remap-path-prefix=$(CURDIR)=/project-flows --remap-path-prefix=$(or $(CARGO_HOME),$(HOME)/.cargo)=/cargo
+build: $(TOOLS)/cargo-lambda-$(CARGO_LAMBDA) $(TOOLS)/cargo-cyclonedx-$(CARGO_CYCLONEDX)
+	cargo lambda build --release $(if $(filter arm64,$(ARCH)),--arm64,--x86-64)
+	python3 examples/package.py target/lambda/project-flows/bootstrap
+	cargo cyclonedx --quiet --format json --override-filename sbom.cdx \
+	  --target $(if $(filter arm64,$(ARCH)),aarch64,x86_64)-unknown-linux-gnu
+	@mv sbom.cdx.json target/lambda/project-flows/
+
+# Known weaknesses of the dependencies, from a database outside.
+advisories: $(TOOLS)/cargo-deny-$(CARGO_DENY)
+	cargo deny check advisories
 
 # Deploys to ENVIRONMENT, development or production, as samconfig.toml says. KEYS=keys.json hands over the keys that verify
 # tokens: the first time, and whenever they change.
@@ -105,6 +116,7 @@ bench: release peers
 
 # Instructions of each operation, against benches/instructions.json: fails where one is 3 % above. Needs valgrind.
 check-speed: release
+	@command -v valgrind >/dev/null || { echo "==> installing valgrind" && apt-get install --yes --quiet valgrind; }
 	cargo bench --quiet --bench speed -- check
 
 .PHONY: peers
