@@ -7,8 +7,8 @@ import sys
 from math import ceil
 from pathlib import Path
 
-# Prices in US dollars, US East (N. Virginia), first tier, without the free tier. Each is from the page that is named; as
-# of November 2026.
+# Prices in US dollars, US East (N. Virginia), first tier, without the free tier. Each is from the page that is named, which
+# changes without notice: look them up before you rely on the tables.
 LAMBDA_REQUEST = 0.20e-6  # "AWS Lambda Pricing"
 LAMBDA_GB_SECOND = 0.0000166667  # x86; the same page
 API_REQUEST = 1.00e-6  # "Amazon API Gateway pricing", HTTP APIs, each 512 KB or part of it
@@ -30,12 +30,12 @@ INDEX_BYTES = 423  # what the index holds of it
 OVERHEAD_BYTES = 100  # what is stored with each of them besides ("DynamoDB Item sizes and formats")
 # Milliseconds of a whole processor: the README's for a create, the others in proportion to the instructions that
 # benches/instructions.json has.
-PROCESSOR = {"create": 0.23, "read": 0.21, "update": 0.41, "list": 0.55}
+PROCESSOR = {"create": 0.22, "read": 0.19, "update": 0.39, "list": 0.50}
 
 # Assumed.
 CALL_MS = 5.0  # a call of DynamoDB, there and back
 WHOLE_PROCESSOR_MB = 1769  # Lambda gives a whole processor at this size, and less in proportion
-LINE_BYTES = 1000  # the function's line, with its metrics
+LINE_BYTES = 550  # the function's line, with its metrics
 PLATFORM_BYTES = 300  # Lambda's own START, END and REPORT
 ACCESS_LINE_BYTES = 450  # the API's line
 # The metrics of the function: one time for all, one for each route, one for each code that a route has met, five counts.

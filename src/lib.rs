@@ -21,7 +21,7 @@
 //! | [`item`] | flow ⇄ item of the table |
 //! | [`error`] | every way to fail |
 //! | [`reply`] | 4: outcome or error → HTTP response |
-//! | [`log`] | one line a request |
+//! | [`log`] | one line a request, with its metrics |
 
 pub mod caller;
 pub mod command;
