@@ -122,7 +122,18 @@ fn the_function_may_make_the_calls_that_the_code_makes_and_no_others() {
             }
         };
         assert_eq!(statement["Effect"], "Allow");
-        let on = match statement["Resource"].to_string() {
+        let own = match &statement["Resource"]["!If"] {
+            Value::Null => &statement["Resource"],
+            choice => {
+                // The same of a restored table, where one is in use.
+                assert_eq!(choice[0], "HasRestoredTable");
+                let restored = choice[1]["!Sub"].as_str().unwrap();
+                let part = choice[2]["!Sub"].as_str().map_or("", |own| own.strip_prefix("${Table.Arn}").unwrap());
+                assert!(restored.ends_with(&format!(":table/${{RestoredTableName}}{part}")), "{restored}");
+                &choice[2]
+            }
+        };
+        let on = match own.to_string() {
             resource if resource == r#"{"!GetAtt":"Table.Arn"}"# => "table",
             resource if resource == r#"{"!Sub":"${Table.Arn}/index/newest-first"}"# => "index",
             resource if resource.ends_with(r#":table/${ProjectsTableName}"}"#) => "projects",
