@@ -10,13 +10,13 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
 use crate::engine;
-use crate::proxy::Proxy;
-use crate::support::{Answer, Engine, JWKS, Request, page_request, sdk};
+use crate::proxy::{Fault, Loss, Proxy, When};
+use crate::support::{Answer, Engine, JWKS, Request, page_request, page_request_with, sdk};
 
 /// Lambda's Runtime API: hands out events, takes answers.
 /// ("Using the Lambda runtime API for custom runtimes" in the AWS Lambda Developer Guide.)
@@ -63,7 +63,15 @@ impl RuntimeApi {
     }
 
     pub async fn invoke(&mut self, event: &str) -> (String, String) {
+        self.hand_out(event);
+        self.answer().await
+    }
+
+    fn hand_out(&self, event: &str) {
         self.events.send(event.to_owned()).unwrap();
+    }
+
+    async fn answer(&mut self) -> (String, String) {
         tokio::time::timeout(Duration::from_secs(30), self.answers.recv()).await.expect("an answer in time").unwrap()
     }
 }
@@ -207,6 +215,31 @@ async fn the_connection_to_the_table_is_open_before_the_first_event() {
     let key = project_flows::item::impossible_key();
     let read = client.get_item().table_name(engine::TABLE).set_key(Some(key)).send().await.unwrap();
     assert_eq!(read.item, None);
+}
+
+/// As on Lambda Managed Instances: while one request waits for the database, the next one is answered.
+#[tokio::test]
+async fn several_requests_are_under_way_at_a_time_where_lambda_says_so() {
+    let engine = Engine::start().await;
+    let proxy = Proxy::start(&engine.url).await;
+    let mut runtime = RuntimeApi::start().await;
+    let mut variables = lambda(&runtime, &proxy.url);
+    variables.push(("AWS_LAMBDA_MAX_CONCURRENCY", "8"));
+    let _process = Process::start(&variables);
+    let create = |name| Request::create(page_request_with("name", json!(name))).event().to_string();
+
+    proxy.fail("PutItem", &[Fault::Lost(When::BeforeCommit, Loss::Hang)]);
+    runtime.hand_out(&create("held up"));
+    while proxy.calls("PutItem") == 0 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    runtime.hand_out(&create("in between"));
+
+    for name in ["in between", "held up"] {
+        let (_, answer) = runtime.answer().await;
+        let answer = Answer::read(&answer, true);
+        assert_eq!((answer.status, &answer.json()["data"]["name"]), (201, &json!(name)));
+    }
 }
 
 /// `sam local` hands over an empty variable where the template leaves one out.
