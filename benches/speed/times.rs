@@ -18,7 +18,7 @@ const COLD_STARTS: usize = 5;
 const HELD_STARTS: usize = 5;
 const HELD_WARM: u32 = 40;
 /// The memory that gives these shares, in megabytes.
-pub const MEMORIES: [u32; 3] = [128, 256, 512];
+const MEMORIES: [u32; 3] = [128, 256, 512];
 
 /// What one contestant showed: medians, in milliseconds and megabytes.
 #[derive(Serialize)]

@@ -12,6 +12,7 @@ use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::query::QueryError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 
+use super::transaction::is_throttled;
 use super::{THROTTLING, sources};
 
 tokio::task_local! {
@@ -98,7 +99,8 @@ impl Intercept for Attempts {
                         .or_else(|| error.downcast_ref::<PutItemError>()?.code())
                         .or_else(|| error.downcast_ref::<QueryError>()?.code())
                         .or_else(|| error.downcast_ref::<TransactWriteItemsError>()?.code());
-                    let throttled = code.is_some_and(|code| THROTTLING.contains(&code));
+                    let throttled = code.is_some_and(|code| THROTTLING.contains(&code))
+                        || error.downcast_ref().is_some_and(is_throttled);
                     (true, FailedAttempts { throttled: throttled.into(), other: 0 })
                 }
                 Some(_) => (false, FailedAttempts { throttled: 0, other: 1 }),

@@ -66,15 +66,25 @@ enum Cancellation {
     Other(String),
 }
 
+/// Whether a transaction was turned away because there were too many calls.
+pub(super) fn is_throttled(error: &TransactWriteItemsError) -> bool {
+    let TransactWriteItemsError::TransactionCanceledException(cancelled) = error else { return false };
+    let mut codes = cancelled.cancellation_reasons().iter().filter_map(CancellationReason::code);
+    codes.any(|code| THROTTLED.contains(&code))
+}
+
+/// Among the codes that [`cancellation`] is about.
+const THROTTLED: [&str; 2] = ["ProvisionedThroughputExceeded", "ThrottlingError"];
+
 /// `TransactionCanceledException` in the Amazon DynamoDB API Reference names the codes.
 fn cancellation(reasons: &[CancellationReason]) -> Cancellation {
     const FAILED: Option<&str> = Some("ConditionalCheckFailed");
-    const CONTENDED: [&str; 3] = ["TransactionConflict", "ProvisionedThroughputExceeded", "ThrottlingError"];
+    const CONFLICT: &str = "TransactionConflict";
 
     let codes: Vec<_> = reasons.iter().map(|reason| reason.code().unwrap_or("None")).collect();
     match reasons {
         [first, _] if first.code() == FAILED => Cancellation::FirstFailed(first.item.clone()),
-        _ if codes.iter().any(|code| CONTENDED.contains(code)) => Cancellation::Contended,
+        _ if codes.iter().any(|code| *code == CONFLICT || THROTTLED.contains(code)) => Cancellation::Contended,
         [_, second] if second.code() == FAILED => Cancellation::SecondFailed,
         _ if reasons.iter().any(|reason| reason.message().is_some_and(is_about_size)) => Cancellation::TooLarge,
         _ => Cancellation::Other(codes.join(", ")),

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::binary::{Process, RuntimeApi, lambda};
 use crate::proxy::{Fault, Loss, Proxy, When};
-use crate::support::{Answer, Engine, Request, page_request};
+use crate::support::{Answer, Engine, Request, page_request, path};
 
 /// The metrics of a line, each with its value and its sets of dimensions, by what the specification says of the members
 /// that `_aws` refers to.
@@ -86,5 +86,32 @@ async fn each_line_is_a_document_of_embedded_metrics_that_counts_what_came_of_it
         let by_code = dimensions.iter().any(|set| set.iter().any(|name| name == "code"));
         assert_eq!((by_code, dimensions.len()), (*status >= 400, if *status >= 400 { 3 } else { 2 }), "{reason}");
         assert_eq!(line["FunctionName"], "f");
+    }
+}
+
+#[tokio::test]
+async fn a_transaction_that_is_turned_away_counts_as_throttled_and_one_in_conflict_does_not() {
+    let engine = Engine::start().await;
+    let proxy = Proxy::start(&engine.url).await;
+    let mut runtime = RuntimeApi::start().await;
+    let process = Process::start(&lambda(&runtime, &proxy.url));
+    let (_, created) = runtime.invoke(&Request::create(page_request()).event().to_string()).await;
+    let path = path(&Answer::read(&created, true));
+
+    let expected = [
+        (&["ThrottlingError", "None"], json!({ "recovered_retries": 1.0, "throttles": 1.0 })),
+        (&["None", "ProvisionedThroughputExceeded"], json!({ "recovered_retries": 1.0, "throttles": 1.0 })),
+        (&["TransactionConflict", "None"], json!({})),
+    ];
+    for (codes, _) in &expected {
+        proxy.fail("TransactWriteItems", &[Fault::Cancelled(*codes)]);
+        let update = Request::put(&path, json!({ "name": format!("After {codes:?}") }));
+        let (_, answer) = runtime.invoke(&update.event().to_string()).await;
+        assert_eq!(Answer::read(&answer, true).status, 200, "{codes:?}: {answer}");
+    }
+
+    let lines = process.log(1 + expected.len()).await;
+    for (line, (codes, expected)) in lines.iter().skip(1).zip(&expected) {
+        assert_eq!(counts(line), *expected, "{codes:?}");
     }
 }
