@@ -91,7 +91,12 @@ fn base32(bytes: &[u8]) -> String {
     characters.map(|&character| char::from(character)).collect()
 }
 
-fn random_text() -> Result<String, Cause> {
+/// 26 random characters of base32: 130 bits, so that nobody else has the same.
+///
+/// # Errors
+///
+/// The machine has no random bytes to give.
+pub fn random_text() -> Result<String, Cause> {
     let mut bytes = [0; TEXT_LENGTH];
     rand::fill(&mut bytes).map_err(|_| Cause::new("no random bytes"))?;
     Ok(base32(&bytes))

@@ -104,8 +104,8 @@ fn is_about_size(message: &str) -> bool {
 /// The refusals of calls that are too many.
 const THROTTLING: [&str; 3] = ["ProvisionedThroughputExceededException", "RequestLimitExceeded", "ThrottlingException"];
 
-/// A refusal that is no more than a matter of time, as those are.
-const IN_PROGRESS: &str = "TransactionInProgressException";
+/// The refusals of calls that meet a transaction under way.
+const CONTENTION: [&str; 2] = ["TransactionConflictException", "TransactionInProgressException"];
 
 /// An error after which the database is as it was before.
 fn refused<E>(call: &str, error: &SdkError<E>) -> Error
@@ -119,8 +119,8 @@ where
     let unavailable = match error {
         SdkError::TimeoutError(_) | SdkError::DispatchFailure(_) | SdkError::ResponseError(_) => true,
         SdkError::ServiceError(service) => {
-            service.err().code().is_some_and(|code| code == IN_PROGRESS || THROTTLING.contains(&code))
-                || !service.raw().status().is_client_error()
+            let passes = |code| THROTTLING.contains(&code) || CONTENTION.contains(&code);
+            service.err().code().is_some_and(passes) || !service.raw().status().is_client_error()
         }
         _ => false,
     };

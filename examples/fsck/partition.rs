@@ -1,6 +1,8 @@
 //! Goes through a partition: its flows and their earlier versions side by side, as a merge of two sorted lists, so that
 //! one flow is in memory at a time. What a flow must be like is left to `life`, the index to `index`.
 
+use std::time::Duration;
+
 use project_flows::flow::{Client, FlowId};
 use project_flows::item::{self, Item, Place};
 
@@ -81,11 +83,41 @@ const fn id_of(place: &Place) -> &FlowId {
     }
 }
 
-/// Reads one flow anew, and reports what is off with it.
+/// Reads one flow anew, and reports what is off with it: where a transaction may be to blame, what is off at every look.
+async fn look_again(table: &Table, report: &Report, client: &Client, id: &FlowId) -> Result<(), Unfinished> {
+    let Look { mut findings, mut is_half_way } = look_at(table, client, id).await?;
+    for _ in 1..LOOKS {
+        if !is_half_way || findings.is_empty() {
+            break;
+        }
+        tokio::time::sleep(PAUSE).await;
+        let next = look_at(table, client, id).await?;
+        findings.retain(|says| next.findings.contains(says));
+        is_half_way = next.is_half_way;
+    }
+    let place = report::flow(client, id);
+    findings.iter().for_each(|says| report.finding(&place, says));
+    Ok(())
+}
+
+/// How often a flow is looked at that may be in a transaction, and how long it takes from one look to the next: longer
+/// than `DynamoDB` takes to finish a transaction that has stalled.
+const LOOKS: u32 = 4;
+const PAUSE: Duration = Duration::from_secs(2);
+
+/// One look at a flow.
+struct Look {
+    findings: Vec<String>,
+    /// Whether the history ends a version early or late, as it does where one of a transaction's two writes is not seen
+    /// yet: reads of two items are no snapshot.
+    is_half_way: bool,
+}
+
+/// Reads one flow anew.
 ///
 /// It may change meanwhile. So the end of the history is read first: what is there comes before every newest version
 /// that is read later. And the history is read last, up to the newest version: all of it was there when that was read.
-async fn look_again(table: &Table, report: &Report, client: &Client, id: &FlowId) -> Result<(), Unfinished> {
+async fn look_at(table: &Table, client: &Client, id: &FlowId) -> Result<Look, Unfinished> {
     let partition = item::partition(client);
     let number_of = |item: &Item| match Place::parse(item::text(item, item::SORT_KEY)?)? {
         Place::Version(_, number) => Some(number),
@@ -95,21 +127,27 @@ async fn look_again(table: &Table, report: &Report, client: &Client, id: &FlowId
     let newest = table.item(item::flow_key(client, id)).await?;
     let number: Option<u64> = newest.as_ref().and_then(|item| item::text(item, item::VERSION)?.parse().ok());
 
-    let place = report::flow(client, id);
-    let mut say = |says: String| report.finding(&place, &says);
+    let mut findings = Vec::new();
     let mut life = Life::new(client, id, newest.as_ref());
     let last = end.max(number.map_or(0, |number| number.saturating_sub(1)));
+    // The last of the history before the newest version, and whether the newest has its like in the history.
+    let (mut before, mut is_twice) = (0, false);
     if last > 0 {
         let mut history = table.walk(Part::history(&partition, id, last));
         while let Some(item) = history.next().await? {
-            if let Some(number) = number_of(&item) {
-                life.earlier(number, &item, &mut say);
+            if let Some(version) = number_of(&item) {
+                life.earlier(version, &item, &mut |says| findings.push(says));
+                match number {
+                    Some(number) if version == number => is_twice = true,
+                    _ => before = version,
+                }
             }
         }
     }
     // Both are gone by now: nobody's business any more.
     if newest.is_some() || end > 0 {
-        life.end(&mut say);
+        life.end(&mut |says| findings.push(says));
     }
-    Ok(())
+    let is_half_way = number.is_some_and(|number| is_twice || before + 2 == number);
+    Ok(Look { findings, is_half_way })
 }

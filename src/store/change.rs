@@ -6,7 +6,7 @@
 use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem};
 
 use super::attempts::{self, AnyUnanswered};
-use super::transaction::{Patience, Transacted, incomplete};
+use super::transaction::{Backoff, Transacted, incomplete};
 use super::{ABSENT, Store};
 use crate::error::{Cause, Error};
 use crate::flow::{Client, Flow, FlowId};
@@ -37,16 +37,16 @@ impl Store {
         id: &FlowId,
         next: impl Fn(&Flow) -> Result<Option<Flow>, Error>,
     ) -> Result<Flow, Error> {
-        let mut patience = Patience::default();
+        let mut backoff = Backoff::of_contention();
         loop {
             let item = self.read(&self.table, item::flow_key(client, id)).await?.ok_or(Error::ProjectFlowNotFound)?;
             let newest = item::to_flow(&item)?;
             let Some(next) = next(&newest)? else { return Ok(newest) };
             // On the heap: most of what asks for a change does not get this far.
-            let replaced = Box::pin(self.replace(&newest, item, &next, &mut patience)).await?;
+            let replaced = Box::pin(self.replace(&newest, item, &next, &mut backoff)).await?;
             match replaced {
                 Replaced::Now => return Ok(next),
-                Replaced::Overtaken if patience.wait().await => {}
+                Replaced::Overtaken if backoff.wait().await => {}
                 Replaced::Overtaken => {
                     return Err(Error::TemporarilyUnavailable(Cause::new("overtaken by other changes every time")));
                 }
@@ -54,13 +54,7 @@ impl Store {
         }
     }
 
-    async fn replace(
-        &self,
-        newest: &Flow,
-        item: Item,
-        next: &Flow,
-        patience: &mut Patience,
-    ) -> Result<Replaced, Error> {
+    async fn replace(&self, newest: &Flow, item: Item, next: &Flow, backoff: &mut Backoff) -> Result<Replaced, Error> {
         let put_next = Put::builder()
             .table_name(&self.table)
             .set_item(Some(item::from_flow(next)))
@@ -77,7 +71,7 @@ impl Store {
         let (Ok(put_next), Ok(put_newest)) = (put_next, put_newest) else { return Err(incomplete()) };
         let writes = [put_next, put_newest].map(|put| TransactWriteItem::builder().put(put).build());
 
-        let (transacted, AnyUnanswered(any_unanswered)) = attempts::watch(self.transact(&writes, patience)).await;
+        let (transacted, AnyUnanswered(any_unanswered)) = attempts::watch(self.transact(&writes, backoff)).await;
         match transacted {
             Ok(Transacted::Done) => Ok(Replaced::Now),
             Ok(Transacted::FirstFailed(_)) if !any_unanswered => Ok(Replaced::Overtaken),

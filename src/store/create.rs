@@ -6,7 +6,7 @@ use aws_sdk_dynamodb::types::{
 };
 
 use super::attempts::{self, AnyUnanswered};
-use super::transaction::{Patience, Transacted, incomplete};
+use super::transaction::{Backoff, Transacted, incomplete};
 use super::{ABSENT, Store, refused};
 use crate::error::{Cause, Code, Error, Problem};
 use crate::flow::Flow;
@@ -87,14 +87,18 @@ impl Store {
             .set_item(Some(item::from_flow(flow)))
             .condition_expression(ABSENT)
             .expression_attribute_names("#pk", item::PARTITION_KEY)
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-            .send();
-        match Box::pin(put).await {
-            Ok(_) => Ok(Written::Now),
-            Err(error) => match error.as_service_error() {
-                Some(PutItemError::ConditionalCheckFailedException(failed)) => Ok(Written::Before(failed.item.clone())),
-                Some(_) | None => Err(refused("PutItem", &error)),
-            },
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        let mut backoff = Backoff::of_contention();
+        loop {
+            let Err(error) = Box::pin(put.clone().send()).await else { return Ok(Written::Now) };
+            match error.as_service_error() {
+                Some(PutItemError::ConditionalCheckFailedException(failed)) => {
+                    return Ok(Written::Before(failed.item.clone()));
+                }
+                // The flow of this key is there, and somebody is changing it.
+                Some(PutItemError::TransactionConflictException(_)) if backoff.wait().await => {}
+                Some(_) | None => return Err(refused("PutItem", &error)),
+            }
         }
     }
 
@@ -121,7 +125,7 @@ impl Store {
             TransactWriteItem::builder().put(put).build(),
             TransactWriteItem::builder().condition_check(check).build(),
         ];
-        match self.transact(&writes, &mut Patience::default()).await? {
+        match self.transact(&writes, &mut Backoff::of_contention()).await? {
             Transacted::Done => Ok(Written::Now),
             Transacted::FirstFailed(item) => Ok(Written::Before(item)),
             Transacted::SecondFailed => Err(no_such_project()),
@@ -143,7 +147,7 @@ impl Store {
         }
         let first = match newest.version {
             1 => newest,
-            _ => found(self.read(&self.table, item::version_key(&flow.client, &flow.id, 1)).await?)?,
+            _ => self.version(&newest, 1).await?,
         };
         if first.write_token == flow.write_token {
             return Ok(Creation::Created);

@@ -1,10 +1,12 @@
 //! Reads a flow: its newest version, and those before it.
 //!
-//! The newest is read first. Earlier versions never change, so what it says of them holds: each from 1 to its own is
-//! there.
+//! The newest is read first. Versions never change, so every version from 1 to the newest exists. But reads of two items
+//! are no snapshot: the newest can be seen at version n + 1 while version n is not there yet ("Amazon DynamoDB
+//! Transactions: How it works", isolation levels). So a version that is absent is read again.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
+use super::transaction::Backoff;
 use super::{Store, only, refused};
 use crate::cursor::VersionCursor;
 use crate::error::{Cause, Error};
@@ -35,7 +37,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// As [`Store::newest`].
+    /// As [`Store::newest`]; [`Error::TemporarilyUnavailable`] too while the version is absent.
     pub async fn version(&self, newest: &Flow, version: u64) -> Result<Flow, Error> {
         if version == newest.version {
             return Ok(newest.clone());
@@ -43,9 +45,14 @@ impl Store {
         if version > newest.version {
             return Err(Error::ProjectFlowNotFound);
         }
-        let item = self.read(&self.table, item::version_key(&newest.client, &newest.id, version)).await?;
-        let item = item.ok_or_else(|| absent(version))?;
-        Ok(item::to_flow(&item)?)
+        let mut backoff = Backoff::of_window();
+        loop {
+            match self.read(&self.table, item::version_key(&newest.client, &newest.id, version)).await? {
+                Some(item) => return Ok(item::to_flow(&item)?),
+                None if backoff.wait().await => {}
+                None => return Err(absent(version)),
+            }
+        }
     }
 
     /// The version of a flow that was in force at `moment`. Each was from its `updatedAt` to that of the next, to the
@@ -130,7 +137,7 @@ impl Store {
     }
 }
 
-/// A version that must be there.
+/// A version that must be there, and was not at any of several looks.
 fn absent(version: u64) -> Error {
-    Cause::new(format!("history: version {version} is absent")).into()
+    Error::TemporarilyUnavailable(Cause::new(format!("history: version {version} is absent")))
 }

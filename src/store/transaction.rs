@@ -1,19 +1,30 @@
 //! Two writes as one, tried again while others write the same items.
+//!
+//! `DynamoDB` finishes a stalled transaction by itself, some five seconds after it began. Until then it refuses the same
+//! request with `TransactionInProgressException` and every other write of the same items with a conflict.
 
 use std::time::{Duration, Instant};
 
+use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{CancellationReason, TransactWriteItem};
 
 use super::{INITIAL_BACKOFF, Store, describe, is_about_size, item_too_large, refused};
 use crate::error::{Cause, Error};
+use crate::flow::random_text;
 use crate::item::Item;
 
-/// How long a request tries again while others write the same items. An operation that is begun at its end
-/// still ends within the function's time.
+/// How long a request tries again while others write the same items: longer than a transaction can stall (5 s), and an
+/// operation that is begun at its end still ends within the function's time.
 const CONTENTION_TIME: Duration = Duration::from_secs(6);
-/// The longest pause between two tries.
-const LONGEST_PAUSE: Duration = Duration::from_millis(100);
+/// The longest pause between two tries while others write the same items.
+const CONTENTION_PAUSE: Duration = Duration::from_millis(100);
+/// The pause between two tries while this very transaction is stalled.
+const STALLED_PAUSE: Duration = Duration::from_millis(400);
+/// How long a read is tried again that has met a transaction half-way.
+const WINDOW_TIME: Duration = Duration::from_secs(2);
+/// The longest pause between two such reads.
+const WINDOW_PAUSE: Duration = Duration::from_millis(400);
 
 /// What a transaction of two writes came to.
 pub(super) enum Transacted {
@@ -31,21 +42,34 @@ impl Store {
     pub(super) async fn transact(
         &self,
         writes: &[TransactWriteItem; 2],
-        patience: &mut Patience,
+        backoff: &mut Backoff,
     ) -> Result<Transacted, Error> {
+        let mut token = random_text()?;
         loop {
-            // The SDK gives all attempts of one call the same request token: only one of them can write.
-            let transaction = self.client.transact_write_items().set_transact_items(Some(writes.to_vec())).send();
+            // All attempts with one request token are one transaction: only one of them can write.
+            let transaction = self
+                .client
+                .transact_write_items()
+                .client_request_token(&token)
+                .set_transact_items(Some(writes.to_vec()))
+                .send();
             let Err(error) = Box::pin(transaction).await else { return Ok(Transacted::Done) };
-            let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) = error.as_service_error()
-            else {
-                return Err(refused("TransactWriteItems", &error));
+            let cancelled = match (&error, error.as_service_error()) {
+                (_, Some(TransactWriteItemsError::TransactionCanceledException(cancelled))) => cancelled,
+                // It may have stalled. The same request finds it done once it is.
+                (SdkError::TimeoutError(_), _)
+                | (_, Some(TransactWriteItemsError::TransactionInProgressException(_)))
+                    if backoff.wait_for(STALLED_PAUSE).await =>
+                {
+                    continue;
+                }
+                _ => return Err(refused("TransactWriteItems", &error)),
             };
             match cancellation(cancelled.cancellation_reasons()) {
                 Cancellation::FirstFailed(item) => return Ok(Transacted::FirstFailed(item)),
                 Cancellation::SecondFailed => return Ok(Transacted::SecondFailed),
                 Cancellation::TooLarge => return Err(item_too_large()),
-                Cancellation::Contended if patience.wait().await => {}
+                Cancellation::Contended if backoff.wait().await => token = random_text()?,
                 Cancellation::Contended => {
                     return Err(Error::TemporarilyUnavailable(Cause::new(describe("TransactWriteItems", &error))));
                 }
@@ -91,27 +115,43 @@ fn cancellation(reasons: &[CancellationReason]) -> Cancellation {
     }
 }
 
-/// Pauses between the tries of one request, each up to twice as long as the one before.
-pub(super) struct Patience {
+/// Exponential backoff between the tries of one request, within a time of its own.
+pub(super) struct Backoff {
     start: Instant,
+    time: Duration,
     pause: Duration,
+    longest: Duration,
 }
 
-impl Default for Patience {
-    fn default() -> Self {
-        Self { start: Instant::now(), pause: INITIAL_BACKOFF }
+impl Backoff {
+    /// While others write the same items.
+    pub(super) fn of_contention() -> Self {
+        Self::new(CONTENTION_TIME, CONTENTION_PAUSE)
     }
-}
 
-impl Patience {
+    /// While a transaction is seen half-way.
+    pub(super) fn of_window() -> Self {
+        Self::new(WINDOW_TIME, WINDOW_PAUSE)
+    }
+
+    fn new(time: Duration, longest: Duration) -> Self {
+        Self { start: Instant::now(), time, pause: INITIAL_BACKOFF, longest }
+    }
+
     /// Waits before the next try; `false` at once when there is no time for one.
     pub(super) async fn wait(&mut self) -> bool {
-        if self.start.elapsed() + self.pause >= CONTENTION_TIME {
-            return false;
+        let pause = self.pause;
+        self.pause = self.longest.min(pause * 2);
+        self.start.elapsed() + pause < self.time && self.wait_for(jittered(pause)).await
+    }
+
+    /// The same, for a pause that is given.
+    async fn wait_for(&self, pause: Duration) -> bool {
+        let is_time = self.start.elapsed() + pause < self.time;
+        if is_time {
+            tokio::time::sleep(pause).await;
         }
-        tokio::time::sleep(jittered(self.pause)).await;
-        self.pause = LONGEST_PAUSE.min(self.pause * 2);
-        true
+        is_time
     }
 }
 

@@ -47,6 +47,9 @@ fn transaction(name: &'static str, writes: Vec<Fault>, status: i64, code: &'stat
 pub const UNAVAILABLE: &str = "TEMPORARILY_UNAVAILABLE";
 pub const UNKNOWN: &str = "OUTCOME_UNKNOWN";
 
+/// How long `DynamoDB` takes to finish a transaction that has stalled.
+pub const STALL: Duration = Duration::from_secs(5);
+
 /// More faults than there are attempts.
 pub fn always(fault: Fault) -> Vec<Fault> {
     vec![fault; 1_000]
@@ -88,6 +91,10 @@ fn rows() -> Vec<Row> {
         row("over the table's throughput, always", always(throttled("ProvisionedThroughputExceededException")), 503, UNAVAILABLE, 0),
         row("over the account's limit, once", vec![throttled("RequestLimitExceeded")], 201, "", 1),
         row("over the account's limit, always", always(throttled("RequestLimitExceeded")), 503, UNAVAILABLE, 0),
+        row("in conflict with a transaction, once", vec![throttled("TransactionConflictException")], 201, "", 1),
+        row("in conflict with a transaction, always", always(throttled("TransactionConflictException")), 503, UNAVAILABLE, 0),
+        row("lost after the commit, then in conflict", [&[lost(Close)], &always(throttled("TransactionConflictException"))[..]].concat(), 201, "", 1),
+        row("lost before the commit, then in conflict", [&[unsent(Close)], &always(throttled("TransactionConflictException"))[..]].concat(), 503, UNKNOWN, 0),
         row("access denied", always(Fault::Error(400, "AccessDeniedException", "no")), 500, "INTERNAL_ERROR", 0),
         row("credentials expired", always(Fault::Error(400, "ExpiredTokenException", "old")), 500, "INTERNAL_ERROR", 0),
         row("table missing", always(Fault::Error(400, "ResourceNotFoundException", "no table")), 500, "INTERNAL_ERROR", 0),
@@ -106,6 +113,7 @@ fn rows() -> Vec<Row> {
         transaction("transaction over throughput within, always", always(Fault::Cancelled(&["None", "ProvisionedThroughputExceeded"])), 503, UNAVAILABLE, 0),
         transaction("transaction in progress, once", vec![throttled("TransactionInProgressException")], 201, "", 1),
         transaction("transaction in progress, always", always(throttled("TransactionInProgressException")), 503, UNAVAILABLE, 0),
+        transaction("transaction stalled for five seconds", vec![Fault::Stalled(STALL)], 201, "", 1),
         transaction("transaction cancelled for another reason", always(Fault::Cancelled(&["ItemCollectionSizeLimitExceeded", "None"])), 500, "INTERNAL_ERROR", 0),
         transaction("transaction with an item too large", always(Fault::Cancelled(&["ValidationError", "None"])), 413, "FLOW_TOO_LARGE", 0),
         transaction("transaction throttled, always", always(throttled("ThrottlingException")), 503, UNAVAILABLE, 0),

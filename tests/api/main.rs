@@ -38,3 +38,4 @@ mod template;
 mod tenants;
 mod update;
 mod update_faults;
+mod windows;

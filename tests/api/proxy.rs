@@ -1,4 +1,8 @@
 //! A network that fails on demand: a TCP proxy between the SDK and the engine.
+//!
+//! It also shows what `DynamoDB` does with transactions and a local engine does not: other writes of their items are
+//! refused while they are under way, and reads of two of their items are no snapshot ("Amazon DynamoDB Transactions: How
+//! it works" in its Developer Guide).
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex};
@@ -8,7 +12,7 @@ use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::http::{body, operation, read_message};
+use crate::http::{body, head, operation, read_message};
 
 /// What happens to one call.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +29,18 @@ pub enum Fault {
     Drip(usize, Duration),
     /// The call and its answer pass; then the connection is closed, as it is while the function is frozen.
     CloseIdle,
+    /// The engine carries the transaction out. For this long it is under way still, and all but one of its writes are
+    /// seen; then its answer passes.
+    Window(Unseen, Duration),
+    /// The transaction is under way for this long, and then the engine carries it out. It has no answer.
+    Stalled(Duration),
+}
+
+/// Which write of a transaction is not seen yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unseen {
+    First,
+    Second,
 }
 
 /// When an answer is lost.
@@ -63,6 +79,82 @@ struct Plan {
     /// The calls that came, and whether each met a fault.
     calls: Vec<Call>,
     connections: usize,
+    under_way: Vec<Transaction>,
+}
+
+/// A transaction under way.
+struct Transaction {
+    token: Value,
+    /// The keys of its items that no other write may touch.
+    locked: Vec<Value>,
+    unseen: Option<UnseenWrite>,
+}
+
+/// A write that is not seen yet: the item that it puts, and the one that is seen in its place.
+struct UnseenWrite {
+    item: Value,
+    before: Option<Value>,
+}
+
+impl Plan {
+    /// The answer to a write that meets a transaction under way.
+    fn refusal(&self, operation: &str, body: &Value) -> Option<Vec<u8>> {
+        let locks = |key: &Value| self.under_way.iter().any(|transaction| transaction.locked.contains(key));
+        match operation {
+            "PutItem" => locks(&key_of(&body["Item"])).then(|| error(400, "TransactionConflictException", "conflict")),
+            "TransactWriteItems" => {
+                let token = &body["ClientRequestToken"];
+                if self.under_way.iter().any(|transaction| &transaction.token == token) {
+                    return Some(error(400, "TransactionInProgressException", "in progress"));
+                }
+                let code = |key| if locks(&key) { "TransactionConflict" } else { "None" };
+                let codes: Vec<_> = keys(body).into_iter().map(code).collect();
+                codes.contains(&"TransactionConflict").then(|| cancelled(&codes))
+            }
+            _ => None,
+        }
+    }
+
+    /// What the answer of a read is while some writes are not seen.
+    fn seen(&self, body: &Value, answer: Vec<u8>) -> Vec<u8> {
+        let unseen: Vec<_> = self.under_way.iter().filter_map(|transaction| transaction.unseen.as_ref()).collect();
+        if unseen.is_empty() || body.get("IndexName").is_some() {
+            return answer;
+        }
+        let Some(mut found) = body_of(&answer) else { return answer };
+        let same = |found: &Value, item: &Value| ["_id", "version"].iter().all(|name| found[name] == item[name]);
+        let seen = |found: Value| match unseen.iter().find(|write| same(&found, &write.item)) {
+            Some(write) => write.before.clone(),
+            None => Some(found),
+        };
+        if let Some(item) = found.as_object_mut().and_then(|found| found.remove("Item")) {
+            seen(item).map(|item| found["Item"] = item);
+        }
+        if let Some(items) = found["Items"].as_array_mut() {
+            *items = items.drain(..).filter_map(seen).collect();
+            found["Count"] = items.len().into();
+        }
+        response(200, &found.to_string())
+    }
+}
+
+/// The key of an item.
+fn key_of(item: &Value) -> Value {
+    serde_json::json!({ "pk": item["pk"], "sk": item["sk"] })
+}
+
+/// The keys of a transaction's items.
+fn keys(transaction: &Value) -> Vec<Value> {
+    let writes = transaction["TransactItems"].as_array().unwrap().iter();
+    let key = |write: &Value| match write.get("Put") {
+        Some(put) => key_of(&put["Item"]),
+        None => write["ConditionCheck"]["Key"].clone(),
+    };
+    writes.map(key).collect()
+}
+
+fn body_of(message: &[u8]) -> Option<Value> {
+    serde_json::from_slice(body(message)?).ok()
 }
 
 /// A call that came: its operation, its body, and whether it met a fault.
@@ -114,7 +206,7 @@ impl Proxy {
             while let Ok((client, _)) = listener.accept().await {
                 let (engine, plan) = (engine.clone(), Arc::clone(&shared));
                 plan.lock().unwrap().connections += 1;
-                tokio::spawn(async move { serve(client, &engine, &plan).await });
+                tokio::spawn(async move { serve(client, &engine, plan).await });
             }
         });
         Self { url, plan }
@@ -138,6 +230,11 @@ impl Proxy {
         plan.chance.clear();
     }
 
+    /// Whether a transaction is under way.
+    pub fn is_under_way(&self) -> bool {
+        !self.plan.lock().unwrap().under_way.is_empty()
+    }
+
     /// How many connections came.
     pub fn connections(&self) -> usize {
         self.plan.lock().unwrap().connections
@@ -155,20 +252,53 @@ impl Proxy {
 }
 
 /// One connection; it ends when either side ends it or a fault does.
-async fn serve(mut client: TcpStream, engine: &str, plan: &Mutex<Plan>) -> Option<()> {
+async fn serve(mut client: TcpStream, engine: &str, plan: Arc<Mutex<Plan>>) -> Option<()> {
     loop {
         let request = read_message(&mut client).await?;
         let operation = operation(&request)?.to_owned();
+        let sent = body_of(&request)?;
+        let refusal = plan.lock().unwrap().refusal(&operation, &sent);
+        if let Some(refusal) = refusal {
+            plan.lock().unwrap().calls.push(Call { operation, body: sent, faulty: false });
+            client.write_all(&refusal).await.ok()?;
+            continue;
+        }
         let fault = {
             let mut plan = plan.lock().unwrap();
             let planned = plan.faults.get_mut(operation.as_str()).and_then(VecDeque::pop_front);
             let fault = planned.or_else(|| plan.chance.get_mut(operation.as_str())?.next()).unwrap_or(Fault::None);
-            let body = serde_json::from_slice(body(&request)?).ok()?;
-            plan.calls.push(Call { operation, body, faulty: fault != Fault::None });
+            plan.calls.push(Call { operation, body: sent.clone(), faulty: fault != Fault::None });
             fault
         };
         match fault {
-            Fault::None => client.write_all(&forward(engine, &request).await?).await.ok()?,
+            Fault::None => {
+                let answer = forward(engine, &request).await?;
+                let answer = plan.lock().unwrap().seen(&sent, answer);
+                client.write_all(&answer).await.ok()?;
+            }
+            Fault::Window(which, time) => {
+                let write = &sent["TransactItems"][usize::from(which == Unseen::Second)]["Put"];
+                let before = get(engine, &request, write).await;
+                let unseen = UnseenWrite { item: write["Item"].clone(), before };
+                // All in one: nobody sees the write before it is hidden.
+                begin(&plan, &sent, vec![key_of(&unseen.item)], Some(unseen));
+                let answer = forward(engine, &request).await?;
+                if answer.starts_with(b"HTTP/1.1 200") {
+                    tokio::time::sleep(time).await;
+                }
+                end(&plan, &sent);
+                client.write_all(&answer).await.ok()?;
+            }
+            Fault::Stalled(time) => {
+                begin(&plan, &sent, keys(&sent), None);
+                let (engine, plan) = (engine.to_owned(), Arc::clone(&plan));
+                tokio::spawn(async move {
+                    tokio::time::sleep(time).await;
+                    let _ = forward(&engine, &request).await;
+                    end(&plan, &sent);
+                });
+                return hang(client).await;
+            }
             Fault::Lost(when, loss) => {
                 let answer = match when {
                     When::BeforeCommit => response(200, "{}"),
@@ -206,6 +336,24 @@ async fn serve(mut client: TcpStream, engine: &str, plan: &Mutex<Plan>) -> Optio
             }
         }
     }
+}
+
+fn begin(plan: &Mutex<Plan>, transaction: &Value, locked: Vec<Value>, unseen: Option<UnseenWrite>) {
+    let token = transaction["ClientRequestToken"].clone();
+    plan.lock().unwrap().under_way.push(Transaction { token, locked, unseen });
+}
+
+fn end(plan: &Mutex<Plan>, transaction: &Value) {
+    plan.lock().unwrap().under_way.retain(|one| one.token != transaction["ClientRequestToken"]);
+}
+
+/// The item that a put would replace; `request` is what the put came in.
+async fn get(engine: &str, request: &[u8], put: &Value) -> Option<Value> {
+    let get = serde_json::json!({ "TableName": put["TableName"], "Key": key_of(&put["Item"]) }).to_string();
+    let lines = head(request)?.lines().filter(|line| !line.to_ascii_lowercase().starts_with("content-length:"));
+    let head = lines.collect::<Vec<_>>().join("\r\n").replace("TransactWriteItems", "GetItem");
+    let get = format!("{head}\r\ncontent-length: {}\r\n\r\n{get}", get.len());
+    body_of(&forward(engine, get.as_bytes()).await?)?.get("Item").cloned()
 }
 
 fn response(status: u16, body: &str) -> Vec<u8> {

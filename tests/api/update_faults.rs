@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::faults::{UNAVAILABLE, UNKNOWN, always, lost, throttled, unsent};
+use crate::faults::{STALL, UNAVAILABLE, UNKNOWN, always, lost, throttled, unsent};
 use crate::proxy::{Fault, Loss, Proxy};
 use crate::support::{Api, Engine, Request, handler, page_request, path, send, send_before};
 
@@ -65,6 +65,7 @@ fn rows() -> Vec<Row> {
         row("throttled once", vec![throttled("ThrottlingException")], 200, "", 2),
         row("throttled, always", always(throttled("ThrottlingException")), 503, UNAVAILABLE, 1),
         row("throttled within, once", vec![Fault::Cancelled(&["ThrottlingError", "None"])], 200, "", 2),
+        row("stalled for five seconds", vec![Fault::Stalled(STALL)], 200, "", 2),
         row("in progress, always", always(throttled("TransactionInProgressException")), 503, UNAVAILABLE, 1),
         row("item too large", always(Fault::Cancelled(&["ValidationError", "None"])), 413, "FLOW_TOO_LARGE", 1),
         row("history there already", always(Fault::Cancelled(&["None", "ConditionalCheckFailed"])), 500, "INTERNAL_ERROR", 1),
