@@ -1,6 +1,6 @@
 //! The protocol of a create, exhausted: two clients, calls of two attempts each, up to two answers lost anywhere,
-//! requests that are lost or late, and clients that try again. The same model of a plain conditional put finds the
-//! false conflict that the protocol is there to avoid.
+//! requests that are lost or late or refused because a transaction is under way, and clients that try again. The same
+//! model of a plain conditional put finds the false conflict that the protocol is there to avoid.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,8 +9,10 @@ use stateright::{Checker, Model, Property};
 const CLIENTS: usize = 2;
 const ATTEMPTS: u8 = 2;
 const LOSSES: u8 = 2;
-/// A client sends its request again while it is told that the outcome is unknown.
-const CALLS: u8 = 3;
+/// How often a put meets a transaction on its item, in all.
+const REFUSALS: u8 = 2;
+/// A client sends its request again while it is told that nothing is written, or nothing for certain.
+const CALLS: u8 = 5;
 
 /// How a failed condition is understood.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +30,8 @@ enum Told {
     Created,
     Replayed,
     Conflict,
+    /// Nothing is written.
+    Unavailable,
     Unknown,
 }
 
@@ -51,6 +55,8 @@ enum Phase {
 struct Caller {
     number: u8,
     phase: Phase,
+    /// Whether an attempt of this call may still write, or has.
+    open: bool,
     told: Vec<Told>,
 }
 
@@ -72,6 +78,7 @@ struct State {
     network: BTreeSet<Put>,
     callers: Vec<Caller>,
     losses: u8,
+    refusals: u8,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,6 +90,10 @@ enum Action {
     DeliverAndLose(Put),
     /// A put is lost on its way.
     Lose(Put),
+    /// The engine refuses a put: its item is in a transaction. The call tries again.
+    Refuse(Put),
+    /// The same, and the call gives up.
+    RefuseForGood(Put),
     /// The wait is over, and the put is still under way.
     TimeOut(usize),
     Settle(usize),
@@ -130,6 +141,7 @@ impl Caller {
     }
 
     fn no_answer(&mut self, attempt: u8) {
+        self.open = true;
         self.phase = if attempt + 1 < ATTEMPTS { Phase::Sending(attempt + 1) } else { Phase::Settling };
     }
 }
@@ -139,9 +151,10 @@ impl Model for Create {
     type Action = Action;
 
     fn init_states(&self) -> Vec<State> {
-        let caller = Caller { number: 0, phase: Phase::Sending(0), told: Vec::new() };
+        let caller = Caller { number: 0, phase: Phase::Sending(0), open: false, told: Vec::new() };
         let callers = vec![caller; CLIENTS];
-        vec![State { table: BTreeMap::new(), network: BTreeSet::new(), callers, losses: LOSSES }]
+        let (table, network) = (BTreeMap::new(), BTreeSet::new());
+        vec![State { table, network, callers, losses: LOSSES, refusals: REFUSALS }]
     }
 
     fn actions(&self, state: &State, actions: &mut Vec<Action>) {
@@ -150,12 +163,17 @@ impl Model for Create {
                 Phase::Sending(_) => actions.push(Action::Send(client)),
                 Phase::Waiting(_) if state.losses > 0 => actions.push(Action::TimeOut(client)),
                 Phase::Settling => actions.push(Action::Settle(client)),
-                Phase::Done(Told::Unknown) if caller.number + 1 < CALLS => actions.push(Action::TryAgain(client)),
+                Phase::Done(Told::Unknown | Told::Unavailable) if caller.number + 1 < CALLS => {
+                    actions.push(Action::TryAgain(client))
+                }
                 Phase::Waiting(_) | Phase::Done(_) => {}
             }
         }
         for put in &state.network {
             actions.push(Action::Deliver(*put));
+            if state.refusals > 0 {
+                actions.extend([Action::Refuse(*put), Action::RefuseForGood(*put)]);
+            }
             if state.losses > 0 {
                 actions.extend([Action::DeliverAndLose(*put), Action::Lose(*put)]);
             }
@@ -190,6 +208,18 @@ impl Model for Create {
                     caller.no_answer(attempt);
                 }
             }
+            Action::Refuse(put @ (call, attempt)) | Action::RefuseForGood(put @ (call, attempt)) => {
+                state.refusals -= 1;
+                state.network.remove(&put);
+                let caller = &mut state.callers[call.client];
+                if (caller.number, caller.phase) == (call.number, Phase::Waiting(attempt)) {
+                    match action {
+                        Action::Refuse(_) => caller.phase = Phase::Sending(attempt),
+                        _ if caller.open => caller.phase = Phase::Settling,
+                        _ => caller.tell(Told::Unavailable),
+                    }
+                }
+            }
             Action::TimeOut(client) => {
                 state.losses -= 1;
                 let Phase::Waiting(attempt) = state.callers[client].phase else { return None };
@@ -204,6 +234,7 @@ impl Model for Create {
                 let caller = &mut state.callers[client];
                 caller.number += 1;
                 caller.phase = Phase::Sending(0);
+                caller.open = false;
             }
         }
         Some(state)
@@ -231,12 +262,22 @@ impl Model for Create {
                     caller.phase != Phase::Done(Told::Created) || own()
                 })
             }),
+            Property::always("a call that is unavailable has written nothing", |_, state: &State| {
+                state.callers.iter().enumerate().all(|(client, caller)| {
+                    let call = Call { client, number: caller.number };
+                    let written = || state.table.values().any(|stored| stored.writer == call);
+                    caller.phase != Phase::Done(Told::Unavailable) || !written()
+                })
+            }),
             Property::always("a key has one flow", |model, state: &State| {
                 model.protocol != Protocol::Key || state.table.len() <= 1
             }),
             Property::eventually("every client is told for certain", |_, state: &State| {
-                let certain = |caller: &Caller| matches!(caller.phase, Phase::Done(told) if told != Told::Unknown);
+                let certain = |caller: &Caller| matches!(caller.phase, Phase::Done(told) if ![Told::Unknown, Told::Unavailable].contains(&told));
                 state.callers.iter().all(certain)
+            }),
+            Property::sometimes("a call is unavailable", |_, state: &State| {
+                state.callers.iter().any(|caller| caller.told.contains(&Told::Unavailable))
             }),
             // So that the model cannot be right by doing nothing.
             Property::sometimes("an outcome is unknown", |_, state: &State| {

@@ -2,17 +2,18 @@
 //!
 //! Each update sets one member to a text of its own, so that the history says which call wrote which version. The judge
 //! is given what was sent, when, and what was answered, and the table at the end; it knows nothing of the function.
+//! Meanwhile the history is read, and the create is sent again: transactions that are seen half-way must show in neither.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
 use crate::faults::{lost, throttled, unsent};
-use crate::proxy::{Fault, Loss, Proxy};
-use crate::support::{Engine, Request, handler, page_request, path, send};
+use crate::proxy::{Fault, Loss, Proxy, Unseen};
+use crate::support::{Answer, Engine, Request, handler, page_request, path, send};
 
 const WRITERS: usize = 64;
 /// What an update sets, one of them each.
@@ -144,19 +145,24 @@ fn judge(calls: &[Call], versions: &[Version]) -> Result<(), String> {
 /// What a race came to.
 struct Race {
     calls: Vec<Call>,
-    /// The calls to the database that met a fault, and all of them, where there was a proxy.
+    /// The calls to the database that met a fault, and all of them.
     hits: (usize, usize),
     versions: Vec<Version>,
     seconds: f64,
 }
 
+/// What a transaction in twenty meets where there are no faults: it is under way for a while, and seen half-way.
+const WINDOWS: [Fault; 2] =
+    [Fault::Window(Unseen::First, Duration::from_millis(3)), Fault::Window(Unseen::Second, Duration::from_millis(3))];
+
 /// `attempts` updates by 64 writers, with faults on the way of one call in five if so.
 async fn race(attempts: u32, faults: bool) -> Race {
     let engine = Engine::start().await;
     let proxy = Proxy::start(&engine.url).await;
-    let url = if faults { &proxy.url } else { &engine.url };
-    let created = send(&handler(&engine.url).await, &Request::create(first()).event()).await;
+    let create = Request::create(first()).key("race");
+    let created = send(&handler(&engine.url).await, &create.event()).await;
     let path = path(&created);
+    proxy.shake("TransactWriteItems", 20, &WINDOWS);
     if faults {
         let both = [
             unsent(Loss::Close),
@@ -169,7 +175,12 @@ async fn race(attempts: u32, faults: bool) -> Race {
         ];
         proxy.shake("GetItem", 5, &both);
         let conflict = Fault::Cancelled(&["TransactionConflict", "None"]);
-        proxy.shake("TransactWriteItems", 5, &[&both[..], &[conflict, lost(Loss::Hang), unsent(Loss::Hang)]].concat());
+        let writes = [&both[..], &WINDOWS, &[conflict, lost(Loss::Hang), unsent(Loss::Hang)]].concat();
+        // A stall holds everybody up, so it is one fault in a hundred.
+        let writes = [&vec![writes; 8].concat()[..], &[Fault::Stalled(Duration::from_millis(1_500))]].concat();
+        proxy.shake("TransactWriteItems", 5, &writes);
+        proxy.shake("PutItem", 5, &[&both[..], &[throttled("TransactionConflictException")]].concat());
+        proxy.shake("Query", 5, &both);
     }
 
     let (clock, left) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU32::new(attempts)));
@@ -177,7 +188,8 @@ async fn race(attempts: u32, faults: bool) -> Race {
     let mut writers = Vec::new();
     for writer in 0..WRITERS {
         let (path, clock, left) = (path.clone(), Arc::clone(&clock), Arc::clone(&left));
-        let handler = handler(url).await;
+        let (create, created) = (create.event(), created.clone());
+        let handler = handler(&proxy.url).await;
         writers.push(tokio::spawn(async move {
             let mut calls: Vec<Call> = Vec::new();
             let mut known = 1;
@@ -192,6 +204,13 @@ async fn race(attempts: u32, faults: bool) -> Race {
                 calls.push(Call { begin, end, expected, text: Some(text), told });
                 if let Told::Written(version) = told {
                     known = version;
+                    // Often enough, and no more: it is the updates that race.
+                    match number % 16 {
+                        3 => expect_version(&send(&handler, &past(&path, version - 1)).await, version - 1),
+                        7 => expect_versions(&send(&handler, &versions(&path)).await, version),
+                        11 => expect_replay(&send(&handler, &create).await, &created),
+                        _ => {}
+                    }
                     continue;
                 }
                 let begin = clock.fetch_add(1, Ordering::SeqCst);
@@ -245,6 +264,43 @@ fn update(path: &str, member: &str, text: &str, known: u64, number: usize) -> (R
     }
 }
 
+fn past(path: &str, version: u64) -> Value {
+    Request::get(&format!("{path}/versions/{version}")).event()
+}
+
+fn versions(path: &str) -> Value {
+    Request::get(&format!("{path}/versions?limit=3")).event()
+}
+
+#[track_caller]
+fn is_unavailable(answer: &Answer) -> bool {
+    answer.status == 503 && ["TEMPORARILY_UNAVAILABLE", "OUTCOME_UNKNOWN"].contains(&answer.code().as_str())
+}
+
+/// Whoever wrote the version after it can read it.
+#[track_caller]
+fn expect_version(answer: &Answer, version: u64) {
+    assert!(is_unavailable(answer) || answer.json()["data"]["version"] == version, "version {version}: {answer:?}");
+}
+
+/// The list begins at this version or a later one, and has no hole.
+#[track_caller]
+fn expect_versions(answer: &Answer, written: u64) {
+    if is_unavailable(answer) {
+        return;
+    }
+    let versions: Vec<_> =
+        answer.json()["data"].as_array().unwrap().iter().map(|one| one["version"].as_u64().unwrap()).collect();
+    assert!(versions[0] >= written, "expected version {written} or a later one first: {answer:?}");
+    assert!(versions.windows(2).all(|pair| pair[0] == pair[1] + 1), "expected no hole: {answer:?}");
+}
+
+/// The first answer again, whatever has become of the flow.
+#[track_caller]
+fn expect_replay(answer: &Answer, first: &Answer) {
+    assert!(is_unavailable(answer) || (answer.status, &answer.text) == (201, &first.text), "{answer:?}, {first:?}");
+}
+
 fn told(answer: &Value) -> Told {
     match answer["message"].as_str() {
         None => Told::Written(answer["data"]["version"].as_u64().unwrap()),
@@ -271,7 +327,7 @@ async fn run(attempts: u32, faults: bool) {
     println!(
         "{attempts} updates by {WRITERS} writers, {}: {} written, {} conflicts, {} unavailable, {} unknown, {} reads; \
          {} versions; {:.0} updates a second; verdict: {}",
-        if faults { format!("{} of {} calls faulty", hits.0, hits.1) } else { "no faults".to_owned() },
+        if faults { format!("{} of {} calls faulty", hits.0, hits.1) } else { format!("{} seen half-way", hits.0) },
         count(|told| matches!(told, Told::Written(_))),
         count(|told| matches!(told, Told::Conflict(_))),
         count(|told| *told == Told::Unavailable),
