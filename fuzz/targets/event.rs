@@ -5,13 +5,14 @@
 use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
-use project_flows::caller::Authenticator;
+use project_flows::caller::{Authenticator, SharedSecrets};
 use project_flows::command::{Command, Target};
 use project_flows::event::Event;
 use project_flows::reply::Reply;
 
 static AUTHENTICATOR: LazyLock<Authenticator> = LazyLock::new(|| {
-    Authenticator::new(include_str!("../../examples/jwks.json"), None, None, "clientId").expect("usable keys")
+    let jwks = include_str!("../../examples/jwks.json");
+    Authenticator::new(jwks, None, None, "clientId", SharedSecrets::Allowed).expect("usable keys")
 });
 
 fuzz_target!(|bytes: &[u8]| {
