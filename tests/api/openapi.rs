@@ -83,10 +83,11 @@ impl Document {
     /// What answers a request that is none of an operation.
     fn elsewhere(&self, status: i64) -> &Value {
         let name = match status {
+            204 => "Preflight",
             401 => "Unauthorized",
             404 => "RouteNotFound",
             405 => "MethodNotAllowed",
-            other => panic!("expected 401, 404 or 405 where there is no operation, found {other}"),
+            other => panic!("expected 204, 401, 404 or 405 where there is no operation, found {other}"),
         };
         &self.0["components"]["responses"][name]
     }
@@ -468,6 +469,7 @@ async fn what_is_answered_more_rarely_is_as_the_document_says_too() {
         (Request::of("POST", &format!("{flow}/versions/1/restore")).header("if-match", "\"3\""), 200, "restored"),
         (Request::of("POST", &format!("{flow}/versions/1/restore")).header("if-match", "\"3\""), 412, "stale"),
         (Request::of("PATCH", &flow), 405, "another method"),
+        (Request::of("OPTIONS", &flow).without("authorization"), 204, "a preflight"),
         (Request::get("/v2/project-flows/a%20b"), 404, "no name"),
     ];
     for (request, status, what) in rows {
