@@ -188,6 +188,7 @@ impl Function {
             .args(["lambda", "watch", "--wait", "--invoke-address", "127.0.0.1", "--invoke-port", &port.to_string()])
             .env("TABLE_NAME", engine::TABLE)
             .env("JWKS", jwks.to_string())
+            .env("ALLOW_SHARED_SECRETS", "true")
             .env("AWS_ENDPOINT_URL_DYNAMODB", endpoint)
             .env("AWS_REGION", "us-east-1")
             .env("AWS_ACCESS_KEY_ID", "local")

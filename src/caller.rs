@@ -10,8 +10,7 @@ use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, ED2
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::errors::ErrorKind;
-use jsonwebtoken::jwk::{AlgorithmParameters, Jwk, PublicKeyUse};
-use jsonwebtoken::{Algorithm, DecodingKey, Validation};
+use jsonwebtoken::{Algorithm, DecodingKey, DecodingKeyKind, Validation};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -29,10 +28,20 @@ pub struct Caller {
     pub client: Client,
 }
 
+/// Whether a JWK Set may hold secrets (`oct`), which sign tokens as well as verify them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SharedSecrets {
+    /// It may: for development.
+    Allowed,
+    /// It may not.
+    Refused,
+}
+
 /// What a token is checked against.
 #[derive(Debug)]
 pub struct Authenticator {
     keys: Vec<Key>,
+    left_out: Vec<String>,
     client_claim: String,
 }
 
@@ -46,12 +55,19 @@ struct Key {
 impl Authenticator {
     /// The authenticator for a JWK Set (RFC 7517, 5), and for the issuer and the audience where they are given.
     ///
-    /// Keys for encryption (`"use": "enc"`) are left out.
+    /// A key without `alg` takes the algorithm of its type and curve. Issuers publish keys for other purposes in the same
+    /// set: those are left out, as RFC 7517 asks, and so are keys of an unknown type, curve or algorithm.
     ///
     /// # Errors
     ///
     /// The first thing that makes the set unusable, in a sentence that carries no key.
-    pub fn new(jwks: &str, issuer: Option<&str>, audience: Option<&str>, client_claim: &str) -> Result<Self, String> {
+    pub fn new(
+        jwks: &str,
+        issuer: Option<&str>,
+        audience: Option<&str>,
+        client_claim: &str,
+        shared_secrets: SharedSecrets,
+    ) -> Result<Self, String> {
         #[derive(Deserialize)]
         struct JwkSet {
             keys: Vec<Box<RawValue>>,
@@ -59,10 +75,16 @@ impl Authenticator {
 
         let set: JwkSet = serde_json::from_str(jwks)
             .map_err(|_| "expected a JWK Set, an object with an array \"keys\", found something else".to_owned())?;
-        let mut keys: Vec<Key> = Vec::new();
+        let (mut keys, mut left_out): (Vec<Key>, _) = (Vec::new(), Vec::new());
         for (index, text) in set.keys.iter().enumerate() {
-            let key = Key::parse(text.get()).map_err(|error| format!("keys[{index}]: {error}"))?;
-            let Some(mut key) = key else { continue };
+            let key = Key::parse(text.get(), shared_secrets).map_err(|error| format!("keys[{index}]: {error}"))?;
+            let mut key = match key {
+                Parsed::Key(key) => key,
+                Parsed::LeftOut(why) => {
+                    left_out.push(format!("keys[{index}]: {why}"));
+                    continue;
+                }
+            };
             if keys.iter().any(|other| other.id == key.id) {
                 return Err(format!("keys[{index}]: expected a \"kid\" of its own, found one again"));
             }
@@ -80,9 +102,15 @@ impl Authenticator {
             keys.push(key);
         }
         if keys.is_empty() {
-            return Err("expected at least one key that verifies signatures, found none".to_owned());
+            let found: String = left_out.iter().map(|key| format!("; {key}")).collect();
+            return Err(format!("expected at least one key that verifies signatures, found none{found}"));
         }
-        Ok(Self { keys, client_claim: client_claim.to_owned() })
+        Ok(Self { keys, left_out, client_claim: client_claim.to_owned() })
+    }
+
+    /// The keys of the set that are not used, each with the reason, in a line that carries no key material.
+    pub fn left_out(&self) -> &[String] {
+        &self.left_out
     }
 
     /// Who sent the `Authorization` header (RFC 6750, 2.1).
@@ -135,30 +163,103 @@ impl Authenticator {
     }
 }
 
+/// What a key of a set is good for.
+enum Parsed {
+    /// Verifying tokens.
+    Key(Key),
+    /// Something else, or nothing that is known here; why.
+    LeftOut(String),
+}
+
 impl Key {
-    /// A key of a set, or `None` for one that is not meant for signatures.
-    fn parse(text: &str) -> Result<Option<Self>, String> {
-        let unusable = |_| "expected a JSON Web Key (RFC 7517, 4), found something else".to_owned();
+    fn parse(text: &str, shared_secrets: SharedSecrets) -> Result<Parsed, String> {
         let members = json::read_object(text.as_bytes()).map_err(|problem| problem.error)?;
-        let jwk: Jwk = serde_json::from_str(text).map_err(unusable)?;
-        if jwk.common.public_key_use == Some(PublicKeyUse::Encryption) {
-            return Ok(None);
+        // Some issuers write `null` for a member that is not there.
+        let member = |name: &str| {
+            let value = members.iter().find(|member| member.name == name).map(|member| &member.value);
+            value.filter(|value| **value != Value::Null)
+        };
+        let string = |name: &str| match member(name) {
+            None => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text.as_ref())),
+            Some(_) => Err(format!("{name}: expected a string, found something else")),
+        };
+        let needed = |name: &str| string(name)?.ok_or_else(|| format!("expected a {name:?}, found none"));
+        let left_out = |why: &str| {
+            let id = member("kid").map_or_else(String::new, |id| format!(" (\"kid\" {id})"));
+            Ok(Parsed::LeftOut(format!("left out, {why}{id}")))
+        };
+        let unknown = |name: &str| left_out(&format!("{name:?} is {}", member(name).unwrap_or(&Value::Null)));
+
+        let (kind, default) = match needed("kty")? {
+            "RSA" => (Kind::Rsa, Some(Algorithm::RS256)),
+            "EC" => match needed("crv")? {
+                "P-256" => (Kind::Ec, Some(Algorithm::ES256)),
+                "P-384" => (Kind::Ec, Some(Algorithm::ES384)),
+                _ => return unknown("crv"),
+            },
+            "OKP" => match needed("crv")? {
+                "Ed25519" => (Kind::Ed, Some(Algorithm::EdDSA)),
+                _ => return unknown("crv"),
+            },
+            "oct" => (Kind::Secret, None),
+            _ => return unknown("kty"),
+        };
+        if string("use")?.is_some_and(|purpose| purpose != "sig") {
+            return unknown("use");
         }
-        if members.iter().any(|member| member.name == "d") {
+        match member("key_ops") {
+            None => {}
+            Some(Value::Array(operations)) if operations.contains(&Value::String("verify".into())) => {}
+            Some(Value::Array(_)) => return left_out("\"key_ops\" has no \"verify\""),
+            Some(_) => return Err("key_ops: expected an array, found something else".to_owned()),
+        }
+        let stated = string("alg")?.map(str::parse::<Algorithm>);
+        let Ok(stated) = stated.transpose() else { return unknown("alg") };
+
+        if kind == Kind::Secret && shared_secrets == SharedSecrets::Refused {
+            return Err(
+                "expected a public key, found a secret (\"oct\"): whoever may read the function's configuration \
+                        could sign tokens with it; ALLOW_SHARED_SECRETS=true takes it, for development"
+                    .to_owned(),
+            );
+        }
+        if member("d").is_some() {
             return Err("expected a public or symmetric key, found a private one".to_owned());
         }
-        let algorithm = jwk.common.key_algorithm.ok_or("expected an \"alg\", found none")?;
-        let algorithm =
-            Algorithm::try_from(algorithm).map_err(|_| "expected an \"alg\" that signs, found another".to_owned())?;
-        let decoding = DecodingKey::from_jwk(&jwk).map_err(|error| error.to_string())?;
-        if !fits(algorithm, &jwk, &decoding) {
+        let algorithm = stated.or(default).ok_or("expected an \"alg\", found none")?;
+        let bytes = |name: &str| {
+            let text = needed(name)?;
+            URL_SAFE_NO_PAD.decode(text).map_err(|_| format!("{name}: expected base64url, found something else"))
+        };
+        let decoding = match kind {
+            Kind::Rsa => DecodingKey::from_rsa_raw_components(&bytes("n")?, &bytes("e")?),
+            // An uncompressed point ("SEC 1: Elliptic Curve Cryptography", 2.3.3).
+            Kind::Ec => DecodingKey::from_ec_der(&[vec![4], bytes("x")?, bytes("y")?].concat()),
+            Kind::Ed => DecodingKey::from_ed_der(&bytes("x")?),
+            Kind::Secret => DecodingKey::from_secret(&bytes("k")?),
+        };
+        if !fits(algorithm, &decoding) {
             return Err(format!("expected key material for {algorithm:?}, found other material"));
         }
         let mut validation = Validation::new(algorithm);
         validation.leeway = CLOCK_LEEWAY;
         validation.validate_nbf = true;
-        Ok(Some(Self { id: jwk.common.key_id, decoding, validation }))
+        Ok(Parsed::Key(Self { id: string("kid")?.map(str::to_owned), decoding, validation }))
     }
+}
+
+/// How the material of a key is written (RFC 7518, 6; RFC 8037, 2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// A modulus and an exponent.
+    Rsa,
+    /// A point of a curve, in two coordinates.
+    Ec,
+    /// A point of an Edwards curve, in one.
+    Ed,
+    /// Bytes that only issuer and function know.
+    Secret,
 }
 
 /// Why a token was refused, without what the token says.
@@ -170,18 +271,19 @@ fn reason(error: &jsonwebtoken::errors::Error) -> String {
 }
 
 /// Whether the key can verify the algorithm at all, at the sizes of RFC 7518, 3.
-fn fits(algorithm: Algorithm, jwk: &Jwk, key: &DecodingKey) -> bool {
+fn fits(algorithm: Algorithm, key: &DecodingKey) -> bool {
     // 2048 to 8192 bits: what the verifier takes.
     const MODULUS_BYTES: std::ops::RangeInclusive<usize> = 256..=1024;
 
     if key.family() != algorithm.family() {
         return false;
     }
-    if let AlgorithmParameters::RSA(parameters) = &jwk.algorithm {
-        let [n, e] = [&parameters.n, &parameters.e].map(|text| URL_SAFE_NO_PAD.decode(text).unwrap_or_default());
-        return MODULUS_BYTES.contains(&n.len()) && PublicKeyComponents { n, e }.as_der().is_ok();
-    }
-    let Ok(bytes) = key.try_get_as_bytes() else { return false };
+    let bytes = match key.kind() {
+        DecodingKeyKind::RsaModulusExponent { n, e } => {
+            return MODULUS_BYTES.contains(&n.len()) && PublicKeyComponents { n, e }.as_der().is_ok();
+        }
+        DecodingKeyKind::SecretOrDer(bytes) => bytes,
+    };
     match algorithm {
         Algorithm::ES256 => ParsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, bytes).is_ok(),
         Algorithm::ES384 => ParsedPublicKey::new(&ECDSA_P384_SHA384_FIXED, bytes).is_ok(),

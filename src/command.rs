@@ -36,6 +36,16 @@ const ROUTES: [(Operation, &str); 9] = [
     (Operation::Restore, "POST /v2/project-flows/{id}/versions/{version}/restore"),
 ];
 
+/// The route that each path has beside its operations: nobody has to prove who asks.
+const PREFLIGHTS: [&str; 6] = [
+    "OPTIONS /v2/project-flows",
+    "OPTIONS /v2/project-flows/{id}",
+    "OPTIONS /v2/project-flows/{id}/versions",
+    "OPTIONS /v2/project-flows/{id}/versions/{version}",
+    "OPTIONS /v2/project-flows/{id}/versions/{version}/diff",
+    "OPTIONS /v2/project-flows/{id}/versions/{version}/restore",
+];
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Operation {
     Create,
@@ -159,13 +169,13 @@ pub enum Place {
 }
 
 impl<'request> Command<'request> {
-    /// What `event` asks of its `target`; `buffer` holds the body where it came in base64.
+    /// What `event` asks of the operation that it calls; `buffer` holds the body where it came in base64.
     ///
     /// # Errors
     ///
     /// The first of: path, parameters, headers, media type, encoding, size, JSON, content.
-    pub fn parse(target: Target<'_>, event: &'request Event, buffer: &'request mut Vec<u8>) -> Result<Self, Error> {
-        let Target { operation, route: _, id, version } = target;
+    pub fn parse(call: Call<'_>, event: &'request Event, buffer: &'request mut Vec<u8>) -> Result<Self, Error> {
+        let Call { operation, route: _, id, version } = call;
         let (query, headers) = (event.query(), event.headers());
         let parse_id = || FlowId::parse(id).ok_or(Error::ProjectFlowNotFound);
         let parse_version = || flow::version(version).ok_or(Error::ProjectFlowNotFound);
@@ -253,17 +263,32 @@ impl<'request> Command<'request> {
     }
 }
 
-/// Every route, as in `GET /v2/project-flows/{id}`.
+/// The route of every operation, as in `GET /v2/project-flows/{id}`.
 pub fn routes() -> impl Iterator<Item = &'static str> {
     ROUTES.iter().map(|(_, route)| *route)
 }
 
-/// What a request is aimed at: an operation, and the parts of its path that differ from flow to flow.
+/// What a request is aimed at.
+#[derive(Debug, Clone)]
+pub enum Target<'path> {
+    /// An operation.
+    Operation(Call<'path>),
+    /// The methods of a path (`OPTIONS`: RFC 9110, 9.3.7). A browser asks without a token before a script may send one
+    /// ("CORS-preflight fetch" in the Fetch Standard).
+    Preflight {
+        /// As in `OPTIONS /v2/project-flows/{id}`.
+        route: &'static str,
+        /// As in the `Allow` header (RFC 9110, 10.2.1).
+        allow: String,
+    },
+}
+
+/// An operation, and the parts of its path that differ from flow to flow.
 #[derive(Debug, Clone, Copy)]
-pub struct Target<'path> {
+pub struct Call<'path> {
     operation: Operation,
     /// As in `GET /v2/project-flows/{id}`.
-    pub route: &'static str,
+    route: &'static str,
     /// `{id}`; empty where the route has none.
     id: &'path str,
     /// `{version}`; empty where the route has none.
@@ -284,28 +309,43 @@ impl<'path> Target<'path> {
             let Some((its_method, template)) = route.split_once(' ') else { continue };
             let Some((id, version)) = matched(template, path) else { continue };
             if its_method == method {
-                return Ok(Self { operation, route, id, version });
+                return Ok(Self::Operation(Call { operation, route, id, version }));
             }
             methods.push(its_method);
         }
-        if methods.is_empty() {
-            return Err(Error::RouteNotFound);
+        let preflight = PREFLIGHTS.into_iter().find_map(|route| {
+            let (its_method, template) = route.split_once(' ')?;
+            matched(template, path).map(|_| (route, its_method))
+        });
+        let (route, its_method) = preflight.ok_or(Error::RouteNotFound)?;
+        methods.push(its_method);
+        let allow = methods.join(", ");
+        if method == its_method { Ok(Self::Preflight { route, allow }) } else { Err(Error::MethodNotAllowed { allow }) }
+    }
+
+    /// As in `GET /v2/project-flows/{id}`.
+    pub const fn route(&self) -> &'static str {
+        match self {
+            Self::Operation(Call { route, .. }) | Self::Preflight { route, .. } => route,
         }
-        Err(Error::MethodNotAllowed { allow: methods.join(", ") })
     }
 
     /// The flow that the path names.
     pub fn flow_id(&self) -> Option<FlowId> {
-        FlowId::parse(self.id)
+        match self {
+            Self::Operation(call) => FlowId::parse(call.id),
+            Self::Preflight { .. } => None,
+        }
     }
 }
 
 /// The path without the stage or base path that may stand before it.
 ///
 /// API Gateway leaves the stage on an HTTP API's path, and a custom domain's base path on both kinds', and the event
-/// does not name the latter.
+/// does not name the latter. A base path may look like the collection, so the last occurrence counts: no operation's
+/// own path has a second one.
 fn own_path(path: &str) -> Option<&str> {
-    let (before, own) = path.split_at(path.find("/v2/project-flows")?);
+    let (before, own) = path.split_at(path.rfind("/v2/project-flows")?);
     let accepted = before.is_empty() || before.strip_prefix('/')?.split('/').all(is_plain);
     accepted.then_some(own)
 }

@@ -8,6 +8,7 @@ use std::fmt;
 
 use serde::Serialize;
 
+use crate::etag::Precondition;
 use crate::flow::KEY_LENGTH;
 
 /// At most this many problems are listed in one answer; one more entry then says how many there are in all.
@@ -238,18 +239,15 @@ pub enum Error {
     InvalidEtag,
     /// The caller's client has no such flow, or no such version of it.
     ProjectFlowNotFound,
-    /// `If-Match` names other versions than the flow is at.
+    /// The flow is not at a version of `If-Match`, or is at one of `If-None-Match`.
     PreconditionFailed {
+        /// The one that is not met.
+        precondition: Precondition,
         /// The version that the flow is at.
         found: u64,
     },
-    /// The body was made from another version than the flow is at.
-    VersionConflict {
-        /// The version of the body.
-        expected: u64,
-        /// The version that the flow is at.
-        found: u64,
-    },
+    /// The body was made from another version than the flow is at; what was expected and what was found.
+    VersionConflict(String),
     /// The flow is in use.
     FlowIsActive,
     /// More bytes than a flow may have; what was expected and what was found.
@@ -275,7 +273,7 @@ impl Error {
             Self::MissingToken | Self::InvalidToken(_) => 401,
             Self::RouteNotFound | Self::ProjectFlowNotFound => 404,
             Self::MethodNotAllowed { .. } => 405,
-            Self::VersionConflict { .. } | Self::FlowIsActive => 409,
+            Self::VersionConflict(_) | Self::FlowIsActive => 409,
             Self::PreconditionFailed { .. } => 412,
             Self::FlowTooLarge(_) => 413,
             Self::UnsupportedMediaType(_) => 415,
@@ -297,7 +295,7 @@ impl Error {
             Self::InvalidIdempotencyKey => "INVALID_IDEMPOTENCY_KEY",
             Self::InvalidEtag => "INVALID_ETAG",
             Self::ProjectFlowNotFound => "PROJECT_FLOW_NOT_FOUND",
-            Self::PreconditionFailed { .. } | Self::VersionConflict { .. } => "VERSION_CONFLICT",
+            Self::PreconditionFailed { .. } | Self::VersionConflict(_) => "VERSION_CONFLICT",
             Self::FlowIsActive => "FLOW_IS_ACTIVE",
             Self::FlowTooLarge(_) => "FLOW_TOO_LARGE",
             Self::IdempotencyKeyReused => "IDEMPOTENCY_KEY_REUSED",
@@ -325,14 +323,15 @@ impl Error {
             }
             Self::InvalidEtag => "expected * or entity tags such as \"1\", found something else".into(),
             Self::ProjectFlowNotFound => "expected a project flow of the client, found none".into(),
-            Self::PreconditionFailed { found } => {
-                format!("expected the flow at a version of If-Match, found it at version {found}").into()
-            }
-            Self::VersionConflict { expected, found } => {
-                format!("expected the flow at version {expected}, found it at version {found}").into()
+            Self::PreconditionFailed { precondition, found } => {
+                let expected = match precondition {
+                    Precondition::IfMatch => "a version of If-Match",
+                    Precondition::IfNoneMatch => "no version of If-None-Match",
+                };
+                format!("expected the flow at {expected}, found it at version {found}").into()
             }
             Self::FlowIsActive => "expected a flow that is not active, found one that is: pause it first".into(),
-            Self::FlowTooLarge(sentence) => sentence.into(),
+            Self::VersionConflict(sentence) | Self::FlowTooLarge(sentence) => sentence.into(),
             Self::IdempotencyKeyReused => {
                 "expected the content that was sent with this Idempotency-Key before, found other content".into()
             }
@@ -364,7 +363,7 @@ impl Error {
             | Self::InvalidEtag
             | Self::ProjectFlowNotFound
             | Self::PreconditionFailed { .. }
-            | Self::VersionConflict { .. }
+            | Self::VersionConflict(_)
             | Self::FlowIsActive
             | Self::FlowTooLarge(_)
             | Self::IdempotencyKeyReused

@@ -87,6 +87,15 @@ impl EntityTags {
     }
 }
 
+/// The header of a condition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Precondition {
+    /// `If-Match`
+    IfMatch,
+    /// `If-None-Match`
+    IfNoneMatch,
+}
+
 /// What a write is bound to (RFC 9110, 13.2.2).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Preconditions {
@@ -101,10 +110,15 @@ impl Preconditions {
     ///
     /// # Errors
     ///
-    /// [`Error::PreconditionFailed`] when it may not.
+    /// [`Error::PreconditionFailed`] when it may not: the first that is not met.
     pub fn check(&self, version: u64) -> Result<(), Error> {
-        let matches = self.if_match.as_ref().is_none_or(|tags| tags.match_strongly(version));
-        let is_known = self.if_none_match.as_ref().is_some_and(|tags| tags.match_weakly(version));
-        if matches && !is_known { Ok(()) } else { Err(Error::PreconditionFailed { found: version }) }
+        let failed = |precondition| Err(Error::PreconditionFailed { precondition, found: version });
+        if self.if_match.as_ref().is_some_and(|tags| !tags.match_strongly(version)) {
+            return failed(Precondition::IfMatch);
+        }
+        if self.if_none_match.as_ref().is_some_and(|tags| tags.match_weakly(version)) {
+            return failed(Precondition::IfNoneMatch);
+        }
+        Ok(())
     }
 }

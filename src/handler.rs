@@ -9,7 +9,7 @@ use std::time::{Duration, Instant, SystemTime};
 use lambda_http::LambdaEvent;
 
 use crate::caller::{Authenticator, Caller};
-use crate::command::{Command, Target};
+use crate::command::{Call, Command, Target};
 use crate::diff::diff;
 use crate::error::{Cause, Error};
 use crate::event::Event;
@@ -47,8 +47,11 @@ impl Handler {
         let caller = self.authenticator.authenticate(event.headers().authorization.as_deref());
         let target = Target::find(&event);
         let (result, failed_attempts) = match (&caller, &target) {
-            (Ok(caller), Ok(target)) => {
-                store::count_failed_attempts(self.carry_out(caller, *target, &event, context.deadline())).await
+            (_, Ok(Target::Preflight { allow, .. })) => {
+                (Ok(Outcome::Preflight { allow: allow.clone() }), FailedAttempts::default())
+            }
+            (Ok(caller), Ok(Target::Operation(call))) => {
+                store::count_failed_attempts(self.carry_out(caller, *call, &event, context.deadline())).await
             }
             (Err(error), _) | (Ok(_), Err(error)) => (Err(error.clone()), FailedAttempts::default()),
         };
@@ -70,7 +73,7 @@ impl Handler {
             timestamp: timestamp(now),
             level: "INFO",
             request_id,
-            route: target.map_or("none", |target| target.route),
+            route: target.as_ref().map_or("none", Target::route),
             status: reply.status(),
             code: error.map(Error::code),
             cause: error.and_then(Error::cause).map(Cause::as_str),
@@ -91,12 +94,12 @@ impl Handler {
     async fn carry_out(
         &self,
         caller: &Caller,
-        target: Target<'_>,
+        call: Call<'_>,
         event: &Event,
         deadline: SystemTime,
     ) -> Result<Outcome, Error> {
         let mut buffer = Vec::new();
-        let command = Command::parse(target, event, &mut buffer)?;
+        let command = Command::parse(call, event, &mut buffer)?;
         let late = if command.writes() { Error::OutcomeUnknown } else { Error::TemporarilyUnavailable };
         // On the heap: the state of the largest operation would be moved with this one's, from hand to hand.
         let outcome = Box::pin(self.store(&caller.client, command));

@@ -54,7 +54,7 @@ impl<'text> Member<'text> {
     ///
     /// As [`read_object`].
     pub fn read(name: &'static str, text: &'text str) -> Result<Self, Problem> {
-        let value = read_value(text).map_err(|refusal| refusal.at(pointer_step(name), || Position::of_end("")))?;
+        let value = read_value(text, 2).map_err(|refusal| refusal.at(pointer_step(name), || Position::of_end("")))?;
         Ok(Self { name: Cow::Borrowed(name), value, text })
     }
 }
@@ -85,25 +85,46 @@ pub fn read_object(body: &[u8]) -> Result<Vec<Member<'_>>, Problem> {
     if text.starts_with('\u{feff}') {
         return Err(malformed("expected JSON, found a byte order mark", Position { line: 1, column: 1 }));
     }
+    if !text.trim_start_matches([' ', '\t', '\n', '\r']).starts_with('{') {
+        return Err(no_object(text));
+    }
     let mut deserializer = serde_json::Deserializer::from_str(text);
     let members = deserializer
-        .deserialize_any(BodyVisitor)
+        .deserialize_map(MembersVisitor)
         .and_then(|members| deserializer.end().map(|()| members))
-        .map_err(|error| syntax(&error, Position { line: 1, column: 0 }))?;
-    let members = members
-        .map_err(|found| Problem::new("", Code::InvalidBody, format!("expected a JSON object, found {found}")))?;
+        .map_err(|error| syntax(&error, Position::of_end("")))?;
     refuse_duplicates(members.iter().map(|(name, _)| name.as_ref()))
         .map_err(|refusal| refusal.at(String::new(), || Position::of_end("")))?;
     members
         .into_iter()
         .map(|(name, raw)| {
-            let value = read_value(raw.get()).map_err(|refusal| {
+            let value = read_value(raw.get(), 2).map_err(|refusal| {
                 let offset = raw.get().as_ptr().addr() - text.as_ptr().addr();
                 refusal.at(pointer_step(&name), || Position::of_end(text.get(..offset).unwrap_or_default()))
             })?;
             Ok(Member { name, value, text: raw.get() })
         })
         .collect()
+}
+
+/// What is wrong with a body that does not begin as an object does: what would be wrong with it inside of one, before
+/// that it is none.
+fn no_object(text: &str) -> Problem {
+    let whole = serde_json::from_str::<IgnoredAny>(text).map_err(Refusal::Syntax);
+    match whole.and_then(|_| read_value(text, 1)) {
+        Err(refusal) => refusal.at(String::new(), || Position::of_end("")),
+        Ok(value) => {
+            let found = match value {
+                Value::Null => "null",
+                Value::Bool(_) => "a boolean",
+                Value::Unsigned(_) | Value::Number(_) => "a number",
+                Value::String(_) => "a string",
+                Value::Array(_) => "an array",
+                Value::Object(_) => "an object",
+            };
+            Problem::new("", Code::InvalidBody, format!("expected a JSON object, found {found}"))
+        }
+    }
 }
 
 /// Whether the order of an object's members tells one text from another.
@@ -190,10 +211,7 @@ impl<'text> Shallow<'text> {
     pub fn read(value: &'text RawValue) -> Result<Self, serde_json::Error> {
         let text = value.get();
         match text.as_bytes().first() {
-            Some(b'{') => {
-                let members = serde_json::Deserializer::from_str(text).deserialize_any(BodyVisitor)?;
-                Ok(Self::Object(members.unwrap_or_default()))
-            }
+            Some(b'{') => serde_json::Deserializer::from_str(text).deserialize_map(MembersVisitor).map(Self::Object),
             Some(b'[') => serde_json::from_str(text).map(Self::Array),
             Some(b'"') => NameSeed.deserialize(&mut serde_json::Deserializer::from_str(text)).map(Self::String),
             Some(_) | None => Ok(Self::Other(text)),
@@ -292,11 +310,11 @@ impl Refusal {
     }
 }
 
-/// Reads one member's value, on the level below the body.
-fn read_value(text: &str) -> Result<Value<'_>, Refusal> {
+/// Reads one value; the body is on level 1, its members are on level 2.
+fn read_value(text: &str, level: usize) -> Result<Value<'_>, Refusal> {
     let mut refusal = None;
     let mut deserializer = serde_json::Deserializer::from_str(text);
-    let seed = ValueSeed { level: 2, refusal: &mut refusal };
+    let seed = ValueSeed { level, refusal: &mut refusal };
     seed.deserialize(&mut deserializer).map_err(|error| refusal.unwrap_or(Refusal::Syntax(error)))
 }
 
@@ -310,14 +328,11 @@ fn refuse_duplicates<'name>(names: impl ExactSizeIterator<Item = &'name str>) ->
     twice.map_or(Ok(()), |[name, _]| Err(Refusal::duplicate(name)))
 }
 
-/// The body's members, or the kind of value that was found instead of an object.
-type Body<'text> = Result<Vec<(Cow<'text, str>, &'text RawValue)>, &'static str>;
+/// Splits an object into the text of its members.
+struct MembersVisitor;
 
-/// Splits the body into the text of its members.
-struct BodyVisitor;
-
-impl<'text> Visitor<'text> for BodyVisitor {
-    type Value = Body<'text>;
+impl<'text> Visitor<'text> for MembersVisitor {
+    type Value = Vec<(Cow<'text, str>, &'text RawValue)>;
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("an object")
@@ -328,36 +343,7 @@ impl<'text> Visitor<'text> for BodyVisitor {
         while let Some(name) = map.next_key_seed(NameSeed)? {
             members.push((name, map.next_value()?));
         }
-        Ok(Ok(members))
-    }
-
-    fn visit_seq<A: SeqAccess<'text>>(self, mut sequence: A) -> Result<Self::Value, A::Error> {
-        while sequence.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(Err("an array"))
-    }
-
-    fn visit_unit<E>(self) -> Result<Self::Value, E> {
-        Ok(Err("null"))
-    }
-
-    fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
-        Ok(Err("a boolean"))
-    }
-
-    fn visit_u64<E>(self, _: u64) -> Result<Self::Value, E> {
-        Ok(Err("a number"))
-    }
-
-    fn visit_i64<E>(self, _: i64) -> Result<Self::Value, E> {
-        Ok(Err("a number"))
-    }
-
-    fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> {
-        Ok(Err("a number"))
-    }
-
-    fn visit_str<E>(self, _: &str) -> Result<Self::Value, E> {
-        Ok(Err("a string"))
+        Ok(members)
     }
 }
 

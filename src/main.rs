@@ -39,6 +39,9 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
+    for key in settings.authenticator.left_out() {
+        tracing::warn!("JWKS: {key}");
+    }
     // One request at a time needs one thread, and starts sooner on it.
     let mut runtime = if settings.concurrent {
         tokio::runtime::Builder::new_multi_thread()

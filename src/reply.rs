@@ -53,6 +53,11 @@ pub enum Outcome {
     },
     /// What changed between two versions.
     Diff(Vec<Operation>),
+    /// The methods of a path.
+    Preflight {
+        /// As in the `Allow` header (RFC 9110, 10.2.1).
+        allow: String,
+    },
 }
 
 impl Outcome {
@@ -69,7 +74,8 @@ impl Outcome {
             | Self::WouldUpdate(_)
             | Self::Flows { .. }
             | Self::Versions { .. }
-            | Self::Diff(_) => None,
+            | Self::Diff(_)
+            | Self::Preflight { .. } => None,
         }
     }
 }
@@ -145,6 +151,7 @@ const fn status(outcome: &Outcome) -> u16 {
         | Outcome::Flows { .. }
         | Outcome::Versions { .. }
         | Outcome::Diff(_) => 200,
+        Outcome::Preflight { .. } => 204,
         Outcome::NotModified(_) => 304,
     }
 }
@@ -165,6 +172,7 @@ fn headers_of(outcome: &Outcome) -> Vec<Header> {
         | Outcome::Flows { .. }
         | Outcome::Versions { .. }
         | Outcome::Diff(_) => Vec::new(),
+        Outcome::Preflight { allow } => vec![("Allow", allow.clone().into())],
     }
 }
 
@@ -199,7 +207,7 @@ fn body(outcome: &Outcome) -> String {
         | Outcome::WouldUpdate(flow)
         | Outcome::Past(flow) => success(&Document::of_flow(flow, Some(flow.id.as_str())), None),
         Outcome::WouldCreate(flow) => success(&Document::of_flow(flow, None), None),
-        Outcome::NotModified(_) => String::new(),
+        Outcome::NotModified(_) | Outcome::Preflight { .. } => String::new(),
         Outcome::Deleted(flow) => success(&Deleted::new(flow), None),
         Outcome::Flows { page, limit } => {
             let documents: Vec<_> = page.summaries.iter().map(Document::of_summary).collect();

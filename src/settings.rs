@@ -6,7 +6,7 @@
 use std::env::{self, VarError};
 use std::fs;
 
-use crate::caller::Authenticator;
+use crate::caller::{Authenticator, SharedSecrets};
 
 /// What the function needs to know before its first request.
 #[derive(Debug)]
@@ -15,7 +15,7 @@ pub struct Settings {
     pub table_name: String,
     /// `PROJECTS_TABLE`: the table of projects, where a flow's project must be the client's own.
     pub projects_table: Option<String>,
-    /// `JWKS`, `JWT_ISSUER`, `JWT_AUDIENCE` and `CLIENT_CLAIM`: what tokens are checked against.
+    /// `JWKS`, `ALLOW_SHARED_SECRETS`, `JWT_ISSUER`, `JWT_AUDIENCE` and `CLIENT_CLAIM`: what tokens are checked against.
     pub authenticator: Authenticator,
     /// `AWS_LAMBDA_FUNCTION_NAME`: whose the metrics are.
     pub function: String,
@@ -77,10 +77,10 @@ impl Settings {
         let [region, default_region, any_endpoint, bundle] =
             ["AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL", "AWS_CA_BUNDLE"].map(&mut optional);
         let [function, concurrency] = ["AWS_LAMBDA_FUNCTION_NAME", "AWS_LAMBDA_MAX_CONCURRENCY"].map(&mut optional);
-        let [fips, dual_stack] =
-            ["AWS_USE_FIPS_ENDPOINT", "AWS_USE_DUALSTACK_ENDPOINT"].map(|name| (name, optional(name)));
+        let switches = ["AWS_USE_FIPS_ENDPOINT", "AWS_USE_DUALSTACK_ENDPOINT", "ALLOW_SHARED_SECRETS"]
+            .map(|name| (name, optional(name)));
 
-        let [fips, dual_stack] = [fips, dual_stack].map(|(name, value)| match value.as_deref() {
+        let [fips, dual_stack, shared_secrets] = switches.map(|(name, value)| match value.as_deref() {
             None | Some("false") => false,
             Some("true") => true,
             Some(other) => {
@@ -104,7 +104,8 @@ impl Settings {
             None => Err("expected the keys that verify tokens, a JWK Set (RFC 7517), found nothing".to_owned()),
             Some(jwks) => {
                 let client_claim = client_claim.as_deref().unwrap_or(Self::CLIENT_CLAIM);
-                Authenticator::new(&jwks, issuer.as_deref(), audience.as_deref(), client_claim)
+                let secrets = if shared_secrets { SharedSecrets::Allowed } else { SharedSecrets::Refused };
+                Authenticator::new(&jwks, issuer.as_deref(), audience.as_deref(), client_claim, secrets)
             }
         };
         let authenticator = authenticator.map_err(|error| problems.push(format!("JWKS: {error}"))).ok();

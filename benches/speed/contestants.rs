@@ -111,7 +111,8 @@ impl Stage {
             .env("AWS_ENDPOINT_URL_DYNAMODB", &self.database)
             .env("SSL_CERT_FILE", self.folder.join(database::MACHINE))
             .env("TABLE_NAME", "project-flows")
-            .env("JWKS", JWKS);
+            .env("JWKS", JWKS)
+            .env("ALLOW_SHARED_SECRETS", "true");
         command
     }
 }

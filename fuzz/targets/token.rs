@@ -6,7 +6,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm, EncodingKey};
 use libfuzzer_sys::fuzz_target;
-use project_flows::caller::Authenticator;
+use project_flows::caller::{Authenticator, SharedSecrets};
 use std::sync::LazyLock;
 
 const SECRET: &[u8] = b"not the key of any token in the seeds, and long enough";
@@ -14,7 +14,7 @@ const SECRET: &[u8] = b"not the key of any token in the seeds, and long enough";
 static AUTHENTICATOR: LazyLock<Authenticator> = LazyLock::new(|| {
     let secret = URL_SAFE_NO_PAD.encode(SECRET);
     let jwks = format!(r#"{{"keys":[{{"kty":"oct","kid":"k","alg":"HS256","k":"{secret}"}}]}}"#);
-    Authenticator::new(&jwks, None, None, "clientId").expect("usable keys")
+    Authenticator::new(&jwks, None, None, "clientId", SharedSecrets::Allowed).expect("usable keys")
 });
 
 fuzz_target!(|bytes: &[u8]| {

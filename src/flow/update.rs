@@ -1,12 +1,12 @@
 //! What a client sends to change a flow: the members that it gives, put in the place of the stored ones.
 //!
 //! A client may read a flow, edit it and send it back whole. So what cannot be changed is allowed where it is as it was
-//! read, and `version` says from which version the edit was made.
+//! read, and `version` and `updatedAt` say from which version the edit was made.
 
 use std::time::SystemTime;
 
 use super::content::{no_flow, unknown_field};
-use super::{Flow, Status};
+use super::{Flow, Instant, Status};
 use crate::error::{Code, Error, Problem, Problems};
 use crate::json::{Member, Value, pointer_step};
 
@@ -39,10 +39,20 @@ impl Flow {
     /// flow's document, unknown members last; or the machine has no random bytes to give.
     pub fn updated(&self, now: SystemTime, update: &Update<'_>) -> Result<Option<Self>, Error> {
         let sent = |name: &str| update.0.iter().find(|member| member.name == name);
-        if let Some(Value::Unsigned(expected @ 1..)) = sent("version").map(|member| &member.value)
+        let (version, updated_at) = (sent("version"), sent("updatedAt"));
+        if let Some(Value::Unsigned(expected @ 1..)) = version.map(|member| &member.value)
             && *expected != self.version
         {
-            return Err(Error::VersionConflict { expected: *expected, found: self.version });
+            let sentence = format!("expected the flow at version {expected}, found it at version {}", self.version);
+            return Err(Error::VersionConflict(sentence));
+        }
+        if let Some(Value::String(text)) = updated_at.map(|member| &member.value)
+            && *text != self.updated_at.as_str()
+            && let Some(expected) = Instant::parse(text)
+            && expected != self.updated_at
+        {
+            let sentence = format!("expected the flow as of {expected}, found it as of {}", self.updated_at);
+            return Err(Error::VersionConflict(sentence));
         }
 
         let mut problems = Vec::new();
@@ -51,7 +61,7 @@ impl Flow {
         problems.extend(changed("/type", sent("type"), self.content.flow_type.as_str()));
         let status = sent("status").map_or(Ok(self.status), status);
         problems.extend(status.clone().err());
-        problems.extend(unusable_version(sent("version")));
+        problems.extend(unusable_version(version));
         let content = match self.content.with(&update.0) {
             Err(Error::Invalid(found)) => {
                 problems.extend(found);
@@ -61,7 +71,7 @@ impl Flow {
         };
         problems.extend(changed("/client", sent("client"), self.client.as_str()));
         problems.extend(changed("/createdAt", sent("createdAt"), self.created_at.as_str()));
-        problems.extend(changed("/updatedAt", sent("updatedAt"), self.updated_at.as_str()));
+        problems.extend(changed("/updatedAt", updated_at, self.updated_at.as_str()));
         let unknown = update.0.iter().filter(|member| !MEMBERS.contains(&member.name.as_ref()));
         problems.extend(unknown.map(|member| unknown_field(pointer_step(&member.name), &MEMBERS)));
 

@@ -80,7 +80,8 @@ impl Intercept for Attempts {
         Ok(())
     }
 
-    /// Not called for an attempt that the timeout of the operation cuts off: that one stays open.
+    /// Called for an attempt that a timeout cuts off too, its own or that of the operation: with that timeout as its error,
+    /// so it stays open.
     fn read_after_attempt(
         &self,
         context: &FinalizerInterceptorContextRef<'_>,

@@ -141,6 +141,7 @@ pub fn lambda<'a>(runtime: &'a RuntimeApi, engine: &'a str) -> Vec<(&'a str, &'a
         ("AWS_ENDPOINT_URL_DYNAMODB", engine),
         ("TABLE_NAME", engine::TABLE),
         ("JWKS", JWKS),
+        ("ALLOW_SHARED_SECRETS", "true"),
     ]
 }
 
@@ -271,6 +272,37 @@ async fn the_binary_starts_with_the_authorities_of_aws() {
     assert!(Answer::read(&answer, true).status >= 500);
     let lines = process.log(1).await;
     assert_eq!(lines[0]["cause"], "PutItem: dispatch failure: Invalid Configuration: Missing Region");
+}
+
+/// Among the keys of an issuer are those for other purposes: it starts, and says which.
+#[tokio::test]
+async fn the_binary_warns_of_each_key_that_it_leaves_out() {
+    let engine = Engine::start().await;
+    let mut runtime = RuntimeApi::start().await;
+    let mut jwks: Value = serde_json::from_str(JWKS).unwrap();
+    let secret = "bm90IGZvciB0aGUgbG9n";
+    jwks["keys"].as_array_mut().unwrap().extend([
+        json!({ "kty": "oct", "kid": "b", "use": "enc", "k": secret }),
+        json!({ "kty": "AKP", "alg": "ML-DSA-44", "pub": secret }),
+    ]);
+    let jwks = jwks.to_string();
+    let mut variables = lambda(&runtime, &engine.url);
+    variables.retain(|(name, _)| *name != "JWKS");
+    variables.push(("JWKS", &jwks));
+    let process = Process::start(&variables);
+
+    let (_, answer) = runtime.invoke(&Request::create(page_request()).event().to_string()).await;
+
+    assert_eq!(Answer::read(&answer, true).status, 201);
+    let lines = process.log(3).await;
+    let warned: Vec<_> = lines.iter().take(2).map(|line| (&line["level"], &line["message"])).collect();
+    let level = &json!("WARN");
+    let expected = [
+        json!(r#"JWKS: keys[1]: left out, "use" is "enc" ("kid" "b")"#),
+        json!(r#"JWKS: keys[2]: left out, "kty" is "AKP""#),
+    ];
+    assert_eq!(warned, expected.iter().map(|message| (level, message)).collect::<Vec<_>>());
+    assert!(!process.output().contains(secret));
 }
 
 #[tokio::test]

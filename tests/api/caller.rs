@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::jwk::Jwk;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
-use project_flows::caller::{Authenticator, Caller};
+use project_flows::caller::{Authenticator, Caller, SharedSecrets};
 use project_flows::error::Error;
 use project_flows::flow::Client;
 use serde_json::{Value, json};
@@ -14,7 +14,25 @@ use serde_json::{Value, json};
 use crate::support::{Api, CLIENT, JWKS, Request, development_key, now, page_request, signed, token};
 
 fn authenticator(issuer: Option<&str>, audience: Option<&str>) -> Authenticator {
-    Authenticator::new(JWKS, issuer, audience, "clientId").unwrap()
+    Authenticator::new(JWKS, issuer, audience, "clientId", SharedSecrets::Allowed).unwrap()
+}
+
+/// The authenticator for these keys, none of them a secret.
+fn with_keys(keys: &[Value]) -> Result<Authenticator, String> {
+    let jwks = json!({ "keys": keys }).to_string();
+    Authenticator::new(&jwks, None, None, "clientId", SharedSecrets::Refused)
+}
+
+/// A key with other members; those that are null are left out.
+fn with(jwk: &Value, changes: Value) -> Value {
+    let mut jwk = jwk.clone();
+    for (name, value) in changes.as_object().unwrap() {
+        match value {
+            Value::Null => drop(jwk.as_object_mut().unwrap().remove(name)),
+            value => jwk[name] = value.clone(),
+        }
+    }
+    jwk
 }
 
 #[track_caller]
@@ -215,7 +233,7 @@ fn issuer_and_audience_are_checked_where_they_are_set() {
 
 #[test]
 fn the_client_claim_can_have_another_name() {
-    let authenticator = Authenticator::new(JWKS, None, None, "custom:client").unwrap();
+    let authenticator = Authenticator::new(JWKS, None, None, "custom:client", SharedSecrets::Allowed).unwrap();
     let other = signed(&json!({ "custom:client": "client_1", "clientId": "client_2", "exp": now() + 60 }));
     assert_eq!(authenticator.authenticate(Some(&format!("Bearer {other}"))), client("client_1"));
     refuses(&authenticator, &format!("Bearer {}", token(CLIENT)), "the claim of the other name");
@@ -257,8 +275,7 @@ fn keys_of_every_kind_verify_their_own_tokens_and_no_others() {
             (algorithm, key, jwk)
         })
         .collect();
-    let jwks = json!({ "keys": pairs.iter().map(|(_, _, jwk)| jwk).collect::<Vec<_>>() }).to_string();
-    let authenticator = Authenticator::new(&jwks, None, None, "clientId").unwrap();
+    let authenticator = with_keys(&pairs.iter().map(|(_, _, jwk)| jwk.clone()).collect::<Vec<_>>()).unwrap();
     let claims = json!({ "clientId": CLIENT, "exp": now() + 60 });
     for (algorithm, key, _) in &pairs {
         for kid in algorithms {
@@ -280,14 +297,13 @@ fn keys_of_every_kind_verify_their_own_tokens_and_no_others() {
 #[test]
 fn hs256_signed_with_a_public_key_is_refused() {
     let (_, jwk) = key_pair(Algorithm::RS256);
-    let jwks = json!({ "keys": [jwk] }).to_string();
-    let authenticator = Authenticator::new(&jwks, None, None, "clientId").unwrap();
+    let authenticator = with_keys(std::slice::from_ref(&jwk)).unwrap();
     let modulus = jwk["n"].as_str().unwrap();
     let secrets = [
         modulus.as_bytes().to_vec(),
         URL_SAFE_NO_PAD.decode(modulus).unwrap(),
         jwk.to_string().into_bytes(),
-        jwks.clone().into_bytes(),
+        json!({ "keys": [jwk] }).to_string().into_bytes(),
     ];
     for secret in secrets {
         let claims = json!({ "clientId": CLIENT, "exp": now() + 60 });
@@ -298,36 +314,110 @@ fn hs256_signed_with_a_public_key_is_refused() {
 }
 
 #[test]
+fn a_key_without_alg_takes_that_of_its_type_and_curve() {
+    let claims = json!({ "clientId": CLIENT, "exp": now() + 60 });
+    for algorithm in [Algorithm::RS256, Algorithm::ES256, Algorithm::ES384, Algorithm::EdDSA] {
+        let (key, jwk) = key_pair(algorithm);
+        // As null too, as some issuers write what is not there.
+        let null = json!({ "alg": null, "use": null, "key_ops": null, "kid": null, "d": null });
+        let mut written_out = jwk.clone();
+        written_out.as_object_mut().unwrap().extend(null.as_object().unwrap().clone());
+        for jwk in [with(&jwk, json!({ "alg": null })), written_out] {
+            let authenticator = with_keys(&[jwk]).unwrap();
+            let token = |algorithm| jsonwebtoken::encode(&Header::new(algorithm), &claims, &key).unwrap();
+            let found = authenticator.authenticate(Some(&format!("Bearer {}", token(algorithm))));
+            assert_eq!(found, client(CLIENT), "{algorithm:?}");
+            if algorithm == Algorithm::RS256 {
+                for other in [Algorithm::RS512, Algorithm::PS256] {
+                    refuses(&authenticator, &format!("Bearer {}", token(other)), "another algorithm of the same key");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn keys_that_are_not_for_tokens_are_left_out_with_the_reason() {
+    let (key, ec) = key_pair(Algorithm::ES256);
+    let (_, rsa) = key_pair(Algorithm::RS256);
+    let (_, ed) = key_pair(Algorithm::EdDSA);
+    let rows = [
+        (json!({ "kty": "foo" }), r#""kty" is "foo""#),
+        (json!({ "kty": "foo", "d": "AQAB", "n": 5 }), r#""kty" is "foo""#),
+        (json!({ "kty": "x".repeat(64) }), &format!(r#""kty" is "{}" and 24 more characters"#, "x".repeat(40))),
+        (with(&rsa, json!({ "use": "enc" })), r#""use" is "enc""#),
+        (with(&rsa, json!({ "use": "" })), r#""use" is """#),
+        (with(&rsa, json!({ "use": "enc", "n": "AQAB" })), r#""use" is "enc""#),
+        (json!({ "kty": "oct", "use": "enc", "k": "c2VjcmV0" }), r#""use" is "enc""#),
+        (json!({ "kty": "oct", "alg": "A256GCM", "k": "c2VjcmV0" }), r#""alg" is "A256GCM""#),
+        (with(&rsa, json!({ "key_ops": ["encrypt", "wrapKey"] })), r#""key_ops" has no "verify""#),
+        (with(&rsa, json!({ "key_ops": [] })), r#""key_ops" has no "verify""#),
+        (with(&rsa, json!({ "alg": "RSA-OAEP" })), r#""alg" is "RSA-OAEP""#),
+        (with(&rsa, json!({ "alg": "ES512" })), r#""alg" is "ES512""#),
+        (with(&rsa, json!({ "alg": "none" })), r#""alg" is "none""#),
+        (json!({ "kty": "EC", "crv": "P-521", "alg": "ES512", "x": "AQAB", "y": "AQAB" }), r#""crv" is "P-521""#),
+        (json!({ "kty": "EC", "crv": "secp256k1", "x": "AQAB", "y": "AQAB" }), r#""crv" is "secp256k1""#),
+        (with(&ec, json!({ "crv": "Ed25519" })), r#""crv" is "Ed25519""#),
+        (with(&ed, json!({ "crv": "X25519" })), r#""crv" is "X25519""#),
+        (with(&ed, json!({ "crv": "P-256" })), r#""crv" is "P-256""#),
+    ];
+    let claims = json!({ "clientId": CLIENT, "exp": now() + 60 });
+    let authorization =
+        format!("Bearer {}", jsonwebtoken::encode(&Header::new(Algorithm::ES256), &claims, &key).unwrap());
+    for (jwk, why) in rows {
+        // Of two keys of the same name, one that is left out is none.
+        let named = with(&jwk, json!({ "kid": "a" }));
+        let authenticator = with_keys(&[jwk.clone(), with(&ec, json!({ "kid": "a" })), named]).unwrap();
+        let expected = [format!("keys[0]: left out, {why}"), format!("keys[2]: left out, {why} (\"kid\" \"a\")")];
+        assert_eq!(authenticator.left_out(), expected);
+        assert_eq!(authenticator.authenticate(Some(&authorization)), client(CLIENT), "the only key: {why}");
+
+        let [first, _] = expected;
+        let error = with_keys(&[jwk]).unwrap_err();
+        assert_eq!(error, format!("expected at least one key that verifies signatures, found none; {first}"));
+    }
+    assert!(authenticator(None, None).left_out().is_empty());
+}
+
+#[test]
 fn a_set_of_keys_that_cannot_be_used_is_refused_in_a_sentence() {
     let (_, rsa) = key_pair(Algorithm::RS256);
     let (_, ec) = key_pair(Algorithm::ES256);
     let (_, ed) = key_pair(Algorithm::EdDSA);
-    let with = |jwk: &Value, changes: Value| {
-        let mut jwk = jwk.clone();
-        for (name, value) in changes.as_object().unwrap() {
-            jwk[name] = value.clone();
-        }
-        jwk
-    };
     let secret = |bytes: usize| URL_SAFE_NO_PAD.encode("x".repeat(bytes));
     let rows = [
         (json!(5), "expected a JWK Set"),
         (json!({}), "expected a JWK Set"),
         (json!({ "keys": 5 }), "expected a JWK Set"),
-        (json!({ "keys": [] }), "expected at least one key"),
-        (json!({ "keys": [with(&rsa, json!({ "use": "enc" }))] }), "expected at least one key"),
+        (json!({ "keys": [] }), "expected at least one key that verifies signatures, found none"),
         (json!({ "keys": [5] }), "keys[0]: expected a JSON object, found a number"),
-        (json!({ "keys": [{}] }), "keys[0]: expected an \"alg\", found none"),
-        (json!({ "keys": [with(&rsa, json!({ "alg": null }))] }), "keys[0]: expected an \"alg\", found none"),
-        (json!({ "keys": [with(&rsa, json!({ "alg": "RSA-OAEP" }))] }), "keys[0]: expected an \"alg\" that signs"),
-        (json!({ "keys": [with(&rsa, json!({ "alg": "ES512" }))] }), "keys[0]: expected an \"alg\" that signs"),
+        (json!({ "keys": [{}] }), "keys[0]: expected a \"kty\", found none"),
+        (json!({ "keys": [with(&rsa, json!({ "kty": 5 }))] }), "keys[0]: kty: expected a string"),
+        (json!({ "keys": [with(&rsa, json!({ "kid": 5 }))] }), "keys[0]: kid: expected a string"),
+        (json!({ "keys": [with(&rsa, json!({ "use": ["sig"] }))] }), "keys[0]: use: expected a string"),
+        (json!({ "keys": [with(&rsa, json!({ "key_ops": "verify" }))] }), "keys[0]: key_ops: expected an array"),
+        (json!({ "keys": [with(&rsa, json!({ "alg": 256 }))] }), "keys[0]: alg: expected a string"),
         (json!({ "keys": [with(&rsa, json!({ "alg": "HS256" }))] }), "keys[0]: expected key material for HS256"),
+        (json!({ "keys": [with(&rsa, json!({ "n": null }))] }), "keys[0]: expected a \"n\", found none"),
         (json!({ "keys": [with(&rsa, json!({ "n": "AQAB" }))] }), "keys[0]: expected key material for RS256"),
-        (json!({ "keys": [with(&rsa, json!({ "n": "???" }))] }), "keys[0]: "),
+        (json!({ "keys": [with(&rsa, json!({ "n": "???" }))] }), "keys[0]: n: expected base64url"),
         (json!({ "keys": [with(&rsa, json!({ "d": "AQAB" }))] }), "keys[0]: expected a public or symmetric key"),
+        (json!({ "keys": [with(&ec, json!({ "crv": null }))] }), "keys[0]: expected a \"crv\", found none"),
+        (json!({ "keys": [with(&ec, json!({ "y": 5 }))] }), "keys[0]: y: expected a string"),
         (json!({ "keys": [with(&ec, json!({ "alg": "ES384" }))] }), "keys[0]: expected key material for ES384"),
         (json!({ "keys": [with(&ec, json!({ "x": ec["y"] }))] }), "keys[0]: expected key material for ES256"),
+        (
+            json!({ "keys": [with(&ec, json!({ "alg": null, "crv": "P-384" }))] }),
+            "keys[0]: expected key material for ES384",
+        ),
         (json!({ "keys": [with(&ed, json!({ "x": "AQAB" }))] }), "keys[0]: expected key material for EdDSA"),
+        (json!({ "keys": [with(&ed, json!({ "alg": "ES256" }))] }), "keys[0]: expected key material for ES256"),
+        (json!({ "keys": [{ "kty": "oct", "k": secret(32) }] }), "keys[0]: expected an \"alg\", found none"),
+        (
+            json!({ "keys": [{ "kty": "oct", "alg": "HS256", "k": "p4ss" }] }),
+            "keys[0]: expected key material for HS256",
+        ),
+        (json!({ "keys": [{ "kty": "oct", "alg": "HS256", "k": "p?ss" }] }), "keys[0]: k: expected base64url"),
         (
             json!({ "keys": [{ "kty": "oct", "alg": "HS256", "k": secret(31) }] }),
             "keys[0]: expected key material for HS256",
@@ -340,22 +430,28 @@ fn a_set_of_keys_that_cannot_be_used_is_refused_in_a_sentence() {
             json!({ "keys": [{ "kty": "oct", "alg": "HS512", "k": secret(63) }] }),
             "keys[0]: expected key material for HS512",
         ),
-        (json!({ "keys": [{ "kty": "odd", "alg": "HS256" }] }), "keys[0]: "),
         (json!({ "keys": [ec, ec] }), "keys[1]: expected a \"kid\" of its own"),
+        (json!({ "keys": [{ "kty": "foo" }, ec, rsa] }), "keys[2]: expected a \"kid\" of its own"),
     ];
+    let new = |jwks: &Value| Authenticator::new(&jwks.to_string(), None, None, "clientId", SharedSecrets::Allowed);
     for (jwks, sentence) in rows {
-        let error = Authenticator::new(&jwks.to_string(), None, None, "clientId").unwrap_err();
+        let error = new(&jwks).unwrap_err();
         assert!(error.starts_with(sentence), "expected {sentence}, found {error}");
-        for material in [&rsa["n"], &ec["x"], &ed["x"]] {
+        let secrets = [&json!("p4ss"), &json!(secret(31)), &rsa["n"], &ec["x"], &ed["x"]];
+        for material in secrets {
             assert!(!error.contains(material.as_str().unwrap()), "{error}");
         }
     }
-    for bytes in [("HS256", 32), ("HS384", 48), ("HS512", 64)] {
-        let jwks = json!({ "keys": [{ "kty": "oct", "alg": bytes.0, "k": secret(bytes.1) }] });
-        Authenticator::new(&jwks.to_string(), None, None, "clientId").unwrap();
+    for (algorithm, bytes) in [("HS256", 32), ("HS384", 48), ("HS512", 64)] {
+        let jwks = json!({ "keys": [{ "kty": "oct", "alg": algorithm, "k": secret(bytes) }] });
+        new(&jwks).unwrap();
+        let refused = with_keys(jwks["keys"].as_array().unwrap()).unwrap_err();
+        assert!(refused.starts_with("keys[0]: expected a public key, found a secret"), "{refused}");
+        assert!(refused.contains("ALLOW_SHARED_SECRETS=true") && !refused.contains(&secret(bytes)), "{refused}");
     }
-    let mixed = json!({ "keys": [with(&rsa, json!({ "use": "enc" })), ec] });
-    Authenticator::new(&mixed.to_string(), None, None, "clientId").unwrap();
+    for fits in [json!({ "use": "sig" }), json!({ "key_ops": ["verify"] }), json!({ "key_ops": ["sign", "verify"] })] {
+        with_keys(&[with(&ec, fits)]).unwrap();
+    }
 }
 
 #[test]

@@ -583,6 +583,12 @@ async fn a_path_without_operations_is_not_found() {
         "/a b/v2/project-flows",
         "/v2/Project-Flows",
         "/\"/v2/project-flows",
+        "/v2/project-flows-service",
+        "/v2/project-flows/v2/project-flows-service",
+        "/v2/project-flows/v2/project-flows/x/y",
+        "/v2/project-flows//v2/project-flows",
+        "/v2/project%2Dflows/v2/project-flows",
+        "v2/project-flows/v2/project-flows",
     ];
     for path in paths {
         let mut request = Request::create(page_request());
@@ -597,25 +603,42 @@ async fn a_path_without_operations_is_not_found() {
 #[tokio::test]
 async fn a_stage_and_a_base_path_may_stand_before_the_path() {
     let api = Api::start().await;
-    for path in ["/prod/v2/project-flows", "/base/v2/project-flows", "/base.path/v1/v2/project-flows"] {
+    let bases = [
+        "/prod",
+        "/base",
+        "/base.path/v1",
+        // Those that look like the collection.
+        "/v2",
+        "/v2/project-flows",
+        "/v2/project-flows-service",
+        "/v2/project-flows/v2/project-flows",
+        "/prod/v2/project-flows/x",
+    ];
+    for base in bases {
+        let path = format!("{base}/v2/project-flows");
         let mut request = Request::create(page_request());
-        request.path = path.to_owned();
+        request.path.clone_from(&path);
         let answer = api.send(&request).await;
         assert_eq!(answer.status, 201, "{path}: {}", answer.text);
-        assert!(answer.headers["location"].starts_with("/v2/project-flows/"));
+        let location = &answer.headers["location"];
+        assert!(location.starts_with("/v2/project-flows/"));
+        for rest in ["", "/versions", "/versions/1", "/versions/1/diff?from=1"] {
+            let answer = api.send(&Request::get(&format!("{base}{location}{rest}"))).await;
+            assert_eq!(answer.status, 200, "{base}{location}{rest}: {}", answer.text);
+        }
     }
 }
 
 #[tokio::test]
 async fn another_method_is_told_which_ones_are_allowed() {
     let api = Api::start().await;
-    for method in ["PUT", "DELETE", "PATCH", "HEAD", "OPTIONS", "post", "", "\u{1F600}"] {
+    for method in ["PUT", "DELETE", "PATCH", "HEAD", "options", "post", "", "\u{1F600}"] {
         let mut request = Request::create(page_request());
         request.method = method.to_owned();
         // Not through the crate's own type, which has no name for some of these.
         let reply = api.reply(&request.event()).await;
         assert_eq!(reply["statusCode"], 405, "{method}");
-        assert_eq!(reply["headers"]["Allow"], "POST, GET", "{method}");
+        assert_eq!(reply["headers"]["Allow"], "POST, GET, OPTIONS", "{method}");
     }
 }
 

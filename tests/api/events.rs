@@ -58,6 +58,8 @@ pub const EVENTS: &[(&str, i64, &str)] = &[
     ("odd-query-quote", 400, "INVALID_PARAMETERS"),
     ("odd-query-rest-api", 400, "INVALID_PARAMETERS"),
     ("odd-query-space", 400, "INVALID_PARAMETERS"),
+    ("preflight", 204, ""),
+    ("preflight-rest-api", 204, ""),
     ("two-tokens", 401, "INVALID_TOKEN"),
 ];
 

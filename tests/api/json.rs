@@ -40,6 +40,12 @@ const BODIES: &[(&str, &str, &str)] = &[
     ("[{}]", "INVALID_BODY", "expected a JSON object, found an array"),
     ("[", "INVALID_JSON", "EOF while parsing a list at line 1 column 1"),
     ("[1] x", "INVALID_JSON", "trailing characters at line 1 column 5"),
+    // What is wrong inside of another value comes before that it is none.
+    ("[1e999]", "INVALID_JSON", "number out of range at line 1 column 6"),
+    ("\n[[1,\n \"\\ud800\"]]", "INVALID_JSON", "unexpected end of hex escape at line 3 column 9"),
+    ("-1e999", "INVALID_JSON", "number out of range at line 1 column 6"),
+    ("\"\\udc00\"", "INVALID_JSON", "lone leading surrogate in hex escape at line 1 column 7"),
+    ("[{\"a\": 1, \"a\": 2}] x", "INVALID_JSON", "trailing characters at line 1 column 20"),
 ];
 
 #[tokio::test]
@@ -71,6 +77,8 @@ async fn the_same_member_twice_is_refused_at_any_depth_and_in_any_spelling() {
         (r#"{"configuration": {"a": {"": 1, "": 2}}}"#, "/configuration/a/"),
         (r#"{"steps": [{}, {"order": 1, "x": 2, "order": 1}]}"#, "/steps/1/order"),
         (r#"{"steps": [{"config": {"a/b": [{"~": 0, "~": 0}]}}]}"#, "/steps/0/config/a~1b/0/~0"),
+        (r#"[{"a": 1, "a": 2}]"#, "/0/a"),
+        (r#" [null, {"": [{"a": {}, "\u0061": {}}]}]"#, "/1//0/a"),
     ];
     for (body, path) in bodies {
         let answer = api.send(&Request::create(body)).await;
@@ -99,6 +107,15 @@ async fn thirty_two_levels_are_taken_and_one_more_is_refused() {
     assert_eq!(refused.json()["error"], "expected at most 32 levels, found more");
     let path = format!("/configuration/own{}", "/a/0".repeat(15));
     assert_eq!(refused.json()["details"][0]["path"], path);
+
+    // The same without an object around them.
+    let array = |levels: usize| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
+    api.send(&Request::create(array(32))).await.expect(400, "INVALID_BODY");
+    for levels in [33, 1_000, 100_000] {
+        let refused = api.send(&Request::create(array(levels))).await;
+        refused.expect(400, "TOO_DEEP");
+        assert_eq!(refused.json()["details"][0]["path"], "/0".repeat(32));
+    }
 }
 
 #[tokio::test]

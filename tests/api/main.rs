@@ -27,6 +27,7 @@ mod list;
 mod metrics;
 mod model;
 mod openapi;
+mod preflight;
 mod projects;
 mod properties;
 mod race;

@@ -8,6 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use percent_encoding::percent_decode_str;
 use project_flows::command::{FLOWS_LISTED, VERSIONS_LISTED, routes};
 use project_flows::error::{Cause, Code, Error, PROBLEMS_LISTED, Problem};
+use project_flows::etag::Precondition;
 use project_flows::flow::content::{DESCRIPTION_LENGTH, STEPS};
 use serde_json::{Value, json};
 
@@ -82,10 +83,11 @@ impl Document {
     /// What answers a request that is none of an operation.
     fn elsewhere(&self, status: i64) -> &Value {
         let name = match status {
+            204 => "Preflight",
             401 => "Unauthorized",
             404 => "RouteNotFound",
             405 => "MethodNotAllowed",
-            other => panic!("expected 401, 404 or 405 where there is no operation, found {other}"),
+            other => panic!("expected 204, 401, 404 or 405 where there is no operation, found {other}"),
         };
         &self.0["components"]["responses"][name]
     }
@@ -263,9 +265,9 @@ fn after(error: &Error) -> Option<Error> {
         Error::InvalidBodyEncoding => Error::InvalidIdempotencyKey,
         Error::InvalidIdempotencyKey => Error::InvalidEtag,
         Error::InvalidEtag => Error::ProjectFlowNotFound,
-        Error::ProjectFlowNotFound => Error::PreconditionFailed { found: 1 },
-        Error::PreconditionFailed { .. } => Error::VersionConflict { expected: 1, found: 2 },
-        Error::VersionConflict { .. } => Error::FlowIsActive,
+        Error::ProjectFlowNotFound => Error::PreconditionFailed { precondition: Precondition::IfMatch, found: 1 },
+        Error::PreconditionFailed { .. } => Error::VersionConflict(String::new()),
+        Error::VersionConflict(_) => Error::FlowIsActive,
         Error::FlowIsActive => Error::FlowTooLarge(String::new()),
         Error::FlowTooLarge(_) => Error::IdempotencyKeyReused,
         Error::IdempotencyKeyReused => invalid(Code::InvalidJson),
@@ -458,6 +460,7 @@ async fn what_is_answered_more_rarely_is_as_the_document_says_too() {
         (Request::get(&flow).header("if-none-match", "2"), 400, "no entity tag"),
         (Request::put(&flow, json!({ "description": null })).header("if-match", "*"), 200, "any version"),
         (Request::put(&flow, json!({ "version": 9 })), 409, "made from another version"),
+        (Request::put(&flow, json!({ "updatedAt": "2024-01-15T10:30:00Z" })), 409, "made from an older read"),
         (Request::put(&flow, json!({ "client": 1, "mine": 1 })), 409, "every problem of an update"),
         (Request::put(&flow, json!({ "status": "deleted", "version": 0 })), 400, "another two problems"),
         (Request::put(&flow, json!({})).header("if-none-match", "\"3\""), 412, "at a version that is excluded"),
@@ -466,6 +469,7 @@ async fn what_is_answered_more_rarely_is_as_the_document_says_too() {
         (Request::of("POST", &format!("{flow}/versions/1/restore")).header("if-match", "\"3\""), 200, "restored"),
         (Request::of("POST", &format!("{flow}/versions/1/restore")).header("if-match", "\"3\""), 412, "stale"),
         (Request::of("PATCH", &flow), 405, "another method"),
+        (Request::of("OPTIONS", &flow).without("authorization"), 204, "a preflight"),
         (Request::get("/v2/project-flows/a%20b"), 404, "no name"),
     ];
     for (request, status, what) in rows {

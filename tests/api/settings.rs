@@ -9,6 +9,9 @@ use project_flows::settings::Settings;
 
 use crate::support::JWKS;
 
+/// The development key is a secret.
+const ALLOWED: (&str, &str) = ("ALLOW_SHARED_SECRETS", "true");
+
 fn read(variables: &[(&str, &str)]) -> Result<Settings, Vec<String>> {
     let variables: BTreeMap<_, _> = variables.iter().copied().collect();
     Settings::read(|name| variables.get(name).map(|value| (*value).to_owned()).ok_or(VarError::NotPresent))
@@ -16,7 +19,7 @@ fn read(variables: &[(&str, &str)]) -> Result<Settings, Vec<String>> {
 
 #[test]
 fn a_table_and_keys_are_enough() {
-    let settings = read(&[("TABLE_NAME", "flows"), ("JWKS", JWKS), ("JWT_ISSUER", "")]).unwrap();
+    let settings = read(&[("TABLE_NAME", "flows"), ("JWKS", JWKS), ALLOWED, ("JWT_ISSUER", "")]).unwrap();
     assert_eq!(settings.table_name, "flows");
     assert_eq!(settings.endpoint, None);
 }
@@ -24,7 +27,7 @@ fn a_table_and_keys_are_enough() {
 #[test]
 fn an_empty_endpoint_is_none() {
     let endpoint = |url| {
-        let variables = [("TABLE_NAME", "flows"), ("JWKS", JWKS), ("AWS_ENDPOINT_URL_DYNAMODB", url)];
+        let variables = [("TABLE_NAME", "flows"), ("JWKS", JWKS), ALLOWED, ("AWS_ENDPOINT_URL_DYNAMODB", url)];
         read(&variables).unwrap().endpoint
     };
     assert_eq!(endpoint(""), None);
@@ -33,7 +36,7 @@ fn an_empty_endpoint_is_none() {
 
 #[test]
 fn the_usual_aws_variables_are_read() {
-    let needed = [("TABLE_NAME", "flows"), ("JWKS", JWKS)];
+    let needed = [("TABLE_NAME", "flows"), ("JWKS", JWKS), ALLOWED];
     let with = |more: &[(&str, &str)]| read(&[&needed[..], more].concat());
     let settings = with(&[("AWS_DEFAULT_REGION", "eu-west-1"), ("AWS_ENDPOINT_URL", "http://any")]).unwrap();
     assert_eq!((settings.region.as_deref(), settings.endpoint.as_deref()), (Some("eu-west-1"), Some("http://any")));
@@ -80,8 +83,26 @@ fn a_setting_that_cannot_be_used_is_named_with_the_reason() {
 }
 
 #[test]
+fn a_secret_among_the_keys_is_refused_unless_the_setting_allows_it() {
+    let with = |allow| read(&[("TABLE_NAME", "flows"), ("JWKS", JWKS), ("ALLOW_SHARED_SECRETS", allow)]);
+    with("true").unwrap();
+    let refused = "JWKS: keys[0]: expected a public key, found a secret (\"oct\"): whoever may read the function's \
+                   configuration could sign tokens with it; ALLOW_SHARED_SECRETS=true takes it, for development";
+    for refusing in ["", "false"] {
+        assert_eq!(with(refusing).unwrap_err(), [refused], "{refusing}");
+    }
+    assert_eq!(read(&[("TABLE_NAME", "flows"), ("JWKS", JWKS)]).unwrap_err(), [refused]);
+    for neither in ["yes", "1", "TRUE", "true "] {
+        let expected = format!("ALLOW_SHARED_SECRETS: expected true or false, found {neither:?}");
+        assert_eq!(with(neither).unwrap_err(), [expected.as_str(), refused]);
+    }
+}
+
+#[test]
 fn sam_local_is_given_the_development_keys() {
     let variables: serde_json::Value = serde_json::from_str(include_str!("../../examples/sam-local.json")).unwrap();
     let keys: serde_json::Value = serde_json::from_str(variables["Function"]["JWKS"].as_str().unwrap()).unwrap();
     assert_eq!(keys, serde_json::from_str::<serde_json::Value>(JWKS).unwrap());
+    let (name, value) = ALLOWED;
+    assert_eq!(variables["Function"][name], value);
 }

@@ -15,7 +15,7 @@ use lambda_http::aws_lambda_events::apigw::{
 };
 use lambda_http::aws_lambda_events::encodings::Body;
 use lambda_http::{Context, LambdaEvent};
-use project_flows::caller::Authenticator;
+use project_flows::caller::{Authenticator, SharedSecrets};
 use project_flows::event::Event;
 use project_flows::handler::Handler;
 use project_flows::log::Log;
@@ -110,15 +110,19 @@ fn silent() -> Log {
     Log { function: "project-flows".to_owned(), write: |_| () }
 }
 
+fn development_authenticator() -> Authenticator {
+    Authenticator::new(JWKS, None, None, Settings::CLIENT_CLAIM, SharedSecrets::Allowed).unwrap()
+}
+
 /// The function, with the development keys, on the database at `url`.
 pub async fn handler(url: &str) -> Handler {
-    let authenticator = Authenticator::new(JWKS, None, None, Settings::CLIENT_CLAIM).unwrap();
+    let authenticator = development_authenticator();
     Handler::new(authenticator, Store::new(&sdk(url).await, engine::TABLE.to_owned(), None), silent())
 }
 
 /// The same, with a table of projects.
 pub async fn handler_with_projects(url: &str) -> Handler {
-    let authenticator = Authenticator::new(JWKS, None, None, Settings::CLIENT_CLAIM).unwrap();
+    let authenticator = development_authenticator();
     let store = Store::new(&sdk(url).await, engine::TABLE.to_owned(), Some(PROJECTS.to_owned()));
     Handler::new(authenticator, store, silent())
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Api, CLIENT, Request, id, page_request, page_request_with, path, set};
+use crate::support::{Api, CLIENT, Request, age, id, page_request, page_request_with, path, set};
 
 #[tokio::test]
 async fn a_member_that_is_given_replaces_the_stored_one_and_the_others_stay() {
@@ -149,7 +149,13 @@ async fn a_precondition_on_another_version_is_refused_and_says_which_one_it_is()
     for known in ["*", "\"2\"", "W/\"2\""] {
         let answer = api.send(&put(json!({ "name": "Third" })).header("if-none-match", known)).await;
         answer.expect(412, "VERSION_CONFLICT");
+        let expected = "expected the flow at no version of If-None-Match, found it at version 2";
+        assert_eq!(answer.json()["error"], expected, "{known}");
     }
+    // Where neither is met, the one that RFC 9110, 13.2.2, judges first.
+    let both = put(json!({})).header("if-match", "\"1\"").header("if-none-match", "*");
+    let answer = api.send(&both).await;
+    assert_eq!(answer.json()["error"], "expected the flow at a version of If-Match, found it at version 2");
     assert_eq!(api.engine.items(), before);
 
     let met = [
@@ -175,7 +181,11 @@ async fn what_cannot_be_changed_may_be_sent_as_it_is_but_not_otherwise() {
         ("type", json!("login")),
         ("client", json!("client_2")),
         ("createdAt", json!("2024-01-15T10:30:00Z")),
+        // What no flow has said at any of its versions.
         ("updatedAt", json!(5)),
+        ("updatedAt", json!("")),
+        ("updatedAt", json!("2024-01-15")),
+        ("updatedAt", json!("2024-01-15 10:30:00Z")),
     ];
     for (name, value) in &rows {
         let answer = api.send(&Request::put(&path, json!({ (*name): value }))).await;
@@ -187,6 +197,42 @@ async fn what_cannot_be_changed_may_be_sent_as_it_is_but_not_otherwise() {
         assert_eq!(api.send(&Request::put(&path, unchanged)).await.text, created.text);
     }
     assert_eq!(api.engine.items().len(), 1);
+}
+
+#[tokio::test]
+async fn an_updated_at_of_another_moment_is_an_older_read() {
+    let api = Api::start().await;
+    let path = path(&api.send(&Request::create(page_request())).await);
+    age(&api, &path, 1, "2024-01-15T10:30:00Z");
+    let stale = api.send(&Request::get(&path)).await.json()["data"].clone();
+    set(&api, &path, "name", json!("Second")).await;
+    age(&api, &path, 2, "2024-01-15T11:00:00Z");
+    let before = api.engine.items();
+    let put = |body: Value| Request::put(&path, body);
+
+    // Before the content is judged, and in any spelling; a moment to come is no better.
+    for (sent, moment) in [
+        ("2024-01-15T10:30:00Z", "2024-01-15T10:30:00Z"),
+        ("2024-01-15T11:30:00+01:00", "2024-01-15T10:30:00Z"),
+        ("2999-01-01T00:00:00Z", "2999-01-01T00:00:00Z"),
+    ] {
+        let answer = api.send(&put(json!({ "updatedAt": sent, "name": "" }))).await;
+        answer.expect(409, "VERSION_CONFLICT");
+        let expected = format!("expected the flow as of {moment}, found it as of 2024-01-15T11:00:00Z");
+        assert_eq!(answer.json()["error"], expected);
+        api.send(&put(json!({ "updatedAt": sent })).query("dryRun=true")).await.expect(409, "VERSION_CONFLICT");
+    }
+    // The version says more, and so speaks first; one that is right does not make up for it.
+    let answer = api.send(&put(stale)).await;
+    assert_eq!(answer.json()["error"], "expected the flow at version 1, found it at version 2");
+    let right = json!({ "version": 2, "updatedAt": "2024-01-15T10:30:00Z" });
+    api.send(&put(right)).await.expect(409, "VERSION_CONFLICT");
+    // The same moment in another spelling is no conflict, and not as it was read.
+    api.send(&put(json!({ "updatedAt": "2024-01-15T11:00:00.0Z" }))).await.expect(409, "IMMUTABLE_FIELD");
+    assert_eq!(api.engine.items(), before);
+
+    let answer = api.send(&put(json!({ "updatedAt": "2024-01-15T11:00:00Z", "name": "Third" }))).await;
+    assert_eq!((answer.status, &answer.json()["data"]["version"]), (200, &json!(3)));
 }
 
 #[tokio::test]

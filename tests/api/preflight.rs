@@ -1,0 +1,120 @@
+//! `OPTIONS`, which a browser sends before a script may send a token.
+
+use std::collections::BTreeSet;
+use std::fs;
+
+use project_flows::command::routes;
+use serde_json::{Value, json};
+
+use crate::binary::{Process, RuntimeApi, lambda};
+use crate::support::{Answer, Api, Engine, Request, page_request, path, send};
+
+/// Every path, and its methods.
+const PATHS: [(&str, &str); 6] = [
+    ("/v2/project-flows", "POST, GET, OPTIONS"),
+    ("/v2/project-flows/{id}", "GET, PUT, DELETE, OPTIONS"),
+    ("/v2/project-flows/{id}/versions", "GET, OPTIONS"),
+    ("/v2/project-flows/{id}/versions/{version}", "GET, OPTIONS"),
+    ("/v2/project-flows/{id}/versions/{version}/diff", "GET, OPTIONS"),
+    ("/v2/project-flows/{id}/versions/{version}/restore", "POST, OPTIONS"),
+];
+
+/// What a browser sends before a script of `console.example.com` may send a request of this method.
+fn preflight(path: &str, method: &str) -> Request {
+    Request::of("OPTIONS", path)
+        .without("authorization")
+        .header("origin", "https://console.example.com")
+        .header("access-control-request-method", method)
+        .header("access-control-request-headers", "authorization,content-type")
+}
+
+#[tokio::test]
+async fn every_path_is_answered_with_its_methods_and_without_a_token() {
+    let api = Api::start().await;
+    let with_operations: BTreeSet<_> = routes().filter_map(|route| Some(route.split_once(' ')?.1)).collect();
+    assert_eq!(PATHS.iter().map(|(path, _)| *path).collect::<BTreeSet<_>>(), with_operations);
+    for (path, allow) in PATHS {
+        // Whether there is such a flow makes no difference, nor does a base path.
+        let path = path.replace("{id}", "x").replace("{version}", "0");
+        for base in ["", "/prod", "/v2/project-flows"] {
+            let answer = api.send(&preflight(&format!("{base}{path}"), "GET")).await;
+            assert_eq!((answer.status, answer.text.as_str()), (204, ""), "{base}{path}");
+            assert_eq!(answer.headers["allow"], allow, "{base}{path}");
+            answer.expect_headers();
+        }
+        let refused = api.send(&Request::of("PATCH", &path)).await;
+        refused.expect(405, "METHOD_NOT_ALLOWED");
+        assert_eq!(refused.headers["allow"], allow, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn nothing_else_that_comes_with_it_is_judged() {
+    let api = Api::start().await;
+    let options = || preflight("/v2/project-flows", "POST");
+    let rows = [
+        (options().header("authorization", "Bearer nonsense"), "a bad token"),
+        (Request::of("OPTIONS", "/v2/project-flows"), "a good token"),
+        (options().query("%zz"), "a malformed query"),
+        (Request { body: Some("{".to_owned()), ..options() }, "a malformed body"),
+    ];
+    for (request, why) in rows {
+        let answer = api.send(&request).await;
+        assert_eq!((answer.status, answer.text.as_str()), (204, ""), "{why}");
+    }
+    assert_eq!(api.engine.items().len(), 0);
+}
+
+#[tokio::test]
+async fn a_path_without_operations_is_what_it_is_to_other_methods() {
+    let api = Api::start().await;
+    for path in ["/", "/v2/project-flows/", "/v2/project-flows/x/y", "/v2/project-flows/a%20b"] {
+        api.send(&preflight(path, "GET")).await.expect(401, "MISSING_TOKEN");
+        api.send(&Request::of("OPTIONS", path)).await.expect(404, "ROUTE_NOT_FOUND");
+    }
+}
+
+/// "CORS-preflight fetch" in the Fetch Standard: the answer has an ok status, or the request is never sent.
+#[tokio::test]
+async fn a_browser_asks_and_then_sends_the_request() {
+    let api = Api::start().await;
+    let created = api.send(&Request::create(page_request())).await;
+    for (name, request) in [
+        ("preflight", Request::put(&path(&created), json!({ "name": "From a browser" }))),
+        ("preflight-rest-api", Request::create(page_request())),
+    ] {
+        let file = format!("{}/events/{name}.json", env!("CARGO_MANIFEST_DIR"));
+        let event: Value = serde_json::from_str(&fs::read_to_string(file).unwrap()).unwrap();
+        let headers = event["headers"].as_object().unwrap();
+        let header = |name| headers.iter().find(|(one, _)| one.eq_ignore_ascii_case(name)).map(|(_, value)| value);
+        assert_eq!(header("authorization"), None, "a browser sends none");
+        assert!(header("origin").is_some());
+        let asked = header("access-control-request-method").unwrap().as_str().unwrap();
+
+        let answer = send(&api.handler, &event).await;
+
+        assert!((200..300).contains(&answer.status), "{name}: {answer:?}");
+        assert!(answer.headers["allow"].split(", ").any(|method| method == asked), "{name}: {answer:?}");
+        assert_eq!(asked, request.method);
+        let answer = api.send(&request.header("origin", "https://console.example.com")).await;
+        assert!((200..300).contains(&answer.status), "{name}: {answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn its_line_in_the_log_has_a_route_and_no_client() {
+    let engine = Engine::start().await;
+    let mut runtime = RuntimeApi::start().await;
+    let process = Process::start(&lambda(&runtime, &engine.url));
+
+    let event = preflight("/v2/project-flows/x", "PUT").event();
+    let (_, answer) = runtime.invoke(&event.to_string()).await;
+
+    assert_eq!(Answer::read(&answer, true).status, 204);
+    let lines = process.log(1).await;
+    assert_eq!(lines[0]["http.route"], "OPTIONS /v2/project-flows/{id}");
+    assert_eq!(lines[0]["http.status"], 204);
+    for absent in ["client", "code", "cause", "flow.id"] {
+        assert_eq!(lines[0].get(absent), None);
+    }
+}
