@@ -46,13 +46,17 @@ impl Handler {
 
         let caller = self.authenticator.authenticate(event.headers().authorization.as_deref());
         let target = Target::find(&event);
-        let (result, failed_attempts) = match (&caller, &target) {
+        let (mut result, failed_attempts) = match (&caller, &target) {
             (Ok(caller), Ok(target)) => {
                 store::count_failed_attempts(self.carry_out(caller, *target, &event, context.deadline())).await
             }
             (Err(error), _) | (Ok(_), Err(error)) => (Err(error.clone()), FailedAttempts::default()),
         };
-        let reply = Reply::new(&result, &event, request_id);
+        let mut reply = Reply::new(&result, &event, request_id);
+        if let Err(cause) = reply.check_size() {
+            result = Err(cause.into());
+            reply = Reply::new(&result, &event, request_id);
+        }
 
         let outcome = result.as_ref().ok().and_then(Outcome::flow);
         let error = result.as_ref().err();

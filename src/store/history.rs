@@ -10,6 +10,11 @@ use crate::cursor::VersionCursor;
 use crate::error::{Cause, Error};
 use crate::flow::{Client, Flow, FlowId, Instant, Summary};
 use crate::item;
+use crate::size::{self, Budget};
+
+/// The most queries of a page of versions. They read 4 megabytes at most: 1,024 read units of the 3,000 that a partition has
+/// for a second ("Burst and adaptive capacity" in the Developer Guide).
+const QUERIES: usize = 4;
 
 /// A page of a flow's versions, newest first.
 #[derive(Debug, Clone)]
@@ -77,8 +82,8 @@ impl Store {
         Ok(version)
     }
 
-    /// At most `limit` versions of a flow that come after `after`, newest first: one read and one query for each
-    /// megabyte of versions.
+    /// At most `limit` versions of a flow that come after `after`, newest first: one read, and one query for each megabyte
+    /// of versions. The page ends early after [`QUERIES`], and where an answer has no room for more.
     ///
     /// # Errors
     ///
@@ -95,11 +100,16 @@ impl Store {
         let total = newest.version;
         let mut before = after.map_or(u64::MAX, |VersionCursor(version)| version);
         let mut summaries = Vec::new();
+        let mut budget = Budget::of_answer();
         if total < before {
             before = total;
+            budget.take(size::of_summary(&newest));
             summaries.push(newest);
         }
-        while before > 1 && summaries.len() < limit {
+        for _ in 0..QUERIES {
+            if before <= 1 || summaries.len() == limit {
+                break;
+            }
             let query = self
                 .client
                 .query()
@@ -118,6 +128,9 @@ impl Store {
                 let summary = item::to_summary(item)?;
                 if summary.version + 1 != before {
                     return Err(absent(before - 1));
+                }
+                if !budget.take(size::of_summary(&summary)) && !summaries.is_empty() {
+                    return Ok(Versions { summaries, total });
                 }
                 before = summary.version;
                 summaries.push(summary);

@@ -20,6 +20,7 @@ use project_flows::event::Event;
 use project_flows::handler::Handler;
 use project_flows::log::Log;
 use project_flows::settings::Settings;
+use project_flows::size::RESPONSE_LIMIT;
 use project_flows::store::Store;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -195,11 +196,15 @@ pub struct Answer {
     pub status: i64,
     pub headers: BTreeMap<String, String>,
     pub text: String,
+    /// The bytes of the function's response.
+    pub bytes: usize,
 }
 
 impl Answer {
     #[track_caller]
     pub fn read(text: &str, http_api: bool) -> Self {
+        let bytes = text.len();
+        assert!(bytes < RESPONSE_LIMIT, "Lambda refuses a response of {bytes} bytes");
         let (status, headers, body) = if http_api {
             let response: ApiGatewayV2httpResponse = serde_json::from_str(text).expect("a response to an HTTP API");
             (response.status_code, response.headers, response.body)
@@ -218,7 +223,7 @@ impl Answer {
             Some(Body::Empty) => String::new(),
             other => panic!("expected a text, found {other:?}"),
         };
-        Self { status, headers, text }
+        Self { status, headers, text, bytes }
     }
 
     #[track_caller]
