@@ -34,8 +34,12 @@ impl FlowCursor {
 
     /// The cursor that a client sent, or `None` when it is not one.
     pub fn parse(text: &str) -> Option<Self> {
-        let text = decode(text)?;
-        let (created_at, id) = text.split_once('#')?;
+        Self::of_key(&decode(text)?)
+    }
+
+    /// The place after the flow with this key in the index, or `None` when no flow has it.
+    pub fn of_key(key: &str) -> Option<Self> {
+        let (created_at, id) = key.split_once('#')?;
         let parsed = Instant::parse(created_at)?;
         // Only the one form that instants are stored in.
         (parsed.as_str() == created_at).then_some(())?;

@@ -1,19 +1,17 @@
 //! What changed from one version of a flow to another, as a JSON Patch (RFC 6902).
 //!
-//! `json_patch` compares values of `serde_json`, to which 2^64 and 2^64 + 1 are the same number and which would write
-//! `1.0` for `1.00`. So it is given the text of each value that is neither object nor array, and the text is what the
-//! patch holds. The order of members is nothing that a patch can tell.
+//! The two documents are compared as text: to numbers, 2^64 and 2^64 + 1 would be the same, and 1.0 and 1.00 too. A patch
+//! holds values as they were stored. It cannot tell the order of members.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use json_patch::PatchOperation;
 use serde::Serialize;
 use serde_json::value::RawValue;
-use serde_json::{Map, Value};
 
 use crate::error::Cause;
 use crate::json::{Shallow, pointer_step};
+use crate::size::{Budget, escaped_twice};
 
 /// One operation of a patch.
 #[derive(Debug, Clone, Serialize)]
@@ -40,10 +38,12 @@ pub enum Operation {
     },
 }
 
-/// The most that the operations inside one member may come to, in bytes, before it is replaced as a whole instead: each
-/// of them spells out its path, so that they can be many times as long as what they change, and an answer holds 6 MB
-/// (AWS Lambda Developer Guide, "Lambda quotas").
-pub const PATCH_LIMIT: usize = 1024 * 1024;
+/// The most bytes that the paths of a patch take in a response. Each operation spells out its path, so that a patch could be
+/// many times as long as the document. Values cannot: those of a flow, which is an item of at most 400 KB, take 3 MB at worst.
+const PATHS: usize = 1_000_000;
+
+/// What an operation takes beside its path and its value: `{"op":"replace","path":"","value":},` with its quotes escaped.
+const OPERATION: usize = 46;
 
 /// The operations that make the object `to` of the object `from`.
 ///
@@ -63,141 +63,118 @@ pub const PATCH_LIMIT: usize = 1024 * 1024;
 ///
 /// None that the text of a [`RawValue`] could cause.
 pub fn diff(from: &RawValue, to: &RawValue) -> Result<Vec<Operation>, Cause> {
-    let unreadable = |error: serde_json::Error| Cause::new(format!("diff: {error}"));
-    let (mut before, mut after) = differences(from, to).map_err(unreadable)?;
-    let whole = replaced_whole(&mut before, &mut after, to).map_err(unreadable)?;
-    let operations = json_patch::diff(&before, &after).0.into_iter().map(|operation| match operation {
-        PatchOperation::Add(add) => {
-            Ok(Operation::Add { path: add.path.to_string(), value: value(&add.value).map_err(unreadable)? })
-        }
-        PatchOperation::Replace(replace) => {
-            Ok(Operation::Replace { path: replace.path.to_string(), value: value(&replace.value).map_err(unreadable)? })
-        }
-        PatchOperation::Remove(remove) => Ok(Operation::Remove { path: remove.path.to_string() }),
-        PatchOperation::Move(_) | PatchOperation::Copy(_) | PatchOperation::Test(_) => {
-            Err(Cause::new("diff: expected add, replace and remove, found another operation"))
-        }
-    });
-    operations.chain(whole.into_iter().map(Ok)).collect()
+    let budget = Budget::new(PATHS);
+    let mut walk = Walk { operations: Vec::new(), path: String::new(), path_bytes: 0, level: 0, budget };
+    walk.compare(from, to).map_err(|error| Cause::new(format!("diff: {error}")))?;
+    Ok(walk.operations)
 }
 
-/// The [`texts`] of both, without the members that no operation is about: those whose text is the same in both.
-fn differences(from: &RawValue, to: &RawValue) -> Result<(Value, Value), serde_json::Error> {
-    let (Shallow::Object(before), Shallow::Object(after)) = (Shallow::read(from)?, Shallow::read(to)?) else {
-        return Ok((texts(from)?, texts(to)?));
-    };
-    let mut after: BTreeMap<_, _> = after.into_iter().collect();
-    let (mut from, mut to) = (Map::new(), Map::new());
-    for (name, before) in before {
-        match after.remove(&name) {
-            Some(after) if after.get() == before.get() => {}
-            Some(after) => {
-                let (before, after) = differences(before, after)?;
-                from.insert(name.to_string(), before);
-                to.insert(name.into_owned(), after);
-            }
-            None => {
-                from.insert(name.into_owned(), texts(before)?);
-            }
-        }
-    }
-    for (name, after) in after {
-        to.insert(name.into_owned(), texts(after)?);
-    }
-    Ok((Value::Object(from), Value::Object(to)))
+/// A walk through both documents at once.
+struct Walk {
+    /// What was found to differ so far.
+    operations: Vec<Operation>,
+    /// The place that the walk is at, and its bytes in a response.
+    path: String,
+    path_bytes: usize,
+    /// The steps of the path.
+    level: usize,
+    /// What is left for paths.
+    budget: Budget,
 }
 
-/// Takes the members out whose operations could be too long, and replaces them by the whole of what `to` has.
-fn replaced_whole(before: &mut Value, after: &mut Value, to: &RawValue) -> Result<Vec<Operation>, serde_json::Error> {
-    let (Value::Object(before), Value::Object(after)) = (before, after) else { return Ok(Vec::new()) };
-    let mut replaced = Vec::new();
-    before.retain(|name, before| {
-        let Some(now) = after.get(name) else { return true };
-        let is_short = longest_patch(before).max(longest_patch(now)) <= PATCH_LIMIT;
-        if !is_short {
-            replaced.extend((before != now).then(|| name.clone()));
-            after.remove(name);
-        }
-        is_short
-    });
-    if replaced.is_empty() {
-        return Ok(Vec::new());
-    }
-    let Shallow::Object(members) = Shallow::read(to)? else { return Ok(Vec::new()) };
-    let members = members.into_iter().filter(|(name, _)| replaced.iter().any(|replaced| replaced == name));
-    let replace = |(name, value): (Cow<'_, str>, &RawValue)| Operation::Replace {
-        path: pointer_step(&name),
-        value: value.to_owned(),
-    };
-    Ok(members.map(replace).collect())
-}
+/// Whether everything that differs is noted. Where the budget is spent, what contains the difference is replaced whole.
+type Noted = Result<bool, serde_json::Error>;
 
-/// What the operations would come to if everything in a value were replaced on its own, or a little more.
-fn longest_patch(value: &Value) -> usize {
-    /// How many values, and the longest path to one of them.
-    fn extent(value: &Value) -> (usize, usize) {
-        const INDEX: usize = 6;
-        let inside = match value {
-            Value::Object(members) => members.iter().map(|(name, value)| (name.len(), extent(value))).collect(),
-            Value::Array(values) => values.iter().map(|value| (INDEX, extent(value))).collect(),
-            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Vec::new(),
+impl Walk {
+    /// Notes how two values at this place differ.
+    fn compare(&mut self, from: &RawValue, to: &RawValue) -> Noted {
+        let (noted, budget) = (self.operations.len(), self.budget);
+        let is_noted = match (Shallow::read(from)?, Shallow::read(to)?) {
+            (Shallow::Object(from), Shallow::Object(to)) => self.members(from, to)?,
+            (Shallow::Array(from), Shallow::Array(to)) => self.elements(&from, &to)?,
+            (Shallow::String(from), Shallow::String(to)) => from == to,
+            (Shallow::Other(from), Shallow::Other(to)) => from == to,
+            (Shallow::Object(_) | Shallow::Array(_) | Shallow::String(_) | Shallow::Other(_), _) => false,
         };
-        let sum = |(values, path): (usize, usize), (step, (more, longest)): (usize, (usize, usize))| {
-            (values + more, path.max(step + 1 + longest))
-        };
-        inside.into_iter().fold((1, 0), sum)
+        if is_noted {
+            return Ok(true);
+        }
+        self.operations.truncate(noted);
+        self.budget = budget;
+        Ok(self.note(|path| Operation::Replace { path, value: to.to_owned() }))
     }
-    const OPERATION: usize = r#"{"op":"replace","path":"","value":},"#.len();
-    let (values, path) = extent(value);
-    values.saturating_mul(path + OPERATION)
-}
 
-/// `value` with the text of each value inside it that is neither object nor array.
-fn texts(value: &RawValue) -> Result<Value, serde_json::Error> {
-    Ok(match Shallow::read(value)? {
-        Shallow::Object(members) => {
-            let members = members.into_iter().map(|(name, value)| Ok((name.into_owned(), texts(value)?)));
-            Value::Object(members.collect::<Result<_, serde_json::Error>>()?)
-        }
-        Shallow::Array(values) => Value::Array(values.into_iter().map(texts).collect::<Result<_, _>>()?),
-        Shallow::String(text) => Value::String(serde_json::to_string(&text)?),
-        Shallow::Other(text) => Value::String(text.to_owned()),
-    })
-}
-
-/// The value whose [`texts`] these are.
-fn value(texts: &Value) -> Result<Box<RawValue>, serde_json::Error> {
-    let mut text = String::new();
-    write(texts, &mut text)?;
-    RawValue::from_string(text)
-}
-
-fn write(texts: &Value, text: &mut String) -> Result<(), serde_json::Error> {
-    let mut separator = "";
-    match texts {
-        Value::Object(members) => {
-            text.push('{');
-            for (name, value) in members {
-                text.push_str(separator);
-                text.push_str(&serde_json::to_string(name)?);
-                text.push(':');
-                write(value, text)?;
-                separator = ",";
+    /// Those that differ are compared in the order of their names; then those that are gone are removed.
+    fn members(&mut self, from: Members<'_>, to: Members<'_>) -> Noted {
+        let mut from: BTreeMap<_, _> = from.into_iter().collect();
+        for (name, to) in to.into_iter().collect::<BTreeMap<_, _>>() {
+            let from = from.remove(&name);
+            if from.is_some_and(|from| from.get() == to.get()) {
+                continue;
             }
-            text.push('}');
-        }
-        Value::Array(values) => {
-            text.push('[');
-            for value in values {
-                text.push_str(separator);
-                write(value, text)?;
-                separator = ",";
+            let is_noted = self.at(&pointer_step(&name), |walk| match from {
+                Some(from) => walk.compare(from, to),
+                None => Ok(walk.add(to)),
+            });
+            if !is_noted? {
+                return Ok(false);
             }
-            text.push(']');
         }
-        Value::String(value) => text.push_str(value),
-        // There are none.
-        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+        let mut gone = from.into_keys();
+        Ok(gone.all(|name| self.at(&pointer_step(&name), Self::remove)))
     }
-    Ok(())
+
+    /// What both begin with and what both end with is left alone. Between, one is compared with the other, and those that
+    /// have none to be compared with are removed, from the end, or added.
+    fn elements(&mut self, from: &[&RawValue], to: &[&RawValue]) -> Noted {
+        let is_same = |(from, to): &(&&RawValue, &&RawValue)| from.get() == to.get();
+        let start = from.iter().zip(to).take_while(is_same).count();
+        let ((_, from), (_, to)) = (from.split_at(start), to.split_at(start));
+        let end = from.iter().rev().zip(to.iter().rev()).take_while(is_same).count();
+        let ((from, _), (to, _)) = (from.split_at(from.len() - end), to.split_at(to.len() - end));
+        for (index, (from, to)) in (start..).zip(from.iter().zip(to)) {
+            if from.get() != to.get() && !self.at(&format!("/{index}"), |walk| walk.compare(from, to))? {
+                return Ok(false);
+            }
+        }
+        let (before, after) = (start + from.len(), start + to.len());
+        let mut gone = (after..before).rev();
+        let mut added = (before..after).zip(to.iter().skip(from.len()));
+        Ok(gone.all(|index| self.at(&format!("/{index}"), Self::remove))
+            && added.all(|(index, value)| self.at(&format!("/{index}"), |walk| walk.add(value))))
+    }
+
+    /// Goes one step further for as long as something is done.
+    fn at<T>(&mut self, step: &str, act: impl FnOnce(&mut Self) -> T) -> T {
+        let (length, bytes) = (self.path.len(), self.path_bytes);
+        self.path.push_str(step);
+        self.path_bytes += escaped_twice(step);
+        self.level += 1;
+        let done = act(self);
+        self.path.truncate(length);
+        self.path_bytes = bytes;
+        self.level -= 1;
+        done
+    }
+
+    fn add(&mut self, value: &RawValue) -> bool {
+        self.note(|path| Operation::Add { path, value: value.to_owned() })
+    }
+
+    fn remove(&mut self) -> bool {
+        self.note(|path| Operation::Remove { path })
+    }
+
+    /// Notes an operation at this place. The members of a flow are few and their names are short, so that each of them can be
+    /// replaced whatever the budget.
+    fn note(&mut self, operation: impl FnOnce(String) -> Operation) -> bool {
+        let is_noted = self.level <= 1 || self.budget.take(OPERATION + self.path_bytes);
+        if is_noted {
+            self.operations.push(operation(self.path.clone()));
+        }
+        is_noted
+    }
 }
+
+/// The members of an object.
+type Members<'text> = Vec<(Cow<'text, str>, &'text RawValue)>;

@@ -46,7 +46,7 @@ impl Handler {
 
         let caller = self.authenticator.authenticate(event.headers().authorization.as_deref());
         let target = Target::find(&event);
-        let (result, failed_attempts) = match (&caller, &target) {
+        let (mut result, failed_attempts) = match (&caller, &target) {
             (_, Ok(Target::Preflight { allow, .. })) => {
                 (Ok(Outcome::Preflight { allow: allow.clone() }), FailedAttempts::default())
             }
@@ -55,7 +55,11 @@ impl Handler {
             }
             (Err(error), _) | (Ok(_), Err(error)) => (Err(error.clone()), FailedAttempts::default()),
         };
-        let reply = Reply::new(&result, &event, request_id);
+        let mut reply = Reply::new(&result, &event, request_id);
+        if let Err(cause) = reply.check_size() {
+            result = Err(cause.into());
+            reply = Reply::new(&result, &event, request_id);
+        }
 
         let outcome = result.as_ref().ok().and_then(Outcome::flow);
         let error = result.as_ref().err();

@@ -20,6 +20,7 @@
 //! | [`store`] | 3: conditional writes and consistent reads |
 //! | [`item`] | flow ⇄ item of the table |
 //! | [`error`] | every way to fail |
+//! | [`size`] | how many bytes an answer may have, and how many a text takes |
 //! | [`reply`] | 4: outcome or error → HTTP response |
 //! | [`log`] | one line a request, with its metrics |
 
@@ -37,4 +38,5 @@ pub mod json;
 pub mod log;
 pub mod reply;
 pub mod settings;
+pub mod size;
 pub mod store;

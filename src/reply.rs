@@ -16,6 +16,7 @@ use crate::etag::etag;
 use crate::event::Event;
 use crate::flow::content::Description;
 use crate::flow::{Flow, Summary};
+use crate::size::RESPONSE_LIMIT;
 use crate::store::{Page, Versions};
 
 /// What a request led to.
@@ -131,6 +132,22 @@ impl Reply {
             cookies: event.is_payload_2().then_some([]),
             body,
             is_base64_encoded: false,
+        }
+    }
+
+    /// Whether Lambda takes the response. The store and the diff stay below that, so this is the last guard.
+    ///
+    /// # Errors
+    ///
+    /// The response has more bytes than [`RESPONSE_LIMIT`].
+    pub fn check_size(&self) -> Result<(), Cause> {
+        // JSON has no control characters but white space, so that its escapes double it at most: nobody has to look.
+        if self.body.len() <= RESPONSE_LIMIT / 4 {
+            return Ok(());
+        }
+        match text(self).len() {
+            0..=RESPONSE_LIMIT => Ok(()),
+            found => Err(Cause::new(format!("reply: expected at most {RESPONSE_LIMIT} bytes, found {found}"))),
         }
     }
 

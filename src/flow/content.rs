@@ -14,7 +14,7 @@ use crate::json::{self, Member, Members, Order, Value, pointer_step};
 
 /// The longest `project`, in characters.
 pub const PROJECT_LENGTH: usize = 64;
-/// The longest `name`, in characters, white space around it not counted.
+/// The longest `name`, in characters.
 pub const NAME_LENGTH: usize = 120;
 /// The longest `description`, in characters.
 pub const DESCRIPTION_LENGTH: usize = 2_000;
@@ -77,7 +77,7 @@ impl FlowType {
     }
 }
 
-/// A flow's name: 1 to 120 characters, white space around them not counted, none of them a control character.
+/// A flow's name: 1 to 120 characters, at least one of them not white space, none of them a control character.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Name(String);
 
@@ -92,7 +92,10 @@ impl Name {
         if let Some(control) = text.chars().find(|character| character.is_control()) {
             return Err(format!("expected no control characters, found U+{:04X}", u32::from(control)));
         }
-        match text.trim().chars().count() {
+        match text.chars().count() {
+            1..=NAME_LENGTH if text.trim().is_empty() => {
+                Err("expected a character that is not white space, found none".to_owned())
+            }
             1..=NAME_LENGTH => Ok(Self(text.as_ref().to_owned())),
             found => Err(format!("expected 1 to {NAME_LENGTH} characters, found {found}")),
         }

@@ -12,6 +12,11 @@ use crate::cursor::VersionCursor;
 use crate::error::{Cause, Error};
 use crate::flow::{Client, Flow, FlowId, Instant, Summary};
 use crate::item;
+use crate::size::{self, Budget};
+
+/// The most queries of a page of versions. They read 4 megabytes at most: 1,024 read units of the 3,000 that a partition has
+/// for a second ("Burst and adaptive capacity" in the Developer Guide).
+const QUERIES: usize = 4;
 
 /// A page of a flow's versions, newest first.
 #[derive(Debug, Clone)]
@@ -84,8 +89,8 @@ impl Store {
         Ok(version)
     }
 
-    /// At most `limit` versions of a flow that come after `after`, newest first: one read and one query for each
-    /// megabyte of versions.
+    /// At most `limit` versions of a flow that come after `after`, newest first: one read, and one query for each megabyte
+    /// of versions. The page ends early after [`QUERIES`], and where an answer has no room for more.
     ///
     /// # Errors
     ///
@@ -102,11 +107,14 @@ impl Store {
         let total = newest.version;
         let mut before = after.map_or(u64::MAX, |VersionCursor(version)| version);
         let mut summaries = Vec::new();
+        let mut budget = Budget::of_answer();
         if total < before {
             before = total;
+            budget.take(size::of_summary(&newest));
             summaries.push(newest);
         }
-        while before > 1 && summaries.len() < limit {
+        let (mut queries, mut backoff) = (0, Backoff::of_window());
+        while before > 1 && summaries.len() < limit && queries < QUERIES {
             let query = self
                 .client
                 .query()
@@ -121,15 +129,22 @@ impl Store {
                 .consistent_read(true)
                 .limit(i32::try_from(limit - summaries.len()).unwrap_or(i32::MAX));
             let found = Box::pin(only(query, &item::SUMMARY).send()).await.map_err(|error| refused("Query", &error))?;
+            let mut is_whole = !found.items().is_empty();
             for item in found.items() {
                 let summary = item::to_summary(item)?;
                 if summary.version + 1 != before {
-                    return Err(absent(before - 1));
+                    is_whole = false;
+                    break;
+                }
+                if !budget.take(size::of_summary(&summary)) && !summaries.is_empty() {
+                    return Ok(Versions { summaries, total });
                 }
                 before = summary.version;
                 summaries.push(summary);
             }
-            if found.items().is_empty() {
+            if is_whole {
+                queries += 1;
+            } else if !backoff.wait().await {
                 return Err(absent(before - 1));
             }
         }

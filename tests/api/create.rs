@@ -183,6 +183,19 @@ pub const MEMBERS: &[(&str, &str, &[(&str, &str)], &str)] = &[
     ("name", r#"" x ""#, &[], "white space around"),
     ("name", r#""""#, &[("/name", "INVALID_NAME")], "empty"),
     ("name", r#""   ""#, &[("/name", "INVALID_NAME")], "nothing but white space"),
+    ("name", r#""\u00a0\u3000\u2028""#, &[("/name", "INVALID_NAME")], "nothing but white space of Unicode"),
+    (
+        "name",
+        r#""x                                                                                                                       ""#,
+        &[],
+        "as long as it may be, with the white space at its end",
+    ),
+    (
+        "name",
+        r#"" x                                                                                                                       ""#,
+        &[("/name", "INVALID_NAME")],
+        "too long with the white space around it",
+    ),
     ("name", r#""a\u0000b""#, &[("/name", "INVALID_NAME")], "a NUL"),
     ("name", r#""a\nb""#, &[("/name", "INVALID_NAME")], "a line feed"),
     ("name", r#""a\u009fb""#, &[("/name", "INVALID_NAME")], "a C1 control character"),
@@ -351,6 +364,8 @@ async fn each_limit_is_taken_and_one_more_is_refused() {
     let limits = [
         ("project", json!("p".repeat(64)), json!("p".repeat(65)), "INVALID_PROJECT_ID"),
         ("name", json!("é".repeat(120)), json!("é".repeat(121)), "INVALID_NAME"),
+        ("name", json!(format!("{:120}", "é")), json!(format!("{:121}", "é")), "INVALID_NAME"),
+        ("name", json!(format!("{:>120}", "é")), json!(format!("{:>121}", "é")), "INVALID_NAME"),
         ("description", json!("é".repeat(2_000)), json!("é".repeat(2_001)), "INVALID_DESCRIPTION"),
         ("steps", steps(100), steps(101), "INVALID_STEPS"),
     ];

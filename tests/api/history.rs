@@ -158,28 +158,61 @@ async fn a_diff_tells_numbers_apart_by_their_spelling() {
 
 /// Each operation of a patch spells out its path, so that it can be thousands of times as long as what has changed.
 #[tokio::test]
-async fn a_diff_that_would_be_too_long_replaces_the_member_as_a_whole() {
+async fn a_diff_that_would_be_too_long_replaces_what_contains_the_changes() {
     let api = Api::start().await;
     let path = path(&api.send(&Request::create(page_request())).await);
     let name = "n".repeat(100 * 1024);
+    // Each with what is replaced.
     let configurations = [
-        json!({ "x": vec![0; 100_000] }),
-        json!({ "x": vec![1; 100_000] }),
-        json!({ &name: vec![0; 60_000] }),
-        json!({ &name: vec![1; 60_000], "more": true }),
-        json!({}),
+        (json!({ "x": vec![0; 100_000], "y": 0 }), "/x"),
+        (json!({ "x": vec![1; 100_000], "y": 1 }), "/x"),
+        (json!({ "x": { &name: vec![0; 60_000] }, "y": 1 }), "/x"),
+        (json!({ "x": { &name: vec![1; 60_000] }, "y": 1 }), &format!("/x/{name}")),
+        (json!({ "x": { "z": vec![0; 60_000] }, "y": { "z": [0, 1, 2] } }), "/y"),
+        (json!({ "x": { "z": vec![1; 60_000] }, "y": { "z": [0, 0, 2] } }), "/x/z"),
+        (json!({ "x": { "z": vec![2; 60_000] }, "y": { "z": [0, 3, 2] } }), "/y/z/1"),
     ];
-    for (index, configuration) in configurations.into_iter().enumerate() {
+    for (index, (configuration, replaced)) in configurations.into_iter().enumerate() {
         set(&api, &path, "configuration", configuration.clone()).await;
         let version = index + 2;
         let diff = format!("{path}/versions/{version}/diff?from={}", version - 1);
         let answer = api.send(&Request::get(&diff)).await;
-        let expected = json!({ "op": "replace", "path": "/configuration", "value": configuration });
+        let (replaced, value) = (format!("/configuration{replaced}"), configuration.pointer(replaced));
         let operations = answer.json()["data"].as_array().unwrap().clone();
-        assert!(operations.contains(&expected), "version {version}");
-        assert!(answer.text.len() < 300 * 1024);
+        let found = operations.iter().any(|one| one["path"] == replaced && one.get("value") == value);
+        let paths: Vec<_> = operations.iter().map(|one| format!("{:.40}", one["path"].as_str().unwrap())).collect();
+        assert!(found, "version {version}: {paths:?}");
+        assert!(answer.text.len() < 1_300_000, "{}", answer.text.len());
         let same = api.send(&Request::get(&format!("{path}/versions/{version}/diff?from={version}"))).await;
         assert_eq!(same.json()["data"], json!([]));
+    }
+}
+
+#[tokio::test]
+async fn a_diff_of_steps_is_as_short_as_the_change() {
+    let api = Api::start().await;
+    let path = path(&api.send(&Request::create(page_request())).await);
+    let step = |order: u32, required: bool| json!({ "stepType": "email", "order": order, "required": required });
+    let (first, second, third) = (step(1, true), step(2, true), step(3, true));
+    let changes = [
+        (json!([first, second]), json!([])),
+        (json!([first, second, third]), json!([{ "op": "add", "path": "/steps/2", "value": third }])),
+        (
+            json!([first, step(2, false), third]),
+            json!([{ "op": "replace", "path": "/steps/1/required", "value": false }]),
+        ),
+        (json!([first, third]), json!([{ "op": "remove", "path": "/steps/1" }])),
+        (json!([second, first, third]), json!([{ "op": "add", "path": "/steps/0", "value": second }])),
+        (json!([second]), json!([{ "op": "remove", "path": "/steps/2" }, { "op": "remove", "path": "/steps/1" }])),
+    ];
+    for (version, (steps, expected)) in (2..).zip(changes) {
+        set(&api, &path, "steps", steps).await;
+        let diff = api.send(&Request::get(&format!("{path}/versions/{version}/diff?from={}", version - 1))).await;
+        let operations = diff.json()["data"].as_array().unwrap().clone();
+        let of_steps = operations.into_iter().filter(|one| one["path"].as_str().unwrap().starts_with("/steps"));
+        if version > 2 {
+            assert_eq!(json!(of_steps.collect::<Vec<_>>()), expected);
+        }
     }
 }
 

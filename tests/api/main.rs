@@ -35,6 +35,7 @@ mod restore;
 mod retrieve;
 mod secrets;
 mod settings;
+mod size;
 mod template;
 mod tenants;
 mod update;

@@ -2,11 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use json_patch::Patch;
+use project_flows::diff::{Operation, diff};
 use project_flows::flow::{Client, FlowId, IdempotencyKey};
 use project_flows::item;
+use project_flows::json::Shallow;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestCaseResult, TestRunner};
-use serde_json::Value;
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::support::{Api, CLIENT, Request, page_request, token};
@@ -139,6 +143,87 @@ fn configuration_and_steps_of_any_valid_document_come_back_byte_for_byte() {
         prop_assert_eq!(read.text, updated.text);
         let first = runtime.block_on(api.send(&Request::get(&format!("{path}/versions/1"))));
         prop_assert_eq!(first.text, answer.text);
+        Ok(())
+    });
+}
+
+/// JSON texts of objects that have much in common with each other: few names, some of them long, and few values.
+fn similar_object_text() -> impl Strategy<Value = String> {
+    let leaf = prop::sample::select(vec!["1", "1.0", "18446744073709551616", "18446744073709551617", "null"]);
+    let string = prop::sample::select(vec![r#""1""#, r#""a""#, r#""\u0061""#, r#""/""#, r#""\/""#, r#""""#]);
+    let names = ["", "a", "b", "~1", "/", "\"", "0"].map(str::to_owned).into_iter();
+    let names = names.chain(["\u{1}".repeat(30_000), "\"".repeat(150_000), "~/".repeat(40)]);
+    let name = prop::sample::select(names.map(|name| serde_json::to_string(&name).unwrap()).collect::<Vec<_>>());
+    let leaf = prop_oneof![leaf, string].prop_map(str::to_owned);
+    let space = prop::sample::select(vec!["", " ", "\n"]);
+    let value = leaf.prop_recursive(4, 40, 5, {
+        let (name, space) = (name.clone(), space.clone());
+        move |inner| {
+            let members = prop::collection::vec((name.clone(), inner.clone()), 0..5);
+            prop_oneof![
+                2 => prop::collection::vec(inner.clone(), 0..5).prop_map(|values| format!("[{}]", values.join(", "))),
+                2 => (members, space.clone()).prop_map(|(members, space)| object(&members, space)),
+                // So many that operations for each of them would come to more than there is room for.
+                1 => (inner, 100_usize..1_000)
+                    .prop_filter("short", |(value, _)| value.len() < 20)
+                    .prop_map(|(value, count)| format!("[{}]", vec![value; count].join(","))),
+            ]
+        }
+    });
+    (prop::collection::vec((name, value), 0..5), space).prop_map(|(members, space)| object(&members, space))
+}
+
+/// A document with the text of each number, `true`, `false` and `null` in it: to values of `serde_json`, 1.0 and 1.00 are
+/// the same.
+fn spelled(document: &RawValue) -> Value {
+    match Shallow::read(document).unwrap() {
+        Shallow::Object(members) => {
+            members.into_iter().map(|(name, value)| (name.into_owned(), spelled(value))).collect()
+        }
+        Shallow::Array(values) => values.into_iter().map(spelled).collect(),
+        Shallow::String(text) => json!({ "string": text }),
+        Shallow::Other(text) => json!(text),
+    }
+}
+
+/// The text of the value at `path`.
+fn text_at<'document>(document: &'document RawValue, path: &str) -> &'document str {
+    let mut value = document;
+    for step in path.split('/').skip(1) {
+        let step = step.replace("~1", "/").replace("~0", "~");
+        value = match Shallow::read(value).unwrap() {
+            Shallow::Object(members) => members.into_iter().find(|(name, _)| *name == step).unwrap().1,
+            Shallow::Array(values) => values[step.parse::<usize>().unwrap()],
+            Shallow::String(_) | Shallow::Other(_) => panic!("expected an object or an array at {path}"),
+        };
+    }
+    value.get()
+}
+
+#[test]
+fn the_diff_of_any_documents_makes_one_of_the_other_and_keeps_every_text() {
+    for_any(&(similar_object_text(), similar_object_text()), |(from, to)| {
+        let (from, to): (&RawValue, &RawValue) =
+            (serde_json::from_str(&from).unwrap(), serde_json::from_str(&to).unwrap());
+        let operations = diff(from, to).unwrap();
+        let mut spelled_operations = Vec::new();
+        for operation in &operations {
+            let (op, path, value) = match operation {
+                Operation::Add { path, value } => ("add", path, value),
+                Operation::Replace { path, value } => ("replace", path, value),
+                Operation::Remove { path } => {
+                    spelled_operations.push(json!({ "op": "remove", "path": path }));
+                    continue;
+                }
+            };
+            prop_assert_eq!(value.get(), text_at(to, path));
+            spelled_operations.push(json!({ "op": op, "path": path, "value": spelled(value) }));
+        }
+        let patch: Patch = serde_json::from_value(json!(spelled_operations)).unwrap();
+        let mut patched = spelled(from);
+        json_patch::patch(&mut patched, &patch).unwrap();
+        prop_assert_eq!(&patched, &spelled(to));
+        prop_assert_eq!(operations.is_empty(), spelled(from) == spelled(to));
         Ok(())
     });
 }

@@ -20,6 +20,7 @@ use project_flows::event::Event;
 use project_flows::handler::Handler;
 use project_flows::log::Log;
 use project_flows::settings::Settings;
+use project_flows::size::RESPONSE_LIMIT;
 use project_flows::store::Store;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -116,8 +117,13 @@ fn development_authenticator() -> Authenticator {
 
 /// The function, with the development keys, on the database at `url`.
 pub async fn handler(url: &str) -> Handler {
-    let authenticator = development_authenticator();
-    Handler::new(authenticator, Store::new(&sdk(url).await, engine::TABLE.to_owned(), None), silent())
+    handler_with_log(url, silent()).await
+}
+
+/// The same, with a log that somebody reads.
+pub async fn handler_with_log(url: &str, log: Log) -> Handler {
+    let store = Store::new(&sdk(url).await, engine::TABLE.to_owned(), None);
+    Handler::new(development_authenticator(), store, log)
 }
 
 /// The same, with a table of projects.
@@ -199,11 +205,15 @@ pub struct Answer {
     pub status: i64,
     pub headers: BTreeMap<String, String>,
     pub text: String,
+    /// The bytes of the function's response.
+    pub bytes: usize,
 }
 
 impl Answer {
     #[track_caller]
     pub fn read(text: &str, http_api: bool) -> Self {
+        let bytes = text.len();
+        assert!(bytes < RESPONSE_LIMIT, "Lambda refuses a response of {bytes} bytes");
         let (status, headers, body) = if http_api {
             let response: ApiGatewayV2httpResponse = serde_json::from_str(text).expect("a response to an HTTP API");
             (response.status_code, response.headers, response.body)
@@ -222,7 +232,7 @@ impl Answer {
             Some(Body::Empty) => String::new(),
             other => panic!("expected a text, found {other:?}"),
         };
-        Self { status, headers, text }
+        Self { status, headers, text, bytes }
     }
 
     #[track_caller]

@@ -1,0 +1,254 @@
+//! No answer is larger than Lambda takes, whatever is stored.
+
+use std::sync::Mutex;
+
+use axum::Router;
+use project_flows::log::Log;
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::runtime::Builder;
+
+use crate::engine;
+use crate::proxy::Proxy;
+use crate::support::{Answer, Api, CLIENT, Engine, Request, handler, handler_with_log, page_request, path, send, set};
+
+const FLOWS: &str = "/v2/project-flows";
+/// A flow whose versions are put past the function.
+const ID: &str = "project_flow_0123456789abcdefghjkmnpqrs";
+
+/// A flow as an item, at a version.
+fn item(id: &str, version: u64, name: &str, configuration: &str) -> Value {
+    let created = "2024-01-15T10:30:00Z";
+    let mut item = json!({ "version": { "N": version.to_string() } });
+    for (attribute, text) in [
+        ("pk", format!("CLIENT#{CLIENT}").as_str()),
+        ("sk", &format!("FLOW#{id}")),
+        ("listKey", &format!("{created}#{id}")),
+        ("_id", id),
+        ("client", CLIENT),
+        ("project", "project_123456789"),
+        ("type", "login"),
+        ("status", "draft"),
+        ("name", name),
+        ("configuration", configuration),
+        ("steps", "[]"),
+        ("createdAt", created),
+        ("updatedAt", created),
+    ] {
+        item[attribute] = json!({ "S": text });
+    }
+    item
+}
+
+/// Puts flows past the function, one with each of these names.
+fn put_flows(engine: &Engine, names: &[String]) {
+    for (number, name) in names.iter().enumerate() {
+        engine.put(engine::TABLE, &item(&format!("project_flow_{number:026}"), 1, name, "{}"));
+    }
+}
+
+/// Puts versions of one flow past the function, with these names, and returns its path.
+fn put_versions(engine: &Engine, names: &[String], configuration: &str) -> String {
+    for (version, name) in (1..).zip(names) {
+        let mut item = item(ID, version, name, configuration);
+        if version < names.len() as u64 {
+            item["sk"] = json!({ "S": format!("VERSION#{ID}#{version:010}") });
+            item.as_object_mut().unwrap().remove("listKey");
+        }
+        engine.put(engine::TABLE, &item);
+    }
+    format!("{FLOWS}/{ID}")
+}
+
+/// The pages from the one at `path` to the last, each after the `next` of the one before.
+async fn pages(handler: &Handler, path: &str) -> Vec<Answer> {
+    let mut pages = Vec::new();
+    let mut request = Request::get(path);
+    let query = request.query.clone();
+    loop {
+        let answer = send(handler, &request.event()).await;
+        assert_eq!(answer.status, 200, "{}", answer.text);
+        answer.expect_headers();
+        let next = answer.json()["pagination"]["next"].as_str().map(str::to_owned);
+        pages.push(answer);
+        let Some(next) = next else { return pages };
+        let filter = query.split('&').filter(|one| !one.starts_with("page="));
+        request.query = filter.chain([format!("cursor={next}").as_str()]).collect::<Vec<_>>().join("&");
+    }
+}
+
+/// What all pages have of a member, in turn.
+fn all(pages: &[Answer], member: &str) -> Vec<Value> {
+    let pages: Vec<_> = pages.iter().map(|page| page.json()["data"].as_array().unwrap().clone()).collect();
+    pages.iter().flatten().map(|summary| summary[member].clone()).collect()
+}
+
+fn long_names() -> Vec<String> {
+    vec![format!("{}a", " ".repeat(260_000)); 25]
+}
+
+#[tokio::test]
+async fn a_list_of_flows_with_endless_names_comes_in_pages_that_lambda_takes() {
+    let api = Api::start().await;
+    put_flows(&api.engine, &long_names());
+    let ids: Vec<_> = (0..25).rev().map(|number| json!(format!("project_flow_{number:026}"))).collect();
+
+    let pages = pages(&api.handler, &format!("{FLOWS}?limit=100")).await;
+
+    println!("list: {:?} bytes", pages.iter().map(|page| page.bytes).collect::<Vec<_>>());
+    assert_eq!(all(&pages, "_id"), ids);
+}
+
+#[tokio::test]
+async fn versions_with_endless_names_come_in_pages_that_lambda_takes() {
+    let api = Api::start().await;
+    let path = put_versions(&api.engine, &long_names(), "{}");
+
+    let pages = pages(&api.handler, &format!("{path}/versions?limit=100")).await;
+
+    println!("versions: {:?} bytes", pages.iter().map(|page| page.bytes).collect::<Vec<_>>());
+    assert_eq!(all(&pages, "version"), (1..=25).rev().map(|version| json!(version)).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn a_diff_of_names_that_are_escaped_three_times_is_one_that_lambda_takes() {
+    let api = Api::start().await;
+    let path = path(&api.send(&Request::create(page_request())).await);
+    // Each operation spells the name out; the last numbers are as many of them as would come to some megabyte unescaped.
+    for (character, length) in [("\u{1}", 30_000), ("\"", 100_000), ("~", 100_000), ("\u{1}", 100), ("\"", 100)] {
+        let members = |letter: &str| {
+            let members = (0..1_048_576 / (length + 45) - 5).map(|number| (format!("{letter}{number}"), json!(0)));
+            json!({ character.repeat(length): members.collect::<serde_json::Map<_, _>>() })
+        };
+        for letter in ["a", "b"] {
+            set(&api, &path, "configuration", members(letter)).await;
+        }
+        let version = api.send(&Request::get(&path)).await.json()["data"]["version"].as_u64().unwrap();
+        let diff = api.send(&Request::get(&format!("{path}/versions/{version}/diff?from={}", version - 1))).await;
+        println!("diff of {length} times {character:?}: {} bytes", diff.bytes);
+        assert_eq!(diff.status, 200, "{}", diff.text);
+    }
+}
+
+#[tokio::test]
+async fn a_page_of_large_versions_ends_before_the_table_throttles() {
+    let engine = Engine::start().await;
+    let names: Vec<_> = (1..=100).map(|version| format!("Version {version}")).collect();
+    let path = put_versions(&engine, &names, &format!("{{\"large\":\"{}\"}}", "x".repeat(400 * 1024 - 1_000)));
+    let proxy = Proxy::start(&engine.url).await;
+    let handler = handler(&proxy.url).await;
+
+    let answer = send(&handler, &Request::get(&format!("{path}/versions?limit=100")).event()).await;
+    println!("queries of the first page: {}", proxy.calls("Query"));
+    assert!(proxy.calls("Query") <= 4, "{} queries", proxy.calls("Query"));
+    let pages = pages(&handler, &format!("{path}/versions?limit=100")).await;
+    assert_eq!(pages[0].text, answer.text);
+    println!("pages: {}", pages.len());
+    assert_eq!(all(&pages, "version"), (1..=100).rev().map(|version| json!(version)).collect::<Vec<_>>());
+    for page in pages {
+        assert_eq!(page.json()["pagination"]["total"], 100);
+    }
+}
+
+/// Some text of at most `longest` bytes, most of which are many when they are escaped.
+fn badly_escaped(longest: usize) -> impl Strategy<Value = String> {
+    let piece = prop::sample::select(vec!["\u{1}", "\"", "\\", "\n", "~", "/", " ", "a", "é", "\u{2028}", "~\"\u{1f}"]);
+    let length = prop_oneof![0..40_usize, 0..=longest, Just(longest)];
+    (piece, length).prop_map(|(piece, length)| piece.repeat(length / piece.len()))
+}
+
+/// A `configuration` of names that are escaped badly, with many values under them.
+fn badly_named(longest: usize) -> impl Strategy<Value = String> {
+    let values = (0_usize..3_000, prop::sample::select(vec!["0", "1", "{}", "[\"\"]"]))
+        .prop_map(|(count, value)| format!("[{}]", vec![value; count].join(",")));
+    let value = prop::collection::vec((badly_escaped(60_000), values), 0..6).prop_map(|members| {
+        let members = members.iter().enumerate();
+        let members = members.map(|(index, (name, values))| format!("{}:{values}", json!(format!("{index}{name}"))));
+        format!("{{{}}}", members.collect::<Vec<_>>().join(","))
+    });
+    let value = (value, badly_escaped(60_000)).prop_map(|(value, name)| format!("{{{}:{value}}}", json!(name)));
+    value.prop_filter("an item", move |text| text.len() < longest)
+}
+
+/// Fewer than of other properties: each case is some megabytes.
+fn cases(cases: u32) -> TestRunner {
+    TestRunner::new(Config { cases, failure_persistence: None, ..Config::default() })
+}
+
+/// `Answer::read` judges the size of each answer.
+#[test]
+fn no_stored_names_make_an_answer_that_lambda_refuses() {
+    const ITEM: usize = 400 * 1024 - 1_000;
+    let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+    let names = (prop::collection::vec(badly_escaped(ITEM), 1..30), 1_usize..=100);
+    cases(24)
+        .run(&names, |(names, limit)| {
+            runtime.block_on(async {
+                let api = Api::start().await;
+                put_flows(&api.engine, &names);
+                let numbers = (0..names.len()).rev().map(|number| json!(format!("project_flow_{number:026}")));
+                let list = pages(&api.handler, &format!("{FLOWS}?page=1&limit={limit}")).await;
+                assert_eq!(all(&list, "_id"), numbers.collect::<Vec<_>>());
+                assert_eq!(list[0].json()["pagination"]["total"], names.len());
+
+                let api = Api::start().await;
+                let path = put_versions(&api.engine, &names, "{}");
+                let versions = pages(&api.handler, &format!("{path}/versions?limit={limit}")).await;
+                let numbers = (1..=names.len()).rev().map(|version| json!(version));
+                assert_eq!(all(&versions, "version"), numbers.collect::<Vec<_>>());
+            });
+            Ok(())
+        })
+        .unwrap();
+}
+
+/// The same for a diff of what was stored.
+#[test]
+fn no_stored_flow_makes_a_diff_that_lambda_refuses() {
+    const ITEM: usize = 400 * 1024 - 1_000;
+    let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+    let api = runtime.block_on(Api::start());
+    let flow = || {
+        (badly_escaped(ITEM), badly_named(ITEM)).prop_map(|(name, configuration)| {
+            // Together they are an item.
+            let name: String = name.chars().take((ITEM - configuration.len()) / 4).collect();
+            (name, configuration)
+        })
+    };
+    cases(500)
+        .run(&(flow(), flow()), |(from, to)| {
+            for (version, (name, configuration)) in [(1, &from), (2, &to)] {
+                let mut item = item(ID, version, name, configuration);
+                if version == 1 {
+                    item["sk"] = json!({ "S": format!("VERSION#{ID}#{version:010}") });
+                }
+                api.engine.put(engine::TABLE, &item);
+            }
+            let diff = Request::get(&format!("{FLOWS}/{ID}/versions/2/diff?from=1"));
+            prop_assert_eq!(runtime.block_on(api.send(&diff)).status, 200);
+            Ok(())
+        })
+        .unwrap();
+}
+
+/// No item is as large as the one that is answered here in the place of the database.
+#[tokio::test]
+async fn a_response_that_lambda_would_refuse_becomes_an_internal_error() {
+    static LINES: Mutex<Vec<String>> = Mutex::new(Vec::new());
+    let answer = json!({ "Item": item(ID, 1, &"x".repeat(7_000_000), "{}") }).to_string();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, Router::new().fallback(async || answer)).await.unwrap() });
+    let log = Log { function: String::new(), write: |line| LINES.lock().unwrap().push(line.to_owned()) };
+    let handler = handler_with_log(&url, log).await;
+
+    let answer = send(&handler, &Request::get(&format!("{FLOWS}/{ID}")).event()).await;
+
+    answer.expect(500, "INTERNAL_ERROR");
+    let line: Value = serde_json::from_str(&LINES.lock().unwrap()[0]).unwrap();
+    assert_eq!((&line["http.status"], &line["code"]), (&json!(500), &json!("INTERNAL_ERROR")));
+    assert!(line["cause"].as_str().unwrap().starts_with("reply: expected at most 6000000 bytes, found 70"), "{line}");
+    assert_eq!((&line["flow.id"], line.get("flow.version")), (&json!(ID), None));
+}
