@@ -3,11 +3,8 @@
 use std::sync::Mutex;
 
 use axum::Router;
-use project_flows::caller::Authenticator;
 use project_flows::handler::Handler;
 use project_flows::log::Log;
-use project_flows::settings::Settings;
-use project_flows::store::Store;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use serde_json::{Value, json};
@@ -16,7 +13,7 @@ use tokio::runtime::Builder;
 
 use crate::engine;
 use crate::proxy::Proxy;
-use crate::support::{Answer, Api, CLIENT, Engine, Request, handler, page_request, path, send, set};
+use crate::support::{Answer, Api, CLIENT, Engine, Request, handler, handler_with_log, page_request, path, send, set};
 
 const FLOWS: &str = "/v2/project-flows";
 /// A flow whose versions are put past the function.
@@ -187,7 +184,7 @@ fn no_stored_names_make_an_answer_that_lambda_refuses() {
     const ITEM: usize = 400 * 1024 - 1_000;
     let runtime = Builder::new_current_thread().enable_all().build().unwrap();
     let names = (prop::collection::vec(badly_escaped(ITEM), 1..30), 1_usize..=100);
-    cases(24)
+    cases(8)
         .run(&names, |(names, limit)| {
             runtime.block_on(async {
                 let api = Api::start().await;
@@ -221,7 +218,7 @@ fn no_stored_flow_makes_a_diff_that_lambda_refuses() {
             (name, configuration)
         })
     };
-    cases(500)
+    cases(200)
         .run(&(flow(), flow()), |(from, to)| {
             for (version, (name, configuration)) in [(1, &from), (2, &to)] {
                 let mut item = item(ID, version, name, configuration);
@@ -245,9 +242,8 @@ async fn a_response_that_lambda_would_refuse_becomes_an_internal_error() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     tokio::spawn(async move { axum::serve(listener, Router::new().fallback(async || answer)).await.unwrap() });
-    let authenticator = Authenticator::new(JWKS, None, None, Settings::CLIENT_CLAIM).unwrap();
     let log = Log { function: String::new(), write: |line| LINES.lock().unwrap().push(line.to_owned()) };
-    let handler = Handler::new(authenticator, Store::new(&sdk(&url).await, engine::TABLE.to_owned(), None), log);
+    let handler = handler_with_log(&url, log).await;
 
     let answer = send(&handler, &Request::get(&format!("{FLOWS}/{ID}")).event()).await;
 

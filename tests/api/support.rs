@@ -113,8 +113,13 @@ fn silent() -> Log {
 
 /// The function, with the development keys, on the database at `url`.
 pub async fn handler(url: &str) -> Handler {
+    handler_with_log(url, silent()).await
+}
+
+/// The same, with a log that somebody reads.
+pub async fn handler_with_log(url: &str, log: Log) -> Handler {
     let authenticator = Authenticator::new(JWKS, None, None, Settings::CLIENT_CLAIM).unwrap();
-    Handler::new(authenticator, Store::new(&sdk(url).await, engine::TABLE.to_owned(), None), silent())
+    Handler::new(authenticator, Store::new(&sdk(url).await, engine::TABLE.to_owned(), None), log)
 }
 
 /// The same, with a table of projects.
