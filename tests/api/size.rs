@@ -3,6 +3,7 @@
 use std::sync::Mutex;
 
 use axum::Router;
+use project_flows::handler::Handler;
 use project_flows::log::Log;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
@@ -183,7 +184,7 @@ fn no_stored_names_make_an_answer_that_lambda_refuses() {
     const ITEM: usize = 400 * 1024 - 1_000;
     let runtime = Builder::new_current_thread().enable_all().build().unwrap();
     let names = (prop::collection::vec(badly_escaped(ITEM), 1..30), 1_usize..=100);
-    cases(24)
+    cases(8)
         .run(&names, |(names, limit)| {
             runtime.block_on(async {
                 let api = Api::start().await;
@@ -217,7 +218,7 @@ fn no_stored_flow_makes_a_diff_that_lambda_refuses() {
             (name, configuration)
         })
     };
-    cases(500)
+    cases(200)
         .run(&(flow(), flow()), |(from, to)| {
             for (version, (name, configuration)) in [(1, &from), (2, &to)] {
                 let mut item = item(ID, version, name, configuration);
