@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use oracles::proptest::prelude::*;
+use oracles::proptest::test_runner::{Config, TestCaseResult, TestRunner};
 use project_flows::flow::{Client, FlowId, IdempotencyKey};
 use project_flows::item;
-use proptest::prelude::*;
-use proptest::test_runner::{Config, TestCaseResult, TestRunner};
 use serde_json::Value;
 use tokio::runtime::{Builder, Runtime};
 
