@@ -10,8 +10,6 @@
 mod contestants;
 mod database;
 mod freeze;
-#[path = "../../tests/api/http.rs"]
-mod http;
 mod instructions;
 mod lambda;
 mod operations;
@@ -28,6 +26,7 @@ use std::process::ExitCode;
 use contestants::Stage;
 use database::Front;
 use instructions::Instructions;
+use network::http;
 use operations::OPERATIONS;
 use report::Report;
 use serde_json::{Value, json};

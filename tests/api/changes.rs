@@ -4,9 +4,9 @@
 //! What carries them is `EventBridge`, which no test has. Of its language, only what its User Guide promises is taken for
 //! true ("Event filtering" and "Input transformation", both of pipes); anything else in the template fails here.
 
-use bumpalo::Bump;
 use dynoxide::Database;
-use jsonata_rs::JsonAta;
+use oracles::bumpalo::Bump;
+use oracles::jsonata_rs::JsonAta;
 use serde_json::{Value, json};
 
 use crate::engine;

@@ -1,4 +1,4 @@
-//! `cargo run --example fsck`: the real binary on tables that are sound, and on tables with one damage each.
+//! `make fsck`: the real binary on tables that are sound, and on tables with one damage each.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -40,11 +40,13 @@ impl Checked {
 fn binary() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
     BINARY.get_or_init(|| {
-        let arguments = ["build", "--quiet", "--example", "fsck"];
-        let built =
-            std::process::Command::new(env!("CARGO")).args(arguments).current_dir(env!("CARGO_MANIFEST_DIR")).status();
-        assert!(built.unwrap().success());
-        Path::new(env!("CARGO_BIN_EXE_project-flows")).parent().unwrap().join("examples/fsck")
+        let mut cargo = std::process::Command::new(env!("CARGO"));
+        cargo.args(["build", "--quiet", "--bin", "fsck"]).current_dir(env!("CARGO_MANIFEST_DIR"));
+        if !cfg!(debug_assertions) {
+            cargo.arg("--release");
+        }
+        assert!(cargo.status().unwrap().success());
+        Path::new(env!("CARGO_BIN_EXE_project-flows")).with_file_name("fsck")
     })
 }
 

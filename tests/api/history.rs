@@ -1,6 +1,6 @@
 //! `GET …/versions`, `GET …/versions/{n}`, `GET …/versions/{n}/diff`, `POST …/versions/{n}/restore`
 
-use json_patch::Patch;
+use oracles::json_patch::{self, Patch};
 use serde_json::{Value, json};
 
 use crate::engine;

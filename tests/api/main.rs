@@ -5,9 +5,6 @@
 // Tables and helpers are written to be read; what they copy is no matter.
 #![allow(clippy::assigning_clones, clippy::needless_pass_by_value, clippy::type_complexity, clippy::unnecessary_wraps)]
 
-mod engine;
-mod http;
-mod proxy;
 mod support;
 
 mod binary;
@@ -27,6 +24,7 @@ mod list;
 mod metrics;
 mod model;
 mod openapi;
+mod pages;
 mod preflight;
 mod projects;
 mod properties;
@@ -41,3 +39,5 @@ mod tenants;
 mod update;
 mod update_faults;
 mod windows;
+
+use network::{engine, http, proxy};

@@ -1,5 +1,6 @@
 //! The metrics in the line of each request, as CloudWatch would read them; what looks at them is in `template.rs`.
 
+use oracles::jsonschema;
 use serde_json::{Value, json};
 
 use crate::binary::{Process, RuntimeApi, lambda};

@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use stateright::{Checker, Model, Property};
+use oracles::stateright::{Checker, Model, Property};
 
 const CLIENTS: usize = 2;
 const ATTEMPTS: u8 = 2;

@@ -5,6 +5,7 @@ use std::fs;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use oracles::jsonschema;
 use percent_encoding::percent_decode_str;
 use project_flows::command::{FLOWS_LISTED, VERSIONS_LISTED, routes};
 use project_flows::error::{Cause, Code, Error, PROBLEMS_LISTED, Problem};

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use json_patch::Patch;
+use oracles::json_patch::{self, Patch};
+use oracles::proptest::prelude::*;
+use oracles::proptest::test_runner::{Config, TestCaseResult, TestRunner};
 use project_flows::diff::{Operation, diff};
 use project_flows::flow::{Client, FlowId, IdempotencyKey};
 use project_flows::item;
 use project_flows::json::Shallow;
-use proptest::prelude::*;
-use proptest::test_runner::{Config, TestCaseResult, TestRunner};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use tokio::runtime::{Builder, Runtime};

@@ -3,10 +3,10 @@
 use std::sync::Mutex;
 
 use axum::Router;
+use oracles::proptest::prelude::*;
+use oracles::proptest::test_runner::{Config, TestRunner};
 use project_flows::handler::Handler;
 use project_flows::log::Log;
-use proptest::prelude::*;
-use proptest::test_runner::{Config, TestRunner};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::runtime::Builder;

@@ -39,7 +39,9 @@ pub enum Fault {
 /// Which write of a transaction is not seen yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unseen {
+    /// The first of its writes.
     First,
+    /// The second.
     Second,
 }
 
@@ -162,11 +164,14 @@ fn body_of(message: &[u8]) -> Option<Value> {
     serde_json::from_slice(body(message)?).ok()
 }
 
-/// A call that came: its operation, its body, and whether it met a fault.
+/// A call that came.
 #[derive(Debug, Clone)]
 pub struct Call {
+    /// As in `PutItem`.
     pub operation: String,
+    /// What was sent.
     pub body: Value,
+    /// Whether it met a fault.
     pub faulty: bool,
 }
 
@@ -195,6 +200,7 @@ impl Chance {
 
 /// A proxy in front of an engine.
 pub struct Proxy {
+    /// Where it listens.
     pub url: String,
     plan: Arc<Mutex<Plan>>,
 }

@@ -10,33 +10,31 @@
 // The files that are indexed are the project's own; where one is not as expected, that is the error to show.
 #![allow(clippy::indexing_slicing)]
 
-#[path = "local/demo.rs"]
 mod demo;
-#[path = "../tests/api/engine.rs"]
-mod engine;
 
 use std::env;
 use std::fs;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, ExitCode};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use dynoxide::Database;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use network::engine;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::signal::unix::{SignalKind, signal};
 
-const JWKS: &str = include_str!("jwks.json");
-const EVENT: &str = include_str!("../events/create-flow.json");
+const JWKS: &str = include_str!("../../../examples/jwks.json");
+const EVENT: &str = include_str!("../../../events/create-flow.json");
 const PAGE_CLIENT: &str = "client_123456789";
 /// Where the flows are, unless `DATABASE_FILE` says otherwise.
 const DATA: &str = ".local/flows.db";
-/// A build of everything from nothing takes minutes on a small machine.
+/// `make run` has built it before; without that, everything is built from nothing, which takes minutes on a small machine.
 const BUILD_TIME: Duration = Duration::from_mins(30);
 const TOKEN_LIFETIME: Duration = Duration::from_hours(24);
 
@@ -69,7 +67,8 @@ async fn serve(once: bool) -> Result<()> {
     let reserved = listen("127.0.0.1", port, "PORT").await?;
     let endpoint = database("127.0.0.1").await?;
 
-    say("building the function (minutes the first time), then starting it with `cargo lambda watch`");
+    say("starting the function with `cargo lambda watch`");
+    let begin = Instant::now();
     drop(reserved);
     let mut function = Function::start(port, &endpoint)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(|error| error.to_string())?;
@@ -79,6 +78,7 @@ async fn serve(once: bool) -> Result<()> {
         _ = interrupt.recv() => return Ok(()),
         _ = terminate.recv() => return Ok(()),
     }
+    say(&format!("answered {:.1} s after its start", begin.elapsed().as_secs_f64()));
     if once {
         return Ok(());
     }
@@ -185,7 +185,8 @@ impl Function {
     fn start(port: u16, endpoint: &str) -> Result<Self> {
         let jwks: Value = serde_json::from_str(JWKS).map_err(|error| error.to_string())?;
         Command::new("cargo-lambda")
-            .args(["lambda", "watch", "--wait", "--invoke-address", "127.0.0.1", "--invoke-port", &port.to_string()])
+            .args(["lambda", "watch", "--wait", "--bin", "project-flows"])
+            .args(["--invoke-address", "127.0.0.1", "--invoke-port", &port.to_string()])
             .env("TABLE_NAME", engine::TABLE)
             .env("JWKS", jwks.to_string())
             .env("ALLOW_SHARED_SECRETS", "true")

@@ -4,33 +4,22 @@
 //! the engine reports them for the same part of the index. Times are those of this machine and this engine: what they
 //! show is how they grow.
 
-// A benchmark that cannot go on has failed; nothing is gained by saying so more gently.
-#![allow(clippy::expect_used, clippy::indexing_slicing, clippy::unwrap_used)]
-// The tests' own engine, proxy and requests, of which not all is used here.
-#![allow(clippy::assigning_clones, clippy::needless_pass_by_value, clippy::type_complexity, dead_code)]
-
-#[path = "../tests/api/engine.rs"]
-mod engine;
-#[path = "../tests/api/http.rs"]
-mod http;
-#[path = "../tests/api/proxy.rs"]
-mod proxy;
-#[path = "../tests/api/support.rs"]
-mod support;
-
 use std::time::{Duration, Instant};
 
 use project_flows::handler::Handler;
-use proxy::Proxy;
 use serde_json::{Value, json};
-use support::{CLIENT, Engine, Request, handler, page_request, send};
+
+use crate::engine;
+use crate::proxy::Proxy;
+use crate::support::{CLIENT, Engine, Request, handler, page_request, send};
 
 const FLOWS: [usize; 3] = [10, 1_000, 10_000];
 const LIMIT: usize = 10;
 const TRIALS: usize = 20;
 
-#[tokio::main]
-async fn main() {
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "a benchmark: `make bench`"]
+async fn what_a_page_costs() {
     println!("a page of {LIMIT}, median of {TRIALS}:");
     println!("{:>7}  {:<24} {:>7} {:>10} {:>9}", "flows", "page", "queries", "read units", "time");
     for flows in FLOWS {

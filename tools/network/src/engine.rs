@@ -17,7 +17,7 @@ pub fn create_table(database: &Database) -> Result<(), String> {
 /// The same, under another name.
 pub fn create_table_named(database: &Database, name: &str) -> Result<(), String> {
     let template: Value =
-        serde_norway::from_str(include_str!("../../template.yaml")).map_err(|error| error.to_string())?;
+        serde_norway::from_str(include_str!("../../../template.yaml")).map_err(|error| error.to_string())?;
     let properties = &template["Resources"]["Table"]["Properties"];
     // CloudFormation names these as the CreateTable action does.
     let mut request = serde_json::json!({ "TableName": name });

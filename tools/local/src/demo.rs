@@ -1,6 +1,8 @@
 //! The life of one flow, told by its requests and answers: `make demo`, while `make run` serves.
 
-use project_flows::json::Shallow;
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
@@ -134,26 +136,51 @@ fn show(text: &str) -> Result<()> {
 
 /// JSON on as few lines as are readable, its members in the order of the text.
 pub fn laid_out(text: &str, indent: usize) -> Result<String> {
-    let value: &RawValue = serde_json::from_str(text).map_err(|error| format!("{error} in {text}"))?;
-    let (brackets, inside) = match Shallow::read(value).map_err(|error| error.to_string())? {
-        Shallow::Object(members) => {
-            let inside = members.into_iter().map(|(name, value)| {
-                let name = json!(name);
-                Ok(format!("{name}: {}", laid_out(value.get(), indent + 2)?))
-            });
-            (["{", "}"], inside.collect::<Result<Vec<_>>>()?)
-        }
-        Shallow::Array(values) => {
-            let inside = values.into_iter().map(|value| laid_out(value.get(), indent + 2));
-            (["[", "]"], inside.collect::<Result<Vec<_>>>()?)
-        }
-        Shallow::String(_) | Shallow::Other(_) => return Ok(value.get().to_owned()),
+    let unreadable = |error| format!("{error} in {text}");
+    let (open, close, inside) = if text.starts_with('{') {
+        let Members(members) = serde_json::from_str(text).map_err(unreadable)?;
+        let lay_out = |(name, value): (String, &RawValue)| {
+            laid_out(value.get(), indent + 2).map(|value| format!("{}: {value}", json!(name)))
+        };
+        ("{", "}", members.into_iter().map(lay_out).collect::<Result<Vec<_>>>()?)
+    } else if text.starts_with('[') {
+        let values: Vec<&RawValue> = serde_json::from_str(text).map_err(unreadable)?;
+        let lay_out = |value: &RawValue| laid_out(value.get(), indent + 2);
+        ("[", "]", values.into_iter().map(lay_out).collect::<Result<Vec<_>>>()?)
+    } else {
+        return Ok(text.to_owned());
     };
-    let [open, close] = brackets;
     let one_line = inside.join(", ");
     if !one_line.contains('\n') && indent + one_line.len() <= WIDTH {
         return Ok(format!("{open}{one_line}{close}"));
     }
     let (outer, inner) = (" ".repeat(indent), " ".repeat(indent + 2));
     Ok(format!("{open}\n{inner}{}\n{outer}{close}", inside.join(&format!(",\n{inner}"))))
+}
+
+/// The members of an object in the order of its text, which a map would lose.
+struct Members<'text>(Vec<(String, &'text RawValue)>);
+
+impl<'text> Deserialize<'text> for Members<'text> {
+    fn deserialize<D: Deserializer<'text>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        struct InOrder;
+
+        impl<'text> Visitor<'text> for InOrder {
+            type Value = Members<'text>;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+                formatter.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'text>>(self, mut map: A) -> std::result::Result<Self::Value, A::Error> {
+                let mut members = Vec::new();
+                while let Some(member) = map.next_entry()? {
+                    members.push(member);
+                }
+                Ok(Members(members))
+            }
+        }
+
+        deserializer.deserialize_map(InOrder)
+    }
 }

@@ -2,7 +2,7 @@
 //! only reads. docs/restore.md has what it checks, what it costs and which permissions it needs.
 //!
 //! ```sh
-//! TABLE_NAME=… cargo run --example fsck
+//! TABLE_NAME=… cargo run --bin fsck
 //! ```
 //!
 //! Exit status 0: nothing found. 1: findings. 2: it could not finish.

@@ -1,0 +1,9 @@
+//! A real engine of `DynamoDB` in process, and a network in front of it that fails on demand: for the tests, the benchmark and
+//! `make run`.
+
+// A test that cannot go on has failed; nothing is gained by saying so more gently.
+#![allow(clippy::expect_used, clippy::indexing_slicing, clippy::unwrap_used)]
+
+pub mod engine;
+pub mod http;
+pub mod proxy;
