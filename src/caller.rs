@@ -99,11 +99,11 @@ impl Authenticator {
             }
             key.validation.validate_aud = audience.is_some();
             key.validation.set_required_spec_claims(&required);
-            keys.push(key);
+            keys.push(*key);
         }
         if keys.is_empty() {
-            let found: String = left_out.iter().map(|key| format!("; {key}")).collect();
-            return Err(format!("expected at least one key that verifies signatures, found none{found}"));
+            left_out.insert(0, "none".to_owned());
+            return Err(format!("expected at least one key that verifies signatures, found {}", left_out.join("; ")));
         }
         Ok(Self { keys, left_out, client_claim: client_claim.to_owned() })
     }
@@ -166,7 +166,7 @@ impl Authenticator {
 /// What a key of a set is good for.
 enum Parsed {
     /// Verifying tokens.
-    Key(Key),
+    Key(Box<Key>),
     /// Something else, or nothing that is known here; why.
     LeftOut(String),
 }
@@ -245,7 +245,8 @@ impl Key {
         let mut validation = Validation::new(algorithm);
         validation.leeway = CLOCK_LEEWAY;
         validation.validate_nbf = true;
-        Ok(Parsed::Key(Self { id: string("kid")?.map(str::to_owned), decoding, validation }))
+        let id = string("kid")?.map(str::to_owned);
+        Ok(Parsed::Key(Box::new(Self { id, decoding, validation })))
     }
 }
 
