@@ -12,6 +12,10 @@ OPENAPI_PYTHON_CLIENT := 0.29.1
 
 TOOLS := $(CURDIR)/.tools
 export PATH := $(TOOLS)/bin:$(TOOLS)/python/bin:$(PATH)
+# The SAM CLI and its linter, so that all checks judge the template alike.
+SAM := $(TOOLS)/aws-sam-cli-$(AWS_SAM_CLI)-cfn-lint-$(CFN_LINT)
+SAM_PYTHON := $(TOOLS)/sam/bin/python
+export SAM_CLI_TELEMETRY := 0
 
 .PHONY: run demo test contract faults race fsck fsck-at-scale rehearse-restore check advisories mutants fuzz build deploy bench check-speed token
 .DEFAULT_GOAL := run
@@ -58,11 +62,12 @@ rehearse-restore:
 	cargo test --test api restore::
 
 # What a change must pass beside the tests.
-check: $(TOOLS)/cfn-lint-$(CFN_LINT) $(TOOLS)/cargo-deny-$(CARGO_DENY)
+check: $(SAM) $(TOOLS)/cargo-deny-$(CARGO_DENY)
 	cargo fmt --check
 	cargo clippy --all-targets -- --deny warnings
 	RUSTDOCFLAGS="--deny warnings" cargo doc --no-deps
-	cfn-lint template.yaml
+	$(TOOLS)/sam/bin/cfn-lint template.yaml
+	$(SAM_PYTHON) -B -m unittest discover --start-directory tests/deployment --pattern '*.py'
 	python3 docs/costs.py --check
 	cargo deny check bans licenses sources
 
@@ -96,12 +101,13 @@ advisories: $(TOOLS)/cargo-deny-$(CARGO_DENY)
 	cargo deny check advisories
 
 # Deploys to ENVIRONMENT, development or production, as samconfig.toml says. KEYS=keys.json hands over the keys that verify
-# tokens: the first time, and whenever they change.
-deploy: deploy-environment $(TOOLS)/cargo-lambda-$(CARGO_LAMBDA) $(if $(shell command -v sam),,$(TOOLS)/aws-sam-cli-$(AWS_SAM_CLI))
+# tokens: the first time, and whenever they change. .aws-sam/release.yaml is empty for the build, and gone afterwards.
+deploy: deploy-environment $(TOOLS)/cargo-lambda-$(CARGO_LAMBDA) $(SAM)
 	sam validate --config-env $(ENVIRONMENT)
-	sam build --config-env $(ENVIRONMENT)
-	@trap 'rm -f .aws-sam/release.yaml' EXIT; umask 077 && \
-	  python3 examples/release.py $(KEYS) > .aws-sam/release.yaml && sam deploy --config-env $(ENVIRONMENT)
+	@trap 'rm -f .aws-sam/release.yaml' EXIT; mkdir -p .aws-sam && (umask 077; echo '{}' > .aws-sam/release.yaml) && \
+	  sam build --config-env $(ENVIRONMENT) && \
+	  $(SAM_PYTHON) examples/release.py $(ENVIRONMENT) $(KEYS) && \
+	  sam deploy --config-env $(ENVIRONMENT)
 
 .PHONY: deploy-environment
 deploy-environment:
@@ -139,15 +145,10 @@ $(TOOLS)/cargo-lambda-$(CARGO_LAMBDA): | $(TOOLS)/python
 	@python -m pip install --quiet --disable-pip-version-check cargo-lambda==$(CARGO_LAMBDA)
 	@touch $@
 
-$(TOOLS)/cfn-lint-$(CFN_LINT): | $(TOOLS)/python
-	@echo "==> installing cfn-lint $(CFN_LINT) into .tools"
-	@python -m pip install --quiet --disable-pip-version-check cfn-lint==$(CFN_LINT)
-	@touch $@
-
-$(TOOLS)/aws-sam-cli-$(AWS_SAM_CLI):
-	@echo "==> installing aws-sam-cli $(AWS_SAM_CLI) into .tools"
+$(SAM):
+	@echo "==> installing aws-sam-cli $(AWS_SAM_CLI) and cfn-lint $(CFN_LINT) into .tools"
 	@python3 -m venv $(TOOLS)/sam && mkdir -p $(TOOLS)/bin && ln -sf ../sam/bin/sam $(TOOLS)/bin/sam
-	@$(TOOLS)/sam/bin/python -m pip install --quiet --disable-pip-version-check aws-sam-cli==$(AWS_SAM_CLI)
+	@$(SAM_PYTHON) -m pip install --quiet --disable-pip-version-check aws-sam-cli==$(AWS_SAM_CLI) cfn-lint==$(CFN_LINT)
 	@touch $@
 
 $(TOOLS)/schemathesis-$(SCHEMATHESIS): | $(TOOLS)/python

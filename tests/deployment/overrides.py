@@ -1,0 +1,86 @@
+"""Every parameter override that samconfig.toml and the pages print, through the SAM CLI's own parser."""
+
+import re
+import unittest
+from pathlib import Path
+
+import click
+import tomlkit
+from samcli.cli.types import CfnParameterOverridesType
+from samcli.yamlhelper import yaml_parse
+
+ROOT = Path(__file__).parent.parent.parent
+PARAMETERS = yaml_parse((ROOT / "template.yaml").read_text())["Parameters"]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+# What a deployment may leave out for ever, because nobody sets it for a while and then takes it out again.
+SWITCHES = {"Architecture", "Deployment", "RollbackAlarms"}
+
+
+def printed(text):
+    """The overrides of a page: strings as samconfig.toml takes them, and names of parameters with a value."""
+    strings = re.findall(r"""(?<!\w)("[A-Z]\w*=[^"\n]*"|'[A-Z]\w*=[^'\n]*')""", text)
+    names = re.findall(rf"`((?:{'|'.join(PARAMETERS)})=[^`\n]*)`", text)
+    return [tomlkit.parse(f"string = {string}")["string"].unwrap() for string in strings] + names
+
+
+def listed(text, environment):
+    """The overrides of an environment in samconfig.toml."""
+    return tomlkit.parse(text).unwrap()[environment]["global"]["parameters"]["parameter_overrides"]
+
+
+def parse(override):
+    """The name and the value that the SAM CLI makes of an override."""
+    [(name, value)] = CfnParameterOverridesType().convert([override], None, None).items()
+    return name, value
+
+
+class Overrides(unittest.TestCase):
+    def expect(self, override):
+        name, value = parse(override)
+        written = override.partition("=")[2]
+        self.assertEqual(value, "" if written == '""' else written, override)
+        self.assertIn(name, PARAMETERS, override)
+        allowed = PARAMETERS[name].get("AllowedValues")
+        if allowed:
+            self.assertIn(value, allowed, override)
+
+    def test_every_override_of_samconfig_is_one_also_where_it_is_a_comment(self):
+        text = (ROOT / "samconfig.toml").read_text()
+        suggested = re.sub(r"""^( *)# (["'].*,)$""", r"\1\2", text, flags=re.MULTILINE)
+        for environment in ("development", "production"):
+            overrides = listed(suggested, environment)
+            self.assertEqual(overrides.pop(), "file://.aws-sam/release.yaml")
+            for override in overrides:
+                self.expect(override)
+        self.assertGreater(len(overrides), len(listed(text, "production")))
+
+    def test_every_override_of_the_pages_is_one(self):
+        overrides = [override for page in PAGES for override in printed(page.read_text())]
+        for override in overrides:
+            self.expect(override)
+        for expected in ('JwtIssuer=""', 'RestoredTableName=""', "RollbackAlarms=false"):
+            self.assertIn(expected, overrides)
+
+    def test_an_override_that_the_cli_refuses_is_found(self):
+        for page in ('leave it empty (`"JwtIssuer="`)', "JwtIssuer: `JwtIssuer=`", 'x = [\n    "JwtIssuer=",\n]'):
+            [override] = printed(page)
+            with self.assertRaises(click.BadParameter, msg=page):
+                self.expect(override)
+
+    def test_a_parameter_that_the_template_does_not_have_is_found(self):
+        [override] = printed('`"JwtIssuers=https://issuer.example.com/"`')
+        with self.assertRaises(AssertionError):
+            self.expect(override)
+
+    def test_what_a_runbook_sets_for_a_while_is_always_listed(self):
+        text = (ROOT / "samconfig.toml").read_text()
+        for environment in ("development", "production"):
+            names = {override.partition("=")[0] for override in listed(text, environment)}
+            self.assertLessEqual(SWITCHES, names, environment)
+
+    def test_the_build_and_the_deployment_have_the_same_parameters_and_the_build_has_no_cache(self):
+        for environment in ("development", "production"):
+            commands = tomlkit.parse((ROOT / "samconfig.toml").read_text()).unwrap()[environment]
+            self.assertNotIn("parameter_overrides", {**commands.get("build", {}).get("parameters", {}), **commands["deploy"]["parameters"]})
+            # It would read all of target/ and .tools/.
+            self.assertNotIn("build", commands)
