@@ -12,7 +12,7 @@ from samcli.yamlhelper import yaml_parse
 ROOT = Path(__file__).parent.parent.parent
 PARAMETERS = yaml_parse((ROOT / "template.yaml").read_text())["Parameters"]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-# What a deployment may leave out for ever, because nobody sets it for a while and then takes it out again.
+# What is set for a while and then set back.
 SWITCHES = {"Architecture", "Deployment", "RollbackAlarms"}
 
 
@@ -54,8 +54,9 @@ class Overrides(unittest.TestCase):
                 self.expect(override)
         self.assertGreater(len(overrides), len(listed(text, "production")))
 
-    def test_every_override_of_the_pages_is_one(self):
-        overrides = [override for page in PAGES for override in printed(page.read_text())]
+    def test_every_override_that_a_page_or_a_comment_prints_is_one(self):
+        texts = [ROOT / "samconfig.toml", *PAGES]
+        overrides = [override for text in texts for override in printed(text.read_text())]
         for override in overrides:
             self.expect(override)
         for expected in ('JwtIssuer=""', 'RestoredTableName=""', "RollbackAlarms=false"):
@@ -78,9 +79,28 @@ class Overrides(unittest.TestCase):
             names = {override.partition("=")[0] for override in listed(text, environment)}
             self.assertLessEqual(SWITCHES, names, environment)
 
-    def test_the_build_and_the_deployment_have_the_same_parameters_and_the_build_has_no_cache(self):
+    def test_the_build_has_the_parameters_of_the_deployment_and_no_cache(self):
         for environment in ("development", "production"):
             commands = tomlkit.parse((ROOT / "samconfig.toml").read_text()).unwrap()[environment]
-            self.assertNotIn("parameter_overrides", {**commands.get("build", {}).get("parameters", {}), **commands["deploy"]["parameters"]})
-            # It would read all of target/ and .tools/.
+            # Either would stand here, and `cached` would read all of target/ and .tools/.
             self.assertNotIn("build", commands)
+            self.assertNotIn("parameter_overrides", commands["deploy"]["parameters"])
+
+
+class Runbooks(unittest.TestCase):
+    def test_a_switch_of_the_table_stops_the_writes_before_and_the_alarms_of_the_deployment(self):
+        page = (ROOT / "docs/restore.md").read_text()
+        steps = r"--reserved-concurrent-executions 0|```toml\n.*?```|make deploy|delete-function-concurrency"
+        found = [step.strip("`").removeprefix("toml\n") for step in re.findall(steps, page, flags=re.DOTALL)]
+        self.assertEqual(len(found), 8)
+        for stop, parameters, deploy, start in (found[:4], found[4:]):
+            self.assertEqual((stop, deploy, start), ("--reserved-concurrent-executions 0", "make deploy", "delete-function-concurrency"))
+            switched = dict(map(parse, tomlkit.parse(f"parameters = [{parameters}]")["parameters"].unwrap()))
+            self.assertEqual(list(switched), ["RestoredTableName", "RollbackAlarms", "Deployment"])
+            self.assertEqual((switched["RollbackAlarms"], switched["Deployment"]), ("false", "AllAtOnce"))
+
+    def test_no_page_sets_an_alarm_and_the_alias_is_moved_back_before_a_deployment(self):
+        for page in PAGES:
+            self.assertNotIn("set-alarm-state", page.read_text(), page)
+        page = (ROOT / "docs/deployment.md").read_text()
+        self.assertRegex(page, r"(?s)get-alias.*update-alias.*move the alias back")

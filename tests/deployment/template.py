@@ -17,7 +17,8 @@ from samcli.yamlhelper import yaml_parse
 from samtranslator.parser.parser import Parser
 from samtranslator.translator.translator import Translator
 
-TEMPLATE = yaml_parse((Path(__file__).parent.parent.parent / "template.yaml").read_text())
+ROOT = Path(__file__).parent.parent.parent
+TEMPLATE = yaml_parse((ROOT / "template.yaml").read_text())
 SETTINGS = [
     {"AllowOrigins": "https://a.example.com,https://b.example.com"},
     {"AllowSharedSecrets": "true"},
@@ -130,3 +131,9 @@ class Template(unittest.TestCase):
                 self.assertEqual(alarms == {}, parameters.get("RollbackAlarms") == "false")
                 variables = template["Resources"]["Function"]["Properties"]["Environment"]["Variables"]
                 self.assertEqual(variables.get("ALLOW_SHARED_SECRETS"), parameters.get("AllowSharedSecrets"))
+
+    def test_sam_local_hands_over_every_variable_of_its_file(self):
+        variables = TEMPLATE["Resources"]["Function"]["Properties"]["Environment"]["Variables"]
+        given = json.loads((ROOT / "examples/sam-local.json").read_text())["Function"]
+        # Others than those of the template it leaves out without a word.
+        self.assertLessEqual(set(given), set(variables))
