@@ -13,6 +13,8 @@ SHELL := bash
 TOOLS := $(CURDIR)/.tools
 pip = $(1:%=$(TOOLS)/pip/%/ready)
 export PATH := $(TOOLS)/bin:$(TOOLS)/pip/$(CARGO_LAMBDA)/bin:$(TOOLS)/pip/$(SAM)/bin:$(PATH)
+SAM_PYTHON := $(TOOLS)/pip/$(SAM)/bin/python
+export SAM_CLI_TELEMETRY := 0
 
 # Carries out a command that takes long: says what it does before, and how long it took after.
 step = echo "==> $(1)" && start=$$SECONDS && $(2) && took=$$((SECONDS - start)) && echo "==> done in $$((took / 60)) min $$((took % 60)) s"
@@ -76,6 +78,7 @@ check: $(call pip,$(SAM)) $(TOOLS)/cargo/$(CARGO_DENY)
 	RUSTDOCFLAGS="--deny warnings" cargo doc --no-deps
 	tools/compiled-once
 	cfn-lint template.yaml
+	$(SAM_PYTHON) -B -m unittest discover --start-directory tests/deployment --pattern '*.py'
 	python3 docs/costs.py --check
 	cargo deny check bans licenses sources
 
@@ -116,14 +119,15 @@ build: $(call pip,$(CARGO_LAMBDA)) $(TOOLS)/cargo/$(CARGO_CYCLONEDX)
 	@mv sbom.cdx.json target/lambda/project-flows/
 
 # Deploys to ENVIRONMENT, development or production, as samconfig.toml says. KEYS=keys.json hands over the keys that verify
-# tokens: the first time, and whenever they change.
+# tokens: the first time, and whenever they change. .aws-sam/release.yaml is empty for the build, and gone afterwards.
 deploy: $(call pip,$(CARGO_LAMBDA) $(SAM))
 	@$(if $(filter development production,$(ENVIRONMENT)),,$(error ENVIRONMENT: expected development or production, \
 	  as in `make deploy ENVIRONMENT=development`))
 	sam validate --config-env $(ENVIRONMENT)
-	sam build --config-env $(ENVIRONMENT)
-	@trap 'rm -f .aws-sam/release.yaml' EXIT; umask 077 && \
-	  python3 examples/release.py $(KEYS) > .aws-sam/release.yaml && sam deploy --config-env $(ENVIRONMENT)
+	@trap 'rm -f .aws-sam/release.yaml' EXIT; mkdir -p .aws-sam && (umask 077; echo '{}' > .aws-sam/release.yaml) && \
+	  sam build --config-env $(ENVIRONMENT) && \
+	  $(SAM_PYTHON) examples/release.py $(ENVIRONMENT) $(KEYS) && \
+	  sam deploy --config-env $(ENVIRONMENT)
 
 # Times, memory and size of a create beside the SDK's own call, an empty function and the same in Node.js and Python; what a
 # page of a list costs. Draws benches/speed.svg anew.

@@ -111,9 +111,9 @@ fn a_parameter_of_the_template_points_the_function_and_its_permissions_at_the_re
     let table = "arn:${AWS::Partition}:dynamodb:${AWS::Region}:${AWS::AccountId}:table/${RestoredTableName}";
     let rows = [
         (&function["Environment"]["Variables"]["TABLE_NAME"], "!Ref Table", "!Ref RestoredTableName".to_owned()),
-        (&statements[0]["Resource"], "!GetAtt Table.Arn", format!("!Sub {table}")),
+        (&statements[0]["Resource"][0], "!GetAtt Table.Arn", format!("!Sub {table}")),
         (
-            &statements[1]["Resource"],
+            &statements[1]["Resource"][0],
             "!Sub ${Table.Arn}/index/newest-first",
             format!("!Sub {table}/index/newest-first"),
         ),

@@ -109,35 +109,36 @@ fn calls() -> BTreeMap<&'static str, BTreeSet<String>> {
     calls
 }
 
+/// The text of a choice, and the name of its condition.
+fn choice(value: &Value) -> (&str, &Value, &Value) {
+    let choice = value["!If"].as_array().unwrap_or_else(|| panic!("expected a choice, found {value}"));
+    (choice[0].as_str().unwrap(), &choice[1], &choice[2])
+}
+
+/// Which tables these are is held to the parameters by `tests/deployment/template.py`.
 #[test]
 fn the_function_may_make_the_calls_that_the_code_makes_and_no_others() {
+    let none = json!({ "!Ref": "AWS::NoValue" });
     let template = template();
     let mut allowed: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
     for statement in template["Resources"]["Function"]["Properties"]["Policies"][0]["Statement"].as_array().unwrap() {
         let statement = match &statement["!If"] {
             Value::Null => statement,
-            choice => {
-                assert_eq!((&choice[0], &choice[2]), (&json!("HasProjects"), &json!({ "!Ref": "AWS::NoValue" })));
-                &choice[1]
+            _ => {
+                let (condition, statement, otherwise) = choice(statement);
+                assert_eq!((condition, otherwise), ("HasAnyProjects", &none));
+                statement
             }
         };
         assert_eq!(statement["Effect"], "Allow");
-        let own = match &statement["Resource"]["!If"] {
-            Value::Null => &statement["Resource"],
-            choice => {
-                // The same of a restored table, where one is in use.
-                assert_eq!(choice[0], "HasRestoredTable");
-                let restored = choice[1]["!Sub"].as_str().unwrap();
-                let part = choice[2]["!Sub"].as_str().map_or("", |own| own.strip_prefix("${Table.Arn}").unwrap());
-                assert!(restored.ends_with(&format!(":table/${{RestoredTableName}}{part}")), "{restored}");
-                &choice[2]
-            }
-        };
-        let on = match own.to_string() {
-            resource if resource == r#"{"!GetAtt":"Table.Arn"}"# => "table",
-            resource if resource == r#"{"!Sub":"${Table.Arn}/index/newest-first"}"# => "index",
-            resource if resource.ends_with(r#":table/${ProjectsTableName}"}"#) => "projects",
-            other => panic!("expected the table, its index or the projects, found {other}"),
+        let [now, before] = statement["Resource"].as_array().unwrap().as_slice() else { panic!("{statement}") };
+        let (now, before) = (choice(now), choice(before));
+        assert_eq!(before.2, &none);
+        let on = match (now.0, before.0, now.1["!Sub"].as_str().unwrap()) {
+            ("HasRestoredTable", "HasPreviousTable", table) if table.ends_with("/index/newest-first") => "index",
+            ("HasRestoredTable", "HasPreviousTable", _) => "table",
+            ("HasProjects", "HasPreviousProjects", _) => "projects",
+            other => panic!("expected the table, its index or the projects, found {other:?}"),
         };
         let actions = match &statement["Action"] {
             Value::String(action) => vec![action.clone()],
@@ -180,6 +181,28 @@ fn every_alarm_tells_the_topic_and_stays_silent_without_one() {
     assert_eq!(template["Conditions"]["HasAlarmTopic"], given);
 }
 
+/// Where data points are missing, `CloudWatch` looks further back than the alarm says, and finds old ones that were bad.
+#[test]
+fn an_alarm_on_a_metric_that_is_not_always_written_fills_it_with_zeros() {
+    for (name, alarm) in alarms(&template()) {
+        let Some(queries) = alarm["Properties"]["Metrics"].as_array() else {
+            // Written every minute while there is a message.
+            assert_eq!(alarm["Properties"]["MetricName"], "ApproximateNumberOfMessagesVisible", "{name}");
+            continue;
+        };
+        let [expression] = queries.iter().filter_map(|query| query["Expression"].as_str()).collect::<Vec<_>>()[..]
+        else {
+            panic!("{name}: expected one expression")
+        };
+        for query in queries.iter().filter(|query| query.get("MetricStat").is_some()) {
+            let id = query["Id"].as_str().unwrap();
+            let words = expression.split(|sign: char| !sign.is_alphanumeric());
+            let filled = expression.matches(&format!("FILL({id}, ")).count();
+            assert_eq!((filled > 0, filled), (true, words.filter(|word| *word == id).count()), "{name}: {expression}");
+        }
+    }
+}
+
 #[test]
 fn every_alarm_is_on_the_dashboard() {
     let template = template();
@@ -195,7 +218,9 @@ fn what_holds_data_outlives_the_stack_and_every_type_is_known() {
     for (name, resource) in template["Resources"].as_object().unwrap() {
         match resource["Type"].as_str().unwrap() {
             kind if WITH_DATA.contains(&kind) => {
-                assert_eq!(resource["DeletionPolicy"], "Retain", "{name}");
+                // A first deployment that fails leaves nothing behind, but for the table, which nobody can delete.
+                let policy = if kind == "AWS::DynamoDB::Table" { "Retain" } else { "RetainExceptOnCreate" };
+                assert_eq!(resource["DeletionPolicy"], policy, "{name}");
                 assert_eq!(resource["UpdateReplacePolicy"], "Retain", "{name}");
             }
             "AWS::Serverless::Function" => {}
@@ -310,6 +335,64 @@ fn another_release_is_another_version() {
     assert_eq!(function["AutoPublishAliasAllProperties"], true);
 }
 
+/// A preflight has no token, and its answer says which requests may follow.
+#[test]
+fn a_preflight_reaches_the_function_and_allows_what_the_api_takes() {
+    let template = template();
+    let routes = resources(&template, &["AWS::ApiGatewayV2::Route"]);
+    let [route] = routes.values().map(|route| &route["Properties"]).collect::<Vec<_>>()[..] else {
+        panic!("{routes:?}")
+    };
+    assert_eq!(
+        (&route["RouteKey"], &route["Target"]),
+        (&json!("$default"), &json!({ "!Sub": "integrations/${Integration}" }))
+    );
+    assert_eq!((route.get("AuthorizationType"), route.get("AuthorizerId")), (None, None));
+
+    let (condition, cors, _) = choice(&template["Resources"]["Api"]["Properties"]["CorsConfiguration"]);
+    assert_eq!(condition, "HasOrigins");
+    let set = |value: &Value| serde_json::from_value::<BTreeSet<String>>(value.clone()).unwrap();
+    let document: Value = serde_norway::from_str(include_str!("../../openapi.yaml")).unwrap();
+    let mut methods = BTreeSet::new();
+    for item in document["paths"].as_object().unwrap().values() {
+        methods.extend(
+            item.as_object().unwrap().keys().filter(|name| *name != "parameters").map(|name| name.to_uppercase()),
+        );
+    }
+    assert_eq!(set(&cors["AllowMethods"]), methods);
+
+    // What a browser lets nobody send or read unless it is named ("CORS-safelisted" in the Fetch standard).
+    let parameters = document["components"]["parameters"].as_object().unwrap().values();
+    let in_headers = parameters.filter(|parameter| parameter["in"] == "header");
+    let in_headers = in_headers.map(|parameter| parameter["name"].as_str().unwrap().to_lowercase());
+    let sent: BTreeSet<_> = in_headers.chain(["authorization", "content-type"].map(str::to_owned)).collect();
+    assert_eq!(set(&cors["AllowHeaders"]), sent);
+    let answered = document["components"]["headers"].as_object().unwrap().keys().map(|name| name.to_lowercase());
+    // For the browser itself, always readable, or another name for ETag.
+    let not_named = ["cache-control", "x-content-type-options", "etagofnewest"];
+    let named: BTreeSet<_> = answered.filter(|name| !not_named.contains(&name.as_str())).collect();
+    assert_eq!(set(&cors["ExposeHeaders"]), named);
+}
+
+/// Who may read a log is not who may read a flow.
+#[test]
+fn what_tells_of_changes_logs_its_failures_without_the_changes() {
+    let template = template();
+    let group = json!({ "!GetAtt": "ChangesLogGroup.Arn" });
+    for (name, pipe) in resources(&template, &["AWS::Pipes::Pipe"]) {
+        let log = json!({ "Level": "ERROR", "CloudwatchLogsLogDestination": { "LogGroupArn": group } });
+        assert_eq!(pipe["Properties"]["LogConfiguration"], log, "{name}");
+    }
+    let to = json!([{ "CloudWatchLogsLogGroup": { "LogGroupArn": group } }]);
+    let log = json!({ "Level": "ERROR", "IncludeExecutionData": false, "Destinations": to });
+    assert_eq!(template["Resources"]["ChangesShape"]["Properties"]["LoggingConfiguration"], log);
+    let ages = resources(&template, &["AWS::Logs::LogGroup"]).into_values();
+    assert_eq!(
+        ages.map(|group| group["Properties"].clone()).collect::<Vec<_>>(),
+        vec![json!({ "RetentionInDays": 90 }); 3]
+    );
+}
+
 #[test]
 fn the_api_calls_the_alias_that_is_deployed_to() {
     let template = template();
@@ -323,7 +406,9 @@ fn the_api_calls_the_alias_that_is_deployed_to() {
 #[test]
 fn what_rolls_a_deployment_back_is_an_alarm_that_does_not_wait_for_the_alias() {
     let template = template();
-    let rolls_back = &template["Resources"]["Function"]["Properties"]["DeploymentPreference"]["Alarms"];
+    let preference = &template["Resources"]["Function"]["Properties"]["DeploymentPreference"];
+    let (condition, rolls_back, otherwise) = choice(&preference["Alarms"]);
+    assert_eq!((condition, otherwise), ("RollsBackOnAlarm", &json!([])));
     let alarms = alarms(&template);
     for alarm in rolls_back.as_array().unwrap() {
         let alarm = alarms.get(alarm["!Ref"].as_str().unwrap()).unwrap_or_else(|| panic!("{alarm}")).to_string();
