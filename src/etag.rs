@@ -1,6 +1,6 @@
 //! Entity tags: the version of a flow as HTTP states it (RFC 9110, 8.8.3), and the conditions on it (13.1).
 
-use crate::error::Error;
+use crate::problem::{Code, Problem};
 
 /// The `ETag` of a flow at `version`.
 ///
@@ -87,15 +87,6 @@ impl EntityTags {
     }
 }
 
-/// The header of a condition.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Precondition {
-    /// `If-Match`
-    IfMatch,
-    /// `If-None-Match`
-    IfNoneMatch,
-}
-
 /// What a write is bound to (RFC 9110, 13.2.2).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Preconditions {
@@ -110,14 +101,15 @@ impl Preconditions {
     ///
     /// # Errors
     ///
-    /// [`Error::PreconditionFailed`] when it may not: the first that is not met.
-    pub fn check(&self, version: u64) -> Result<(), Error> {
-        let failed = |precondition| Err(Error::PreconditionFailed { precondition, found: version });
+    /// [`Code::PreconditionFailed`] when it may not: the first header that is not met.
+    pub fn check(&self, version: u64) -> Result<(), Problem> {
         if self.if_match.as_ref().is_some_and(|tags| !tags.match_strongly(version)) {
-            return failed(Precondition::IfMatch);
+            let error = format!("expected the flow at one of these versions, found it at version {version}");
+            return Err(Problem::header("If-Match", Code::PreconditionFailed, error));
         }
         if self.if_none_match.as_ref().is_some_and(|tags| tags.match_weakly(version)) {
-            return failed(Precondition::IfNoneMatch);
+            let error = format!("expected the flow at none of these versions, found it at version {version}");
+            return Err(Problem::header("If-None-Match", Code::PreconditionFailed, error));
         }
         Ok(())
     }

@@ -10,6 +10,8 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
@@ -63,15 +65,6 @@ pub enum Query<'event> {
     Decoded(&'event [(String, String)]),
 }
 
-/// The body as the gateway passes it on.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Body<'event> {
-    /// Text.
-    Text(&'event str),
-    /// Bytes in base64 (RFC 4648, 4).
-    Base64(&'event str),
-}
-
 impl Event {
     /// The HTTP method.
     pub fn method(&self) -> &str {
@@ -120,10 +113,14 @@ impl Event {
         self.multi_value_headers.as_ref().or(self.headers.as_ref()).unwrap_or(NONE)
     }
 
-    /// The body; empty text when there is none.
-    pub fn body(&self) -> Body<'_> {
+    /// The bytes of the body, of which there may be none; `None` where they are not in the base64 (RFC 4648, 4) that they
+    /// should be in.
+    pub fn body(&self) -> Option<Cow<'_, [u8]>> {
         let body = self.body.as_deref().unwrap_or_default();
-        if self.is_base64_encoded == Some(true) { Body::Base64(body) } else { Body::Text(body) }
+        match self.is_base64_encoded {
+            Some(true) => STANDARD.decode(body).ok().map(Cow::Owned),
+            Some(false) | None => Some(Cow::Borrowed(body.as_bytes())),
+        }
     }
 
     /// The gateway's id of the request, where it is one that a response header can carry.

@@ -21,11 +21,12 @@ pub use update::Update;
 
 use self::content::{Description, FlowType, Json, Name, ProjectId};
 use crate::error::{Cause, Error};
+use crate::problem::{Code, Problem};
 
 /// The longest client, in characters.
-pub const CLIENT_LENGTH: usize = 128;
+pub const MAX_CLIENT: usize = 128;
 /// The longest idempotency key, in characters.
-pub const KEY_LENGTH: usize = 255;
+pub const MAX_KEY: usize = 255;
 
 /// The tenant that a flow belongs to: 1 to 128 visible ASCII characters.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,7 +35,7 @@ pub struct Client(String);
 impl Client {
     /// The client of that name, or `None` when it is not one.
     pub fn parse(text: &str) -> Option<Self> {
-        let well_formed = (1..=CLIENT_LENGTH).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
+        let well_formed = (1..=MAX_CLIENT).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
         well_formed.then(|| Self(text.to_owned()))
     }
 
@@ -109,7 +110,7 @@ pub struct IdempotencyKey(String);
 impl IdempotencyKey {
     /// The key of that text, or `None` when it is not one.
     pub fn parse(text: &str) -> Option<Self> {
-        let well_formed = (1..=KEY_LENGTH).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
+        let well_formed = (1..=MAX_KEY).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
         well_formed.then(|| Self(text.to_owned()))
     }
 
@@ -340,13 +341,16 @@ impl Flow {
     ///
     /// # Errors
     ///
-    /// [`Error::FlowIsActive`], or the machine has no random bytes to give.
+    /// [`Code::FlowIsActive`], or the machine has no random bytes to give.
     pub fn deleted(&self, now: SystemTime) -> Result<Self, Error> {
         match self.status {
             Status::Draft | Status::Paused | Status::Deleted => {
                 Ok(self.next(now, Status::Deleted, self.content.clone())?)
             }
-            Status::Active => Err(Error::FlowIsActive),
+            Status::Active => {
+                let error = "expected a flow that is not active, found it active: pause it first";
+                Err(Problem::new("/status", Code::FlowIsActive, error).into())
+            }
         }
     }
 

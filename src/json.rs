@@ -9,7 +9,7 @@ use std::fmt;
 use serde::de::{self, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-use crate::error::{Code, Problem};
+use crate::problem::{Code, Problem};
 
 /// At most this many objects and arrays within each other, the body itself included.
 pub const LEVELS: usize = 32;
@@ -68,8 +68,8 @@ impl<'text> Member<'text> {
 /// assert_eq!(members[0].text, r#"{"face": 1.0}"#);
 ///
 /// let problem = json::read_object(br#"{"steps": [{"order": 1, "order": 2}]}"#).unwrap_err();
-/// assert_eq!(problem.path, "/steps/0/order");
-/// # Ok::<(), project_flows::error::Problem>(())
+/// assert_eq!(problem.path(), Some("/steps/0/order"));
+/// # Ok::<(), project_flows::problem::Problem>(())
 /// ```
 ///
 /// # Errors

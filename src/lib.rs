@@ -12,18 +12,21 @@
 //! | [`handler`] | the whole way on one screen |
 //! | [`event`] | 0: what API Gateway hands over, whatever it looks like → [`event::Event`] |
 //! | [`caller`] | 1: bearer token → [`caller::Caller`] |
-//! | [`command`] | 2: method, path, query and body → [`command::Command`] |
+//! | [`route`], [`query`], [`body`] | 2: the parts of a request … |
+//! | [`command`] | … → [`command::Command`] |
 //! | [`json`] | the strict reader that parsing uses |
 //! | [`etag`], [`cursor`] | entity tags and positions in a list, as headers and parameters have them |
-//! | [`flow`] | the domain: a wrong value cannot be built; [`flow::content`] has the rules for what is sent, [`flow::update`] for what is changed |
-//! | [`diff`] | what changed from one version to another |
-//! | [`store`] | 3: conditional writes and consistent reads |
+//! | [`flow`] | the domain: a wrong value cannot be built |
+//! | [`operations`] | 3: what each command asks of the store → [`operations::Outcome`] |
+//! | [`store`] | conditional writes and consistent reads |
 //! | [`item`] | flow ⇄ item of the table |
-//! | [`error`] | every way to fail |
-//! | [`size`] | how many bytes an answer may have, and how many a text takes |
+//! | [`diff`] | what changed from one version to another |
+//! | [`error`], [`problem`] | every way to fail; what is wrong with a request |
 //! | [`reply`] | 4: outcome or error → HTTP response |
+//! | [`size`] | how many bytes an answer may have, and how many a text takes |
 //! | [`log`] | one line a request, with its metrics |
 
+pub mod body;
 pub mod caller;
 pub mod command;
 pub mod cursor;
@@ -36,7 +39,11 @@ pub mod handler;
 pub mod item;
 pub mod json;
 pub mod log;
+pub mod operations;
+pub mod problem;
+pub mod query;
 pub mod reply;
+pub mod route;
 pub mod settings;
 pub mod size;
 pub mod store;

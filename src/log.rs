@@ -6,19 +6,26 @@
 //! It is written straight to its text. `tracing` would go the way of all its spans and layers for it; what it is there
 //! for is the rare word of a library, and of a start that fails.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use crate::caller::Caller;
+use crate::error::{Cause, Error};
+use crate::flow::FlowId;
+use crate::operations::Outcome;
+use crate::route::Target;
+use crate::store::FailedAttempts;
+
 /// Where the metrics are in CloudWatch.
 pub const NAMESPACE: &str = "ProjectFlows";
 
-/// The name of [`Line::duration_ms`] as a metric.
+/// The name of `duration_ms` as a metric.
 pub const DURATION: &str = "duration_ms";
-/// What [`Line::duration_ms`] is kept by; its count is that of requests. A success has no `code`, and so not the last.
+/// What `duration_ms` is kept by; its count is that of requests. A success has no `code`, and so not the last.
 pub static DURATION_DIMENSIONS: [&[&str]; 3] =
     [&["FunctionName"], &["FunctionName", "http.route"], &["FunctionName", "http.route", "code"]];
 /// What each of [`Counts`] is kept by.
@@ -33,50 +40,108 @@ pub struct Log {
     pub write: fn(&str),
 }
 
+impl Log {
+    /// Writes the line of a request.
+    pub fn write(&self, request: &Request<'_>) {
+        let outcome = request.result.as_ref().ok();
+        let error = request.result.as_ref().err();
+        let flow = outcome.and_then(Outcome::flow);
+        let named = if flow.is_none() { request.target.and_then(Target::flow_id) } else { None };
+        let counts = Counts {
+            cold_starts: request.is_cold.into(),
+            replays: matches!(outcome, Some(Outcome::Replayed(_))).into(),
+            recovered_retries: (outcome.is_some() && request.failed_attempts.any()).into(),
+            unknown_outcomes: matches!(error, Some(Error::OutcomeUnknown(_))).into(),
+            throttles: request.failed_attempts.throttled,
+        };
+        let now = SystemTime::now();
+        let line = Line {
+            timestamp: OffsetDateTime::from(now).format(&Rfc3339).unwrap_or_default(),
+            level: "INFO",
+            request_id: request.id,
+            route: request.target.map_or("none", Target::route),
+            status: request.status,
+            code: error.map(|error| error.failure().code),
+            cause: error.and_then(Error::cause).map(Cause::as_str),
+            client: request.caller.map(|caller| caller.client.as_str()),
+            flow_id: flow.map(|flow| &flow.id).or(named.as_ref()).map(FlowId::as_str),
+            flow_version: flow.map(|flow| flow.version),
+            duration_ms: request.start.elapsed().as_secs_f64() * 1_000.0,
+            cold_start: request.is_cold,
+            counts,
+            function: &self.function,
+            metrics: Metrics::new(now, error.is_some(), &counts),
+        };
+        // Nothing in it can fail to be written.
+        (self.write)(&serde_json::to_string(&line).unwrap_or_default());
+    }
+}
+
 /// What is known of a request when it has been answered.
-#[derive(Debug, Serialize)]
-pub struct Line<'request> {
+#[derive(Debug)]
+pub struct Request<'request> {
+    /// The gateway's id of the request.
+    pub id: &'request str,
+    /// What it was aimed at, where that exists.
+    pub target: Option<&'request Target<'request>>,
+    /// Who asked, where that is proved.
+    pub caller: Option<&'request Caller>,
+    /// What it led to.
+    pub result: &'request Result<Outcome, Error>,
+    /// The status of the answer.
+    pub status: u16,
+    /// The attempts of its calls to the database that failed.
+    pub failed_attempts: FailedAttempts,
+    /// Whether it was the first of its process.
+    pub is_cold: bool,
+    /// When it came.
+    pub start: Instant,
+}
+
+/// A line, as it is written.
+#[derive(Serialize)]
+struct Line<'request> {
     /// When, in RFC 3339.
-    pub timestamp: String,
+    timestamp: String,
     /// `INFO`, as the lines of `tracing` have it.
-    pub level: &'static str,
+    level: &'static str,
     /// The gateway's id of the request.
     #[serde(rename = "request.id")]
-    pub request_id: &'request str,
+    request_id: &'request str,
     /// As in `GET /v2/project-flows/{id}`.
     #[serde(rename = "http.route")]
-    pub route: &'static str,
+    route: &'static str,
     /// The status of the answer.
     #[serde(rename = "http.status")]
-    pub status: u16,
+    status: u16,
     /// The code of a failure.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub code: Option<&'static str>,
+    code: Option<&'static str>,
     /// The cause of a failure, where there is more to say.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub cause: Option<&'request str>,
+    cause: Option<&'request str>,
     /// Who asked, where that is proved.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub client: Option<&'request str>,
+    client: Option<&'request str>,
     /// The flow that it is about.
     #[serde(rename = "flow.id", skip_serializing_if = "Option::is_none")]
-    pub flow_id: Option<&'request str>,
+    flow_id: Option<&'request str>,
     /// The version of it that is in the answer.
     #[serde(rename = "flow.version", skip_serializing_if = "Option::is_none")]
-    pub flow_version: Option<u64>,
+    flow_version: Option<u64>,
     /// From the event to the answer, in milliseconds.
-    pub duration_ms: f64,
+    duration_ms: f64,
     /// Whether it was the first of its process.
-    pub cold_start: bool,
+    cold_start: bool,
     /// What is counted of it.
     #[serde(flatten)]
-    pub counts: Counts,
+    counts: Counts,
     /// The name of the function.
     #[serde(rename = "FunctionName")]
-    pub function: &'request str,
+    function: &'request str,
     /// What CloudWatch is to make of the line.
     #[serde(rename = "_aws")]
-    pub metrics: Metrics,
+    metrics: Metrics,
 }
 
 /// What is counted of a request; what is zero is not in its line.
@@ -160,17 +225,4 @@ impl Metrics {
         let directives = if counts.metrics.is_empty() { vec![duration] } else { vec![duration, counts] };
         Self { timestamp: now.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis(), directives }
     }
-}
-
-impl Line<'_> {
-    /// The line, without its end.
-    pub fn text(&self) -> String {
-        // Nothing in it can fail to be written.
-        serde_json::to_string(self).unwrap_or_default()
-    }
-}
-
-/// The moment, as a line has it.
-pub fn timestamp(now: SystemTime) -> String {
-    OffsetDateTime::from(now).format(&Rfc3339).unwrap_or_default()
 }

@@ -10,76 +10,15 @@ use serde::ser::{SerializeMap, Serializer};
 use serde_json::value::{RawValue, to_raw_value};
 
 use crate::cursor::{FlowCursor, VersionCursor};
-use crate::diff::Operation;
-use crate::error::{Cause, Error, Problem};
+use crate::error::{Cause, Error};
 use crate::etag::etag;
 use crate::event::Event;
 use crate::flow::content::Description;
 use crate::flow::{Flow, Summary};
+use crate::operations::Outcome;
+use crate::problem::Problem;
 use crate::size::RESPONSE_LIMIT;
 use crate::store::{Page, Versions};
-
-/// What a request led to.
-#[derive(Debug, Clone)]
-pub enum Outcome {
-    /// The flow that was created.
-    Created(Flow),
-    /// The flow that was created when the same request came first, as it was then.
-    Replayed(Flow),
-    /// The flow that would be created.
-    WouldCreate(Flow),
-    /// The flow at its newest version, which the request may have written.
-    Newest(Flow),
-    /// The client knows the newest version of the flow already.
-    NotModified(Flow),
-    /// The flow as the request would leave it.
-    WouldUpdate(Flow),
-    /// The flow as it was.
-    Past(Flow),
-    /// The version that deleted the flow.
-    Deleted(Flow),
-    /// A page of the client's flows.
-    Flows {
-        /// The flows.
-        page: Page,
-        /// The most flows of a page.
-        limit: usize,
-    },
-    /// A page of a flow's versions.
-    Versions {
-        /// The versions.
-        page: Versions,
-        /// The most versions of a page.
-        limit: usize,
-    },
-    /// What changed between two versions.
-    Diff(Vec<Operation>),
-    /// The methods of a path.
-    Preflight {
-        /// As in the `Allow` header (RFC 9110, 10.2.1).
-        allow: String,
-    },
-}
-
-impl Outcome {
-    /// The one flow of the table that it shows.
-    pub const fn flow(&self) -> Option<&Flow> {
-        match self {
-            Self::Created(flow)
-            | Self::Replayed(flow)
-            | Self::Newest(flow)
-            | Self::NotModified(flow)
-            | Self::Past(flow)
-            | Self::Deleted(flow) => Some(flow),
-            Self::WouldCreate(_)
-            | Self::WouldUpdate(_)
-            | Self::Flows { .. }
-            | Self::Versions { .. }
-            | Self::Diff(_)
-            | Self::Preflight { .. } => None,
-        }
-    }
-}
 
 /// An HTTP response.
 #[derive(Debug, Clone, Serialize)]
@@ -93,6 +32,8 @@ pub struct Reply {
     body: String,
     is_base64_encoded: bool,
 }
+
+type Header = (&'static str, Cow<'static, str>);
 
 #[derive(Debug, Clone)]
 struct Headers(Vec<Header>);
@@ -108,24 +49,31 @@ impl Serialize for Headers {
 }
 
 impl Reply {
-    /// The response to `event`, the request with this id.
-    pub fn new(result: &Result<Outcome, Error>, event: &Event, request_id: &str) -> Self {
+    /// The response to `event`, the request with this id, and what it says. Where Lambda would refuse the response, that is
+    /// an internal error: the store and the diff stay below the limit, so this is the last guard.
+    pub fn new(result: Result<Outcome, Error>, event: &Event, request_id: &str) -> (Self, Result<Outcome, Error>) {
+        let reply = Self::unguarded(&result, event, request_id);
+        match reply.check_size() {
+            Ok(()) => (reply, result),
+            Err(cause) => {
+                let result = Err(cause.into());
+                (Self::unguarded(&result, event, request_id), result)
+            }
+        }
+    }
+
+    fn unguarded(result: &Result<Outcome, Error>, event: &Event, request_id: &str) -> Self {
+        let (status_code, own_headers, body) = match result {
+            Ok(outcome) => succeed(outcome),
+            Err(error) => fail(error),
+        };
         let mut headers: Vec<Header> = vec![
             ("Content-Type", "application/json".into()),
             ("Cache-Control", "no-store".into()),
             ("X-Content-Type-Options", "nosniff".into()),
             ("X-Request-Id", request_id.to_owned().into()),
         ];
-        let (status_code, body) = match result {
-            Ok(outcome) => {
-                headers.extend(headers_of(outcome));
-                (status(outcome), body(outcome))
-            }
-            Err(error) => {
-                headers.extend(headers_of_error(error));
-                (error.status(), failure(error))
-            }
-        };
+        headers.extend(own_headers);
         Self {
             status_code,
             headers: Headers(headers),
@@ -135,12 +83,7 @@ impl Reply {
         }
     }
 
-    /// Whether Lambda takes the response. The store and the diff stay below that, so this is the last guard.
-    ///
-    /// # Errors
-    ///
-    /// The response has more bytes than [`RESPONSE_LIMIT`].
-    pub fn check_size(&self) -> Result<(), Cause> {
+    fn check_size(&self) -> Result<(), Cause> {
         // JSON has no control characters but white space, so that its escapes double it at most: nobody has to look.
         if self.body.len() <= RESPONSE_LIMIT / 4 {
             return Ok(());
@@ -157,85 +100,48 @@ impl Reply {
     }
 }
 
-const fn status(outcome: &Outcome) -> u16 {
-    match outcome {
-        Outcome::Created(_) | Outcome::Replayed(_) => 201,
-        Outcome::WouldCreate(_)
-        | Outcome::Newest(_)
-        | Outcome::WouldUpdate(_)
-        | Outcome::Past(_)
-        | Outcome::Deleted(_)
-        | Outcome::Flows { .. }
-        | Outcome::Versions { .. }
-        | Outcome::Diff(_) => 200,
-        Outcome::Preflight { .. } => 204,
-        Outcome::NotModified(_) => 304,
-    }
-}
+/// A response's status, its headers beside those that all have, and its body.
+type Parts = (u16, Vec<Header>, String);
 
-type Header = (&'static str, Cow<'static, str>);
-
-fn headers_of(outcome: &Outcome) -> Vec<Header> {
+fn succeed(outcome: &Outcome) -> Parts {
     let etag = |flow: &Flow| ("ETag", etag(flow.version).into());
     let location = |flow: &Flow| ("Location", format!("/v2/project-flows/{}", flow.id.as_str()).into());
+    let shown = |flow: &Flow| success(&Document::of_flow(flow, Some(flow.id.as_str())), None);
     match outcome {
-        Outcome::Created(flow) => vec![location(flow), etag(flow)],
-        Outcome::Replayed(flow) => vec![("Idempotency-Replayed", "true".into()), location(flow), etag(flow)],
-        Outcome::Newest(flow) | Outcome::NotModified(flow) => vec![etag(flow)],
-        Outcome::WouldCreate(_)
-        | Outcome::WouldUpdate(_)
-        | Outcome::Past(_)
-        | Outcome::Deleted(_)
-        | Outcome::Flows { .. }
-        | Outcome::Versions { .. }
-        | Outcome::Diff(_) => Vec::new(),
-        Outcome::Preflight { allow } => vec![("Allow", allow.clone().into())],
-    }
-}
-
-fn headers_of_error(error: &Error) -> Option<Header> {
-    match error {
-        // RFC 6750, 3: a challenge without an error where there was no token.
-        Error::MissingToken => Some(("WWW-Authenticate", "Bearer".into())),
-        Error::InvalidToken(_) => Some(("WWW-Authenticate", "Bearer error=\"invalid_token\"".into())),
-        Error::MethodNotAllowed { allow } => Some(("Allow", allow.clone().into())),
-        Error::TemporarilyUnavailable(_) | Error::OutcomeUnknown(_) => Some(("Retry-After", "1".into())),
-        Error::RouteNotFound
-        | Error::UnsupportedMediaType(_)
-        | Error::InvalidBodyEncoding
-        | Error::InvalidIdempotencyKey
-        | Error::InvalidEtag
-        | Error::ProjectFlowNotFound
-        | Error::PreconditionFailed { .. }
-        | Error::VersionConflict { .. }
-        | Error::FlowIsActive
-        | Error::FlowTooLarge(_)
-        | Error::IdempotencyKeyReused
-        | Error::Invalid(_)
-        | Error::Internal(_) => None,
-    }
-}
-
-fn body(outcome: &Outcome) -> String {
-    match outcome {
-        Outcome::Created(flow)
-        | Outcome::Replayed(flow)
-        | Outcome::Newest(flow)
-        | Outcome::WouldUpdate(flow)
-        | Outcome::Past(flow) => success(&Document::of_flow(flow, Some(flow.id.as_str())), None),
-        Outcome::WouldCreate(flow) => success(&Document::of_flow(flow, None), None),
-        Outcome::NotModified(_) | Outcome::Preflight { .. } => String::new(),
-        Outcome::Deleted(flow) => success(&Deleted::new(flow), None),
+        Outcome::Created(flow) => (201, vec![location(flow), etag(flow)], shown(flow)),
+        Outcome::Replayed(flow) => {
+            (201, vec![("Idempotency-Replayed", "true".into()), location(flow), etag(flow)], shown(flow))
+        }
+        Outcome::WouldCreate(flow) => (200, vec![], success(&Document::of_flow(flow, None), None)),
+        Outcome::Newest(flow) => (200, vec![etag(flow)], shown(flow)),
+        Outcome::NotModified(flow) => (304, vec![etag(flow)], String::new()),
+        Outcome::WouldUpdate(flow) | Outcome::Past(flow) => (200, vec![], shown(flow)),
+        Outcome::Deleted(flow) => (200, vec![], success(&Deleted::new(flow), None)),
         Outcome::Flows { page, limit } => {
             let documents: Vec<_> = page.summaries.iter().map(Document::of_summary).collect();
-            success(&documents, Some(Pagination::of_flows(page, *limit)))
+            (200, vec![], success(&documents, Some(Pagination::of_flows(page, *limit))))
         }
         Outcome::Versions { page, limit } => {
             let documents: Vec<_> = page.summaries.iter().map(Document::of_summary).collect();
-            success(&documents, Some(Pagination::of_versions(page, *limit)))
+            (200, vec![], success(&documents, Some(Pagination::of_versions(page, *limit))))
         }
-        Outcome::Diff(operations) => success(operations, None),
+        Outcome::Diff(operations) => (200, vec![], success(operations, None)),
+        Outcome::Preflight { allow } => (204, vec![("Allow", allow.clone().into())], String::new()),
     }
+}
+
+fn fail(error: &Error) -> Parts {
+    #[derive(Serialize)]
+    struct Envelope<'error> {
+        error: &'static str,
+        message: &'static str,
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        details: Vec<Cow<'error, Problem>>,
+    }
+    let failure = error.failure();
+    let headers = failure.header.map(|(name, value)| (name, value.into_owned().into()));
+    let body = text(&Envelope { error: failure.title, message: failure.code, details: failure.details });
+    (failure.status, headers.into_iter().collect(), body)
 }
 
 /// A flow as the API page shows it, its members in the same order; a summary has no `configuration` and `steps`.
@@ -362,21 +268,6 @@ fn success(data: &impl Serialize, pagination: Option<Pagination>) -> String {
         pagination: Option<Pagination>,
     }
     text(&Envelope { success: true, data, pagination })
-}
-
-fn failure(error: &Error) -> String {
-    #[derive(Serialize)]
-    struct Failure<'error> {
-        error: Cow<'error, str>,
-        message: &'static str,
-        #[serde(skip_serializing_if = "Vec::is_empty")]
-        details: Vec<Cow<'error, Problem>>,
-    }
-    let details = match error {
-        Error::Invalid(problems) => problems.details(),
-        _ => Vec::new(),
-    };
-    text(&Failure { error: error.sentence(), message: error.code(), details })
 }
 
 /// Writing text into memory cannot fail.

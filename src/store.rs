@@ -25,10 +25,11 @@ use self::attempts::Attempts;
 pub use self::attempts::{FailedAttempts, count_failed_attempts};
 pub use self::create::Creation;
 pub use self::history::Versions;
-pub use self::list::{Page, Totals};
+pub use self::list::{Filter, Page, Position, Totals};
 use crate::error::{Cause, Error};
 use crate::flow::Flow;
 use crate::item::{self, Item};
+use crate::problem::{Code, Problem};
 
 /// Time nests: connect < attempt < operation < function (10 s) < gateway (30 s).
 const CONNECT_TIMEOUT: Duration = Duration::from_millis(500);
@@ -38,7 +39,7 @@ const ATTEMPTS: u32 = 3;
 const INITIAL_BACKOFF: Duration = Duration::from_millis(25);
 
 /// The most bytes of an item ("Quotas in Amazon DynamoDB" in its Developer Guide).
-const ITEM_LIMIT: usize = 400 * 1024;
+const MAX_ITEM: usize = 400 * 1024;
 
 /// The condition of a write that must find nothing.
 const ABSENT: &str = "attribute_not_exists(#pk)";
@@ -88,13 +89,13 @@ impl Store {
 ///
 /// # Errors
 ///
-/// [`Error::FlowTooLarge`].
+/// [`Code::FlowTooLarge`].
 pub fn check_size(flow: &Flow) -> Result<(), Error> {
-    if item::size(&item::from_flow(flow)) > ITEM_LIMIT { Err(item_too_large()) } else { Ok(()) }
+    if item::size(&item::from_flow(flow)) > MAX_ITEM { Err(item_too_large()) } else { Ok(()) }
 }
 
 fn item_too_large() -> Error {
-    Error::FlowTooLarge("expected a flow of at most 400 KB in the table, found more".to_owned())
+    Problem::new("", Code::FlowTooLarge, "expected a flow of at most 400 KB in the table, found more").into()
 }
 
 fn is_about_size(message: &str) -> bool {

@@ -6,9 +6,10 @@ use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
 use project_flows::caller::{Authenticator, SharedSecrets};
-use project_flows::command::{Command, Target};
+use project_flows::command::Command;
 use project_flows::event::Event;
 use project_flows::reply::Reply;
+use project_flows::route::Target;
 
 static AUTHENTICATOR: LazyLock<Authenticator> = LazyLock::new(|| {
     let jwks = include_str!("../../examples/jwks.json");
@@ -19,14 +20,14 @@ fuzz_target!(|bytes: &[u8]| {
     let Ok(event) = serde_json::from_slice::<Event>(bytes) else { return };
     let caller = AUTHENTICATOR.authenticate(event.headers().authorization.as_deref()).map(|_| ());
     // What comes after the door, for events that do not get in too.
-    let mut buffer = Vec::new();
+    let body = event.body();
     let command = Target::find(&event).and_then(|target| match target {
-        Target::Operation(call) => Command::parse(call, &event, &mut buffer).map(|_| ()),
+        Target::Operation(call) => Command::parse(call, &event, &body).map(|_| ()),
         Target::Preflight { .. } => Ok(()),
     });
     for error in [caller, command].into_iter().filter_map(Result::err) {
-        assert!(error.status() < 500, "{error:?}");
-        let reply = Reply::new(&Err(error), &event, event.request_id().unwrap_or("id"));
+        assert!(error.failure().status < 500, "{error:?}");
+        let reply = Reply::new(Err(error), &event, event.request_id().unwrap_or("id")).0;
         let reply = serde_json::to_value(&reply).expect("a response");
         let body = reply["body"].as_str().expect("a body");
         serde_json::from_str::<serde_json::Value>(body).expect("a body of JSON");

@@ -3,8 +3,9 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use project_flows::command::{Command, Target};
+use project_flows::command::Command;
 use project_flows::event::Event;
+use project_flows::route::Target;
 use serde_json::json;
 
 const BODY: &str = include_str!("../seeds/body/page");
@@ -26,9 +27,9 @@ fuzz_target!(|bytes: &[u8]| {
         "rawPath": path, "rawQueryString": query, "headers": headers, "requestContext": context, "body": BODY,
     });
     let event: Event = serde_json::from_value(event).expect("an event");
-    let mut buffer = Vec::new();
+    let body = event.body();
     let command = Target::find(&event).and_then(|target| match target {
-        Target::Operation(call) => Command::parse(call, &event, &mut buffer).map(Some),
+        Target::Operation(call) => Command::parse(call, &event, &body).map(Some),
         Target::Preflight { .. } => Ok(None),
     });
     match command {
@@ -42,7 +43,7 @@ fuzz_target!(|bytes: &[u8]| {
                 assert_eq!(once.map(|once| once.key.as_str().to_owned()), event.headers().idempotency_key.clone());
             }
         }
-        Err(error) => assert!((400..500).contains(&error.status()), "{error:?}"),
+        Err(error) => assert!((400..500).contains(&error.failure().status), "{error:?}"),
     }
     assert!(event.request_id().is_none_or(|id| id.bytes().all(|byte| byte.is_ascii_graphic())));
 });

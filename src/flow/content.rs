@@ -9,8 +9,9 @@ use std::fmt;
 use serde_json::value::RawValue;
 
 use super::unreadable;
-use crate::error::{Cause, Code, Error, Problem, Problems};
+use crate::error::{Cause, Error};
 use crate::json::{self, Member, Members, Order, Value, pointer_step};
+use crate::problem::{Code, Problem, Problems};
 
 /// The longest `project`, in characters.
 pub const PROJECT_LENGTH: usize = 64;
@@ -175,7 +176,7 @@ impl PartialEq for Json {
 ///
 /// let problems = Content::parse(&json::read_object(br#"{"project": "p"}"#)?).unwrap_err();
 /// assert_eq!(problems.first().error, "expected \"login\" or \"onboarding\", found nothing");
-/// # Ok::<(), project_flows::error::Problem>(())
+/// # Ok::<(), project_flows::problem::Problem>(())
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Content {

@@ -7,8 +7,9 @@ use std::time::SystemTime;
 
 use super::content::{no_flow, unknown_field};
 use super::{Flow, Instant, Status};
-use crate::error::{Code, Error, Problem, Problems};
+use crate::error::Error;
 use crate::json::{Member, Value, pointer_step};
+use crate::problem::{Code, Problem, Problems};
 
 /// The members of an update, which are judged together with those of the flow that they change.
 #[derive(Debug, Clone)]
@@ -35,7 +36,7 @@ impl Flow {
     ///
     /// # Errors
     ///
-    /// [`Error::VersionConflict`] when `update` was made from another version; else all problems, in the order of a
+    /// [`Code::VersionConflict`] when `update` was made from another version; else all problems, in the order of a
     /// flow's document, unknown members last; or the machine has no random bytes to give.
     pub fn updated(&self, now: SystemTime, update: &Update<'_>) -> Result<Option<Self>, Error> {
         let sent = |name: &str| update.0.iter().find(|member| member.name == name);
@@ -43,16 +44,16 @@ impl Flow {
         if let Some(Value::Unsigned(expected @ 1..)) = version.map(|member| &member.value)
             && *expected != self.version
         {
-            let sentence = format!("expected the flow at version {expected}, found it at version {}", self.version);
-            return Err(Error::VersionConflict(sentence));
+            let error = format!("expected the flow at version {expected}, found it at version {}", self.version);
+            return Err(Problem::new("/version", Code::VersionConflict, error).into());
         }
         if let Some(Value::String(text)) = updated_at.map(|member| &member.value)
             && *text != self.updated_at.as_str()
             && let Some(expected) = Instant::parse(text)
             && expected != self.updated_at
         {
-            let sentence = format!("expected the flow as of {expected}, found it as of {}", self.updated_at);
-            return Err(Error::VersionConflict(sentence));
+            let error = format!("expected the flow as of {expected}, found it as of {}", self.updated_at);
+            return Err(Problem::new("/updatedAt", Code::VersionConflict, error).into());
         }
 
         let mut problems = Vec::new();

@@ -28,7 +28,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// What `next` refuses; [`Error::ProjectFlowNotFound`]; [`Error::FlowTooLarge`] when it would not fit into an item;
+    /// What `next` refuses; [`Error::ProjectFlowNotFound`]; [`Code::FlowTooLarge`](crate::problem::Code::FlowTooLarge) when it would not fit into an item;
     /// [`Error::TemporarilyUnavailable`] when nothing was written, [`Error::OutcomeUnknown`] when that cannot be proved,
     /// [`Error::Internal`] when the database refuses for good.
     pub async fn change(
@@ -80,10 +80,7 @@ impl Store {
                 let cause = format!("history: version {} is there while it is the newest", newest.version);
                 Err(Error::Internal(Cause::new(cause)))
             }
-            Err(error) if any_unanswered => {
-                let cause = error.cause().map_or_else(|| error.code().to_owned(), ToString::to_string);
-                self.settle_change(next, &cause).await
-            }
+            Err(error) if any_unanswered => self.settle_change(next, &error.to_string()).await,
             Err(error) => Err(error),
         }
     }
@@ -93,7 +90,7 @@ impl Store {
     /// That nobody has proves nothing, since an attempt may still be under way.
     async fn settle_change(&self, next: &Flow, write: &str) -> Result<Replaced, Error> {
         let unknown = |found: &str| Error::OutcomeUnknown(Cause::new(format!("{write}; then {found}")));
-        let unread = |error: Error| unknown(&error.cause().map_or_else(String::new, ToString::to_string));
+        let unread = |error: Error| unknown(&error.to_string());
 
         let newest = self.newest(&next.client, &next.id).await.map_err(unread)?;
         if newest.version < next.version {

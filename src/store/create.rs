@@ -8,9 +8,10 @@ use aws_sdk_dynamodb::types::{
 use super::attempts::{self, AnyUnanswered};
 use super::transaction::{Backoff, Transacted, incomplete};
 use super::{ABSENT, Store, refused};
-use crate::error::{Cause, Code, Error, Problem};
+use crate::error::{Cause, Error};
 use crate::flow::Flow;
 use crate::item::{self, Item};
+use crate::problem::{Code, Problem};
 
 /// What a create came to.
 #[derive(Debug)]
@@ -38,7 +39,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`Error::IdempotencyKeyReused`] when the key was used for other content, [`Code::InvalidProjectId`] when the
+    /// [`Code::IdempotencyKeyReused`] when the key was used for other content, [`Code::InvalidProjectId`] when the
     /// project is not the client's, [`Error::TemporarilyUnavailable`] when nothing was written,
     /// [`Error::OutcomeUnknown`] when that cannot be proved, [`Error::Internal`] when the database refuses for good.
     pub async fn create(&self, flow: &Flow) -> Result<Creation, Error> {
@@ -143,7 +144,8 @@ impl Store {
         };
         let newest = found(item)?;
         if newest.fingerprint != flow.fingerprint {
-            return Err(Error::IdempotencyKeyReused);
+            let error = "expected the content that was sent with this key before, found other content";
+            return Err(Problem::header("Idempotency-Key", Code::IdempotencyKeyReused, error).into());
         }
         let first = match newest.version {
             1 => newest,
@@ -159,12 +161,11 @@ impl Store {
     ///
     /// That it is not there proves nothing, since an attempt may still be under way.
     async fn settle_create(&self, flow: &Flow, error: &Error) -> Result<Creation, Error> {
-        let write = error.cause().map_or_else(|| error.code().to_owned(), ToString::to_string);
-        let unknown = |found: &str| Error::OutcomeUnknown(Cause::new(format!("{write}; then {found}")));
+        let unknown = |found: &str| Error::OutcomeUnknown(Cause::new(format!("{error}; then {found}")));
         match self.read(&self.table, item::flow_key(&flow.client, &flow.id)).await {
             Ok(Some(item)) => self.holder(flow, Some(item)).await,
             Ok(None) => Err(unknown("GetItem: absent")),
-            Err(error) => Err(unknown(&error.cause().map_or_else(String::new, ToString::to_string))),
+            Err(error) => Err(unknown(&error.to_string())),
         }
     }
 }

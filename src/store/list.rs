@@ -9,13 +9,32 @@ use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, Select};
 
 use super::{Store, only, refused};
-use crate::command::{Filter, Place};
 use crate::cursor::FlowCursor;
 use crate::error::{Cause, Error};
 use crate::flow::content::{FlowType, ProjectId};
 use crate::flow::{Client, Status, Summary};
 use crate::item;
 use crate::size::{self, Budget};
+
+/// Which of a client's flows: those that meet every condition given.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// Of this project.
+    pub project: Option<ProjectId>,
+    /// Of this type.
+    pub flow_type: Option<FlowType>,
+    /// With this status.
+    pub status: Option<Status>,
+}
+
+/// Where a page of flows begins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Position {
+    /// At the page of this number, from 1.
+    Page(u32),
+    /// After the page before.
+    After(FlowCursor),
+}
 
 /// A page of a client's flows, newest first.
 #[derive(Debug, Clone)]
@@ -59,14 +78,20 @@ impl Store {
     /// # Errors
     ///
     /// [`Error::TemporarilyUnavailable`], [`Error::Internal`].
-    pub async fn list(&self, client: &Client, filter: &Filter, place: &Place, limit: usize) -> Result<Page, Error> {
-        match place {
-            Place::After(cursor) => {
+    pub async fn list(
+        &self,
+        client: &Client,
+        filter: &Filter,
+        position: &Position,
+        limit: usize,
+    ) -> Result<Page, Error> {
+        match position {
+            Position::After(cursor) => {
                 let after = Some(item::list_key(&cursor.created_at, &cursor.id));
                 let (summaries, next) = self.page(client, filter, after, limit, QUERIES).await?;
                 Ok(Page { summaries, next, totals: None })
             }
-            Place::Page(page) => {
+            Position::Page(page) => {
                 let offset = u64::from(page - 1) * limit as u64;
                 let (skipped, after) = self.skip(client, filter, offset).await?;
                 if offset > 0 && after.is_none() {

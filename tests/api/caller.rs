@@ -80,7 +80,7 @@ async fn a_bad_token_is_refused_before_anything_else_is_looked_at() {
     assert_eq!(answer.headers["www-authenticate"], "Bearer error=\"invalid_token\"");
     assert_eq!(
         answer.text,
-        r#"{"error":"expected a valid bearer token, found one that is not","message":"INVALID_TOKEN"}"#
+        r#"{"error":"Invalid token","message":"INVALID_TOKEN"}"#
     );
 }
 

@@ -329,7 +329,7 @@ async fn a_table_that_is_missing_is_an_internal_error_that_says_nothing_of_it() 
     let answer = send(&handler, &Request::create(page_request()).event()).await;
 
     answer.expect(500, "INTERNAL_ERROR");
-    assert_eq!(answer.text, r#"{"error":"something went wrong on our side","message":"INTERNAL_ERROR"}"#);
+    assert_eq!(answer.text, r#"{"error":"Internal error","message":"INTERNAL_ERROR"}"#);
 }
 
 #[tokio::test]

@@ -7,10 +7,11 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use oracles::jsonschema;
 use percent_encoding::percent_decode_str;
-use project_flows::command::{FLOWS_LISTED, VERSIONS_LISTED, routes};
-use project_flows::error::{Cause, Code, Error, PROBLEMS_LISTED, Problem};
-use project_flows::etag::Precondition;
+use project_flows::command::{FLOWS_LISTED, VERSIONS_LISTED};
+use project_flows::error::{Cause, Error};
 use project_flows::flow::content::{DESCRIPTION_LENGTH, STEPS};
+use project_flows::problem::{Code, MAX_PROBLEMS, Problem};
+use project_flows::route::routes;
 use serde_json::{Value, json};
 
 use crate::create::MEMBERS;
@@ -274,17 +275,8 @@ fn after(error: &Error) -> Option<Error> {
         Error::MissingToken => Error::InvalidToken(cause()),
         Error::InvalidToken(_) => Error::RouteNotFound,
         Error::RouteNotFound => Error::MethodNotAllowed { allow: String::new() },
-        Error::MethodNotAllowed { .. } => Error::UnsupportedMediaType(String::new()),
-        Error::UnsupportedMediaType(_) => Error::InvalidBodyEncoding,
-        Error::InvalidBodyEncoding => Error::InvalidIdempotencyKey,
-        Error::InvalidIdempotencyKey => Error::InvalidEtag,
-        Error::InvalidEtag => Error::ProjectFlowNotFound,
-        Error::ProjectFlowNotFound => Error::PreconditionFailed { precondition: Precondition::IfMatch, found: 1 },
-        Error::PreconditionFailed { .. } => Error::VersionConflict(String::new()),
-        Error::VersionConflict(_) => Error::FlowIsActive,
-        Error::FlowIsActive => Error::FlowTooLarge(String::new()),
-        Error::FlowTooLarge(_) => Error::IdempotencyKeyReused,
-        Error::IdempotencyKeyReused => invalid(Code::InvalidJson),
+        Error::MethodNotAllowed { .. } => Error::ProjectFlowNotFound,
+        Error::ProjectFlowNotFound => invalid(Code::InvalidJson),
         Error::Invalid(problems) => match code_after(problems.first().code) {
             Some(code) => invalid(code),
             None => Error::TemporarilyUnavailable(cause()),
@@ -301,7 +293,9 @@ const fn code_after(code: Code) -> Option<Code> {
         Code::InvalidJson => Code::DuplicateMember,
         Code::DuplicateMember => Code::TooDeep,
         Code::TooDeep => Code::InvalidBody,
-        Code::InvalidBody => Code::InvalidProjectId,
+        Code::InvalidBody => Code::InvalidBodyEncoding,
+        Code::InvalidBodyEncoding => Code::UnsupportedMediaType,
+        Code::UnsupportedMediaType => Code::InvalidProjectId,
         Code::InvalidProjectId => Code::InvalidFlowType,
         Code::InvalidFlowType => Code::InvalidName,
         Code::InvalidName => Code::InvalidDescription,
@@ -312,7 +306,14 @@ const fn code_after(code: Code) -> Option<Code> {
         Code::InvalidVersion => Code::ImmutableField,
         Code::ImmutableField => Code::UnknownField,
         Code::UnknownField => Code::InvalidParameters,
-        Code::InvalidParameters => return None,
+        Code::InvalidParameters => Code::InvalidIdempotencyKey,
+        Code::InvalidIdempotencyKey => Code::IdempotencyKeyReused,
+        Code::IdempotencyKeyReused => Code::InvalidEtag,
+        Code::InvalidEtag => Code::PreconditionFailed,
+        Code::PreconditionFailed => Code::VersionConflict,
+        Code::VersionConflict => Code::FlowIsActive,
+        Code::FlowIsActive => Code::FlowTooLarge,
+        Code::FlowTooLarge => return None,
     })
 }
 
@@ -320,7 +321,12 @@ const fn code_after(code: Code) -> Option<Code> {
 fn every_code_stands_in_the_document_at_its_status_and_no_other_does() {
     let document = Document::read();
     let errors = std::iter::successors(Some(Error::MissingToken), after);
-    let thrown: BTreeSet<_> = errors.map(|error| (i64::from(error.status()), error.code().to_owned())).collect();
+    let thrown: BTreeSet<_> = errors
+        .map(|error| {
+            let failure = error.failure();
+            (i64::from(failure.status), failure.code.to_owned())
+        })
+        .collect();
 
     let mut written = BTreeSet::new();
     for operation in document.operations() {
@@ -343,10 +349,8 @@ fn every_code_stands_in_the_document_at_its_status_and_no_other_does() {
     }
     assert_eq!(written, thrown);
 
-    // Neither is a problem of one place among others.
-    let alone = [Code::InvalidBody, Code::InvalidParameters];
     let codes = std::iter::successors(Some(Code::InvalidJson), |code| code_after(*code));
-    let detailed: BTreeSet<_> = codes.filter(|code| !alone.contains(code)).map(Code::as_str).collect();
+    let detailed: BTreeSet<_> = codes.map(Code::as_str).collect();
     let listed = document.0.pointer("/components/schemas/Problem/properties/code/enum").unwrap();
     assert_eq!(listed.as_array().unwrap().iter().map(|code| code.as_str().unwrap()).collect::<BTreeSet<_>>(), detailed);
 }
@@ -401,7 +405,7 @@ fn the_limits_of_the_document_are_the_constants_of_the_code() {
         ("Steps/maxItems", STEPS),
         ("Description/maxLength", DESCRIPTION_LENGTH),
         ("FlowUpdate/properties/description/maxLength", DESCRIPTION_LENGTH),
-        ("Refusal/properties/details/maxItems", PROBLEMS_LISTED + 1),
+        ("Refusal/properties/details/maxItems", MAX_PROBLEMS + 1),
     ];
     for (pointer, limit) in limits {
         let found = document.0.pointer(&format!("/components/schemas/{pointer}"));

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 
-use project_flows::command::routes;
+use project_flows::route::routes;
 use serde_json::{Value, json};
 
 use crate::binary::{Process, RuntimeApi, lambda};

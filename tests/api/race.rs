@@ -305,7 +305,7 @@ fn told(answer: &Value) -> Told {
     match answer["message"].as_str() {
         None => Told::Written(answer["data"]["version"].as_u64().unwrap()),
         Some("VERSION_CONFLICT") => {
-            let found = answer["error"].as_str().unwrap().rsplit_once(' ').unwrap().1;
+            let found = answer["details"][0]["error"].as_str().unwrap().rsplit_once(' ').unwrap().1;
             Told::Conflict(found.parse().unwrap())
         }
         Some("TEMPORARILY_UNAVAILABLE") => Told::Unavailable,

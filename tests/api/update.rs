@@ -128,13 +128,13 @@ async fn a_precondition_on_another_version_is_refused_and_says_which_one_it_is()
     for stale in ["\"1\"", "\"3\"", "W/\"2\"", "\"1\", \"3\"", "\"x\""] {
         let answer = api.send(&put(json!({ "name": "Third" })).header("if-match", stale)).await;
         answer.expect(412, "VERSION_CONFLICT");
-        assert_eq!(answer.json()["error"], "expected the flow at a version of If-Match, found it at version 2");
+        assert_eq!(answer.json()["details"][0]["error"], "expected the flow at one of these versions, found it at version 2");
     }
     for stale in [1, 3] {
         let answer = api.send(&put(json!({ "name": "Third", "version": stale }))).await;
         answer.expect(409, "VERSION_CONFLICT");
         let expected = format!("expected the flow at version {stale}, found it at version 2");
-        assert_eq!(answer.json()["error"], expected);
+        assert_eq!(answer.json()["details"][0]["error"], expected);
     }
     // The precondition is judged before the content is.
     api.send(&put(json!({ "name": "" })).header("if-match", "\"1\"")).await.expect(412, "VERSION_CONFLICT");
@@ -149,13 +149,13 @@ async fn a_precondition_on_another_version_is_refused_and_says_which_one_it_is()
     for known in ["*", "\"2\"", "W/\"2\""] {
         let answer = api.send(&put(json!({ "name": "Third" })).header("if-none-match", known)).await;
         answer.expect(412, "VERSION_CONFLICT");
-        let expected = "expected the flow at no version of If-None-Match, found it at version 2";
-        assert_eq!(answer.json()["error"], expected, "{known}");
+        let expected = "expected the flow at none of these versions, found it at version 2";
+        assert_eq!(answer.json()["details"][0]["error"], expected, "{known}");
     }
     // Where neither is met, the one that RFC 9110, 13.2.2, judges first.
     let both = put(json!({})).header("if-match", "\"1\"").header("if-none-match", "*");
     let answer = api.send(&both).await;
-    assert_eq!(answer.json()["error"], "expected the flow at a version of If-Match, found it at version 2");
+    assert_eq!(answer.json()["details"][0]["error"], "expected the flow at one of these versions, found it at version 2");
     assert_eq!(api.engine.items(), before);
 
     let met = [
@@ -192,7 +192,7 @@ async fn what_cannot_be_changed_may_be_sent_as_it_is_but_not_otherwise() {
         answer.expect(409, "IMMUTABLE_FIELD");
         let stored = &created.json()["data"][name];
         let found = value.as_str().map_or_else(|| value.to_string(), |text| format!("{text:?}"));
-        assert_eq!(answer.json()["error"], format!("expected {stored}, which cannot be changed, found {found}"));
+        assert_eq!(answer.json()["details"][0]["error"], format!("expected {stored}, which cannot be changed, found {found}"));
         let unchanged = json!({ (*name): created.json()["data"][name] });
         assert_eq!(api.send(&Request::put(&path, unchanged)).await.text, created.text);
     }
@@ -219,12 +219,12 @@ async fn an_updated_at_of_another_moment_is_an_older_read() {
         let answer = api.send(&put(json!({ "updatedAt": sent, "name": "" }))).await;
         answer.expect(409, "VERSION_CONFLICT");
         let expected = format!("expected the flow as of {moment}, found it as of 2024-01-15T11:00:00Z");
-        assert_eq!(answer.json()["error"], expected);
+        assert_eq!(answer.json()["details"][0]["error"], expected);
         api.send(&put(json!({ "updatedAt": sent })).query("dryRun=true")).await.expect(409, "VERSION_CONFLICT");
     }
     // The version says more, and so speaks first; one that is right does not make up for it.
     let answer = api.send(&put(stale)).await;
-    assert_eq!(answer.json()["error"], "expected the flow at version 1, found it at version 2");
+    assert_eq!(answer.json()["details"][0]["error"], "expected the flow at version 1, found it at version 2");
     let right = json!({ "version": 2, "updatedAt": "2024-01-15T10:30:00Z" });
     api.send(&put(right)).await.expect(409, "VERSION_CONFLICT");
     // The same moment in another spelling is no conflict, and not as it was read.

@@ -143,7 +143,7 @@ fn broken_rules(flow: &Flow) -> Vec<String> {
             let members: BTreeSet<_> = problems
                 .into_iter()
                 .map(|problem| {
-                    let member = problem.path.split('/').nth(1).unwrap_or_default().to_owned();
+                    let member = problem.path().unwrap_or_default().split('/').nth(1).unwrap_or_default().to_owned();
                     format!("{member}: expected what its rules allow, found {}", problem.code.as_str())
                 })
                 .collect();

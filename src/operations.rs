@@ -1,0 +1,148 @@
+//! Station 3, store: what each command asks of the table, and what it comes to. One arm each.
+
+use std::time::SystemTime;
+
+use crate::command::Command;
+use crate::diff::{Operation, diff};
+use crate::error::Error;
+use crate::flow::{Client, Flow};
+use crate::reply::document;
+use crate::store::{self, Creation, Page, Store, Versions};
+
+/// What a request led to.
+#[derive(Debug, Clone)]
+pub enum Outcome {
+    /// The flow that was created.
+    Created(Flow),
+    /// The flow that the same request created before, as it was then.
+    Replayed(Flow),
+    /// The flow that would be created.
+    WouldCreate(Flow),
+    /// The flow at its newest version, which the request may have written.
+    Newest(Flow),
+    /// The client has the newest version of the flow already.
+    NotModified(Flow),
+    /// The flow as the request would leave it.
+    WouldUpdate(Flow),
+    /// The flow as it was.
+    Past(Flow),
+    /// The version that deleted the flow.
+    Deleted(Flow),
+    /// A page of the client's flows.
+    Flows {
+        /// The flows.
+        page: Page,
+        /// The most flows of a page.
+        limit: usize,
+    },
+    /// A page of a flow's versions.
+    Versions {
+        /// The versions.
+        page: Versions,
+        /// The most versions of a page.
+        limit: usize,
+    },
+    /// What changed between two versions.
+    Diff(Vec<Operation>),
+    /// The methods of a path.
+    Preflight {
+        /// As in the `Allow` header (RFC 9110, 10.2.1).
+        allow: String,
+    },
+}
+
+impl Outcome {
+    /// The one flow of the table that it shows.
+    pub const fn flow(&self) -> Option<&Flow> {
+        match self {
+            Self::Created(flow)
+            | Self::Replayed(flow)
+            | Self::Newest(flow)
+            | Self::NotModified(flow)
+            | Self::Past(flow)
+            | Self::Deleted(flow) => Some(flow),
+            Self::WouldCreate(_)
+            | Self::WouldUpdate(_)
+            | Self::Flows { .. }
+            | Self::Versions { .. }
+            | Self::Diff(_)
+            | Self::Preflight { .. } => None,
+        }
+    }
+}
+
+impl Command<'_> {
+    /// Carries the command out for `client`.
+    ///
+    /// # Errors
+    ///
+    /// Those of the [`Store`], and of preconditions that are not met.
+    pub async fn carry_out(self, store: &Store, client: &Client) -> Result<Outcome, Error> {
+        match self {
+            Self::Create { content, dry_run, once } => {
+                let flow = Flow::create(client.clone(), SystemTime::now(), content, once)?;
+                if dry_run {
+                    store.check_project(&flow).await?;
+                    return Ok(Outcome::WouldCreate(flow));
+                }
+                Ok(match store.create(&flow).await? {
+                    Creation::Created => Outcome::Created(flow),
+                    Creation::Replayed(first) => Outcome::Replayed(*first),
+                })
+            }
+            Self::List { filter, position, limit } => {
+                let page = store.list(client, &filter, &position, limit).await?;
+                Ok(Outcome::Flows { page, limit })
+            }
+            Self::Retrieve { id, known } => {
+                let flow = store.newest(client, &id).await?;
+                flow.undeleted()?;
+                let is_known = known.is_some_and(|known| known.match_weakly(flow.version));
+                Ok(if is_known { Outcome::NotModified(flow) } else { Outcome::Newest(flow) })
+            }
+            Self::RetrieveAsOf { id, moment } => Ok(Outcome::Past(store.version_as_of(client, &id, &moment).await?)),
+            Self::Update { id, update, preconditions, dry_run } => {
+                let change = |newest: &Flow| {
+                    preconditions.check(newest.undeleted()?.version)?;
+                    newest.updated(SystemTime::now(), &update)
+                };
+                if dry_run {
+                    let newest = store.newest(client, &id).await?;
+                    let updated = change(&newest)?.unwrap_or(newest);
+                    store::check_size(&updated)?;
+                    return Ok(Outcome::WouldUpdate(updated));
+                }
+                Ok(Outcome::Newest(store.change(client, &id, change).await?))
+            }
+            Self::Delete { id, preconditions } => {
+                let change = |newest: &Flow| {
+                    preconditions.check(newest.undeleted()?.version)?;
+                    newest.deleted(SystemTime::now()).map(Some)
+                };
+                Ok(Outcome::Deleted(store.change(client, &id, change).await?))
+            }
+            Self::Versions { id, after, limit } => {
+                let page = store.versions(client, &id, after, limit).await?;
+                Ok(Outcome::Versions { page, limit })
+            }
+            Self::Version { id, version } => {
+                let newest = store.newest(client, &id).await?;
+                Ok(Outcome::Past(store.version(&newest, version).await?))
+            }
+            Self::Diff { id, from, to } => {
+                let newest = store.newest(client, &id).await?;
+                let (from, to) = (store.version(&newest, from).await?, store.version(&newest, to).await?);
+                Ok(Outcome::Diff(diff(&document(&from)?, &document(&to)?)?))
+            }
+            Self::Restore { id, version, preconditions } => {
+                let newest = store.newest(client, &id).await?;
+                let past = store.version(&newest, version).await?;
+                let change = |newest: &Flow| {
+                    preconditions.check(newest.version)?;
+                    Ok(Some(newest.restored(SystemTime::now(), past.content.clone())?))
+                };
+                Ok(Outcome::Newest(store.change(client, &id, change).await?))
+            }
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! What is wrong with a request: where, which rule, what was expected and what was found.
+
+use std::borrow::Cow;
+
+use serde::{Serialize, Serializer};
+
+/// At most this many problems are listed in one answer; one more entry then says how many there are in all.
+///
+/// A body of 256 KiB can hold tens of thousands of problems, and an answer of Lambda holds 6 MB
+/// (AWS Lambda Developer Guide, "Lambda quotas").
+pub const MAX_PROBLEMS: usize = 1_000;
+
+/// The rule that a request breaks: the `code` of a detail, or the answer's `message` when it comes first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Code {
+    /// The text is not JSON (RFC 8259).
+    InvalidJson,
+    /// An object names the same member twice.
+    DuplicateMember,
+    /// Objects and arrays are nested too deep.
+    TooDeep,
+    /// The body is JSON, but not an object.
+    InvalidBody,
+    /// The gateway's base64 does not decode.
+    InvalidBodyEncoding,
+    /// The body is not said to be plain JSON in UTF-8.
+    UnsupportedMediaType,
+    /// `project` is missing, malformed, unknown or another client's.
+    InvalidProjectId,
+    /// `type` is neither `login` nor `onboarding`.
+    InvalidFlowType,
+    /// `name` is missing, too long, blank, or has a control character.
+    InvalidName,
+    /// `description` is not a string, or too long.
+    InvalidDescription,
+    /// `configuration` is missing, or something in it is wrong.
+    InvalidConfiguration,
+    /// `steps` is missing, or something in it is wrong.
+    InvalidSteps,
+    /// `status` is not one that a client can set.
+    InvalidStatus,
+    /// `version` is not an integer from 1.
+    InvalidVersion,
+    /// A member that cannot be changed differs from what was read.
+    ImmutableField,
+    /// A member that the contract does not know.
+    UnknownField,
+    /// A query parameter is unknown, repeated or malformed.
+    InvalidParameters,
+    /// `Idempotency-Key` is malformed.
+    InvalidIdempotencyKey,
+    /// The idempotency key was used before, for other content.
+    IdempotencyKeyReused,
+    /// `If-Match` or `If-None-Match` is malformed.
+    InvalidEtag,
+    /// The version of a header is not the flow's (RFC 9110, 13.1).
+    PreconditionFailed,
+    /// The body was made from another version than the flow is at.
+    VersionConflict,
+    /// The flow is active.
+    FlowIsActive,
+    /// More bytes than a flow may have.
+    FlowTooLarge,
+}
+
+impl Code {
+    /// The status of the answer (RFC 9110, 15), the code as it is sent, and the title.
+    pub const fn answer(self) -> (u16, &'static str, &'static str) {
+        match self {
+            Self::InvalidJson => (400, "INVALID_JSON", "Invalid JSON"),
+            Self::DuplicateMember => (400, "DUPLICATE_MEMBER", "Duplicate member"),
+            Self::TooDeep => (400, "TOO_DEEP", "Too deep"),
+            Self::InvalidBody => (400, "INVALID_BODY", "Invalid body"),
+            Self::InvalidBodyEncoding => (400, "INVALID_BODY_ENCODING", "Invalid body encoding"),
+            Self::UnsupportedMediaType => (415, "UNSUPPORTED_MEDIA_TYPE", "Unsupported media type"),
+            Self::InvalidProjectId => (400, "INVALID_PROJECT_ID", "Invalid project ID"),
+            Self::InvalidFlowType => (400, "INVALID_FLOW_TYPE", "Invalid flow type"),
+            Self::InvalidName => (400, "INVALID_NAME", "Invalid name"),
+            Self::InvalidDescription => (400, "INVALID_DESCRIPTION", "Invalid description"),
+            Self::InvalidConfiguration => (400, "INVALID_CONFIGURATION", "Invalid configuration"),
+            Self::InvalidSteps => (400, "INVALID_STEPS", "Invalid steps"),
+            Self::InvalidStatus => (400, "INVALID_STATUS", "Invalid status"),
+            Self::InvalidVersion => (400, "INVALID_VERSION", "Invalid version"),
+            Self::ImmutableField => (409, "IMMUTABLE_FIELD", "Immutable field"),
+            Self::UnknownField => (400, "UNKNOWN_FIELD", "Unknown field"),
+            Self::InvalidParameters => (400, "INVALID_PARAMETERS", "Invalid parameters"),
+            Self::InvalidIdempotencyKey => (400, "INVALID_IDEMPOTENCY_KEY", "Invalid idempotency key"),
+            Self::IdempotencyKeyReused => (422, "IDEMPOTENCY_KEY_REUSED", "Idempotency key reused"),
+            Self::InvalidEtag => (400, "INVALID_ETAG", "Invalid ETag"),
+            Self::PreconditionFailed => (412, "VERSION_CONFLICT", "Version conflict"),
+            Self::VersionConflict => (409, "VERSION_CONFLICT", "Version conflict"),
+            Self::FlowIsActive => (409, "FLOW_IS_ACTIVE", "Flow is active"),
+            Self::FlowTooLarge => (413, "FLOW_TOO_LARGE", "Flow too large"),
+        }
+    }
+
+    /// The code as it is sent.
+    pub const fn as_str(self) -> &'static str {
+        self.answer().1
+    }
+}
+
+impl Serialize for Code {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+/// The part of a request that a problem is about.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Part {
+    /// A JSON Pointer (RFC 6901) into the body; empty for the whole body.
+    Path(String),
+    /// A query parameter.
+    Parameter(String),
+    /// A header.
+    Header(&'static str),
+}
+
+/// One problem with a request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Problem {
+    /// Where it is.
+    #[serde(flatten)]
+    pub part: Part,
+    /// The rule that is broken.
+    pub code: Code,
+    /// What was expected and what was found.
+    pub error: String,
+}
+
+impl Problem {
+    /// A problem at `path`, a JSON Pointer into the body.
+    pub fn new(path: impl Into<String>, code: Code, error: impl Into<String>) -> Self {
+        Self { part: Part::Path(path.into()), code, error: error.into() }
+    }
+
+    /// A problem with a query parameter.
+    pub fn parameter(name: impl Into<String>, error: impl Into<String>) -> Self {
+        Self { part: Part::Parameter(name.into()), code: Code::InvalidParameters, error: error.into() }
+    }
+
+    /// A problem with a header.
+    pub fn header(name: &'static str, code: Code, error: impl Into<String>) -> Self {
+        Self { part: Part::Header(name), code, error: error.into() }
+    }
+
+    /// The JSON Pointer, where the problem is in the body.
+    pub fn path(&self) -> Option<&str> {
+        match &self.part {
+            Part::Path(path) => Some(path),
+            Part::Parameter(_) | Part::Header(_) => None,
+        }
+    }
+}
+
+/// Problems in the order of the contract: at least one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problems {
+    first: Problem,
+    rest: Vec<Problem>,
+}
+
+impl Problems {
+    /// The problems found, or `None` when there are none.
+    pub fn found(problems: Vec<Problem>) -> Option<Self> {
+        let mut problems = problems.into_iter();
+        let first = problems.next()?;
+        Some(Self { first, rest: problems.collect() })
+    }
+
+    /// The problem that decides the answer's status, `error` and `message`.
+    pub const fn first(&self) -> &Problem {
+        &self.first
+    }
+
+    /// What the answer lists as `details`. The API page shows a lone problem with `project` or `type` without them.
+    pub fn details(&self) -> Vec<Cow<'_, Problem>> {
+        if self.rest.is_empty() && matches!(self.first.path(), Some("/project" | "/type")) {
+            return Vec::new();
+        }
+        let all = self.rest.len() + 1;
+        let mut details: Vec<_> =
+            std::iter::once(&self.first).chain(&self.rest).take(MAX_PROBLEMS).map(Cow::Borrowed).collect();
+        if all > MAX_PROBLEMS {
+            let more = format!("expected at most {MAX_PROBLEMS} problems to list, found {all}");
+            details.push(Cow::Owned(Problem::new("", self.first.code, more)));
+        }
+        details
+    }
+}
+
+impl IntoIterator for Problems {
+    type Item = Problem;
+    type IntoIter = std::iter::Chain<std::iter::Once<Problem>, std::vec::IntoIter<Problem>>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        std::iter::once(self.first).chain(self.rest)
+    }
+}
+
+impl From<Problem> for Problems {
+    fn from(first: Problem) -> Self {
+        Self { first, rest: Vec::new() }
+    }
+}

@@ -1,0 +1,144 @@
+//! The query of a request: names and values → parameters, each known, given once and well-formed.
+
+use std::borrow::Cow;
+use std::str::FromStr;
+
+use percent_encoding::percent_decode_str;
+
+use crate::cursor::FlowCursor;
+use crate::event::Query;
+use crate::flow::content::{FlowType, ProjectId};
+use crate::flow::{self, Instant, Status};
+use crate::problem::Problem;
+use crate::store::{Filter, Position};
+
+/// The parameters of a query.
+pub struct Parameters<'event>(Vec<Parameter<'event>>);
+
+/// A name and a value.
+type Parameter<'event> = (Cow<'event, str>, Cow<'event, str>);
+
+impl<'event> Parameters<'event> {
+    /// Reads a query whose parameters are all `known`, and each given once.
+    ///
+    /// # Errors
+    ///
+    /// The first parameter that is unknown, repeated or badly encoded.
+    pub fn read(query: &Query<'event>, known: &[&str]) -> Result<Self, Problem> {
+        let parameters = decode_all(query)?;
+        for (index, (name, _)) in parameters.iter().enumerate() {
+            if !known.contains(&name.as_ref()) {
+                let error = match known {
+                    [] => "expected no parameters, found one".to_owned(),
+                    known => format!("expected no parameters but {}, found another", known.join(", ")),
+                };
+                return Err(Problem::parameter(excerpt(name), error));
+            }
+            if parameters.iter().take(index).any(|(other, _)| other == name) {
+                return Err(Problem::parameter(name.as_ref(), "expected it once, found it again"));
+            }
+        }
+        Ok(Self(parameters))
+    }
+
+    /// What `parse` makes of a parameter, where it is given; `expected` is what it must be.
+    fn get<T>(&self, name: &str, expected: &str, parse: impl Fn(&str) -> Option<T>) -> Result<Option<T>, Problem> {
+        let Some((_, value)) = self.0.iter().find(|(one, _)| one == name) else { return Ok(None) };
+        let found = || Problem::parameter(name, format!("expected {expected}, found another value"));
+        parse(value).map(Some).ok_or_else(found)
+    }
+
+    /// `dryRun`
+    pub fn dry_run(&self) -> Result<bool, Problem> {
+        Ok(self.get("dryRun", "true or false", |value| value.parse().ok())?.unwrap_or(false))
+    }
+
+    /// `asOf`
+    pub fn as_of(&self) -> Result<Option<Instant>, Problem> {
+        self.get("asOf", "an RFC 3339 instant (its + sent as %2B)", Instant::parse)
+    }
+
+    /// `from`
+    pub fn from(&self) -> Result<u64, Problem> {
+        let from = self.get("from", "a version, an integer from 1", flow::version)?;
+        from.ok_or_else(|| Problem::parameter("from", "expected the version to compare with, found nothing"))
+    }
+
+    /// `limit`, of which there is a default and a maximum.
+    pub fn limit(&self, (default, max): (usize, usize)) -> Result<usize, Problem> {
+        let limit = |text: &str| integer(text).filter(|limit| (1..=max).contains(limit));
+        Ok(self.get("limit", &format!("an integer from 1 to {max}"), limit)?.unwrap_or(default))
+    }
+
+    /// `cursor`
+    pub fn cursor<T>(&self, parse: impl Fn(&str) -> Option<T>) -> Result<Option<T>, Problem> {
+        self.get("cursor", "the next of a page before", parse)
+    }
+
+    /// `page` or `cursor`.
+    pub fn position(&self) -> Result<Position, Problem> {
+        let page = |text: &str| integer(text).filter(|page| *page > 0);
+        let page = self.get("page", &format!("an integer from 1 to {}", u32::MAX), page)?;
+        match (page, self.cursor(FlowCursor::parse)?) {
+            (Some(_), Some(_)) => Err(Problem::parameter("cursor", "expected page or cursor, found both")),
+            (None, Some(cursor)) => Ok(Position::After(cursor)),
+            (page, None) => Ok(Position::Page(page.unwrap_or(1))),
+        }
+    }
+
+    /// `project`, `type` and `status`.
+    pub fn filter(&self) -> Result<Filter, Problem> {
+        Ok(Filter {
+            project: self.get("project", "a project", ProjectId::named)?,
+            flow_type: self.get("type", "login or onboarding", FlowType::named)?,
+            status: self.get("status", &Status::SETTABLE.map(Status::as_str).join(" or "), Status::parse)?,
+        })
+    }
+}
+
+/// The integer that `text` spells, without a sign or leading zeros.
+fn integer<T: FromStr + ToString>(text: &str) -> Option<T> {
+    text.parse::<T>().ok().filter(|number| number.to_string() == text)
+}
+
+/// The beginning of a name, which can be as long as a query.
+fn excerpt(name: &str) -> &str {
+    const MAX_CHARACTERS: usize = 40;
+    name.char_indices().nth(MAX_CHARACTERS).map_or(name, |(end, _)| name.split_at(end).0)
+}
+
+/// The parameters of a query, decoded (WHATWG URL Standard, 5.1).
+fn decode_all<'event>(query: &Query<'event>) -> Result<Vec<Parameter<'event>>, Problem> {
+    match query {
+        Query::Decoded(pairs) => Ok(pairs
+            .iter()
+            .map(|(name, value)| (Cow::Borrowed(name.as_str()), Cow::Borrowed(value.as_str())))
+            .collect()),
+        Query::Encoded(text) => text
+            .split('&')
+            .filter(|pair| !pair.is_empty())
+            .map(|pair| {
+                let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+                let refuse = |error| Problem::parameter(excerpt(name), error);
+                Ok((decode(name).map_err(refuse)?, decode(value).map_err(refuse)?))
+            })
+            .collect(),
+    }
+}
+
+fn decode(text: &str) -> Result<Cow<'_, str>, &'static str> {
+    let mut escapes = text.split('%');
+    escapes.next();
+    let is_escape =
+        |rest: &str| matches!(rest.as_bytes(), [high, low, ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit());
+    if !escapes.all(is_escape) {
+        return Err("expected two hexadecimal digits after each %, found others");
+    }
+    const NOT_UTF_8: &str = "expected escapes of UTF-8, found others";
+    if !text.contains('+') {
+        return percent_decode_str(text).decode_utf8().map_err(|_| NOT_UTF_8);
+    }
+    let text = text.replace('+', " ");
+    let decoded = percent_decode_str(&text).decode_utf8().map_err(|_| NOT_UTF_8)?;
+    Ok(Cow::Owned(decoded.into_owned()))
+}

@@ -1,0 +1,157 @@
+//! Where a request goes: method and path → [`Target`]. The only routing table.
+
+use crate::error::Error;
+use crate::event::Event;
+use crate::flow::FlowId;
+
+/// The operations, each with its route: the only routing table.
+const ROUTES: [(Operation, &str); 9] = [
+    (Operation::Create, "POST /v2/project-flows"),
+    (Operation::List, "GET /v2/project-flows"),
+    (Operation::Retrieve, "GET /v2/project-flows/{id}"),
+    (Operation::Update, "PUT /v2/project-flows/{id}"),
+    (Operation::Delete, "DELETE /v2/project-flows/{id}"),
+    (Operation::Versions, "GET /v2/project-flows/{id}/versions"),
+    (Operation::Version, "GET /v2/project-flows/{id}/versions/{version}"),
+    (Operation::Diff, "GET /v2/project-flows/{id}/versions/{version}/diff"),
+    (Operation::Restore, "POST /v2/project-flows/{id}/versions/{version}/restore"),
+];
+
+/// The route that each path has beside its operations: nobody has to prove who asks.
+const PREFLIGHTS: [&str; 6] = [
+    "OPTIONS /v2/project-flows",
+    "OPTIONS /v2/project-flows/{id}",
+    "OPTIONS /v2/project-flows/{id}/versions",
+    "OPTIONS /v2/project-flows/{id}/versions/{version}",
+    "OPTIONS /v2/project-flows/{id}/versions/{version}/diff",
+    "OPTIONS /v2/project-flows/{id}/versions/{version}/restore",
+];
+
+/// What a request can ask for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the table of routes says what each is")]
+pub enum Operation {
+    Create,
+    List,
+    Retrieve,
+    Update,
+    Delete,
+    Versions,
+    Version,
+    Diff,
+    Restore,
+}
+
+/// The route of every operation, as in `GET /v2/project-flows/{id}`.
+pub fn routes() -> impl Iterator<Item = &'static str> {
+    ROUTES.iter().map(|(_, route)| *route)
+}
+
+/// What a request is aimed at.
+#[derive(Debug, Clone)]
+pub enum Target<'path> {
+    /// An operation.
+    Operation(Call<'path>),
+    /// The methods of a path (`OPTIONS`: RFC 9110, 9.3.7). A browser asks without a token before a script may send one
+    /// ("CORS-preflight fetch" in the Fetch Standard).
+    Preflight {
+        /// As in `OPTIONS /v2/project-flows/{id}`.
+        route: &'static str,
+        /// As in the `Allow` header (RFC 9110, 10.2.1).
+        allow: String,
+    },
+}
+
+/// An operation, and the parts of its path that differ from flow to flow.
+#[derive(Debug, Clone, Copy)]
+pub struct Call<'path> {
+    /// What is asked for.
+    pub operation: Operation,
+    /// As in `GET /v2/project-flows/{id}`.
+    pub route: &'static str,
+    /// `{id}`; empty where the route has none.
+    pub id: &'path str,
+    /// `{version}`; empty where the route has none.
+    pub version: &'path str,
+}
+
+impl<'path> Target<'path> {
+    /// What the method and the path of `event` name.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::RouteNotFound`], [`Error::MethodNotAllowed`].
+    pub fn find(event: &'path Event) -> Result<Self, Error> {
+        let path = own_path(event.path()).ok_or(Error::RouteNotFound)?;
+        let method = event.method();
+        let mut methods = Vec::new();
+        for (operation, route) in ROUTES {
+            let Some((its_method, template)) = route.split_once(' ') else { continue };
+            let Some((id, version)) = matched(template, path) else { continue };
+            if its_method == method {
+                return Ok(Self::Operation(Call { operation, route, id, version }));
+            }
+            methods.push(its_method);
+        }
+        let preflight = PREFLIGHTS.into_iter().find_map(|route| {
+            let (its_method, template) = route.split_once(' ')?;
+            matched(template, path).map(|_| (route, its_method))
+        });
+        let (route, its_method) = preflight.ok_or(Error::RouteNotFound)?;
+        methods.push(its_method);
+        let allow = methods.join(", ");
+        if method == its_method { Ok(Self::Preflight { route, allow }) } else { Err(Error::MethodNotAllowed { allow }) }
+    }
+
+    /// As in `GET /v2/project-flows/{id}`.
+    pub const fn route(&self) -> &'static str {
+        match self {
+            Self::Operation(Call { route, .. }) | Self::Preflight { route, .. } => route,
+        }
+    }
+
+    /// The flow that the path names.
+    pub fn flow_id(&self) -> Option<FlowId> {
+        match self {
+            Self::Operation(call) => FlowId::parse(call.id),
+            Self::Preflight { .. } => None,
+        }
+    }
+}
+
+/// The path without the stage or base path that may stand before it.
+///
+/// API Gateway leaves the stage on an HTTP API's path, and a custom domain's base path on both kinds', and the event
+/// does not name the latter. A base path may look like the collection, so the last occurrence counts: no operation's
+/// own path has a second one.
+fn own_path(path: &str) -> Option<&str> {
+    const COLLECTION: &[u8] = b"/v2/project-flows";
+
+    // For a text as short as a path, `str::rfind` takes longer to prepare its search than this takes to find it.
+    let start = path.as_bytes().windows(COLLECTION.len()).rposition(|window| window == COLLECTION)?;
+    let (before, own) = path.split_at_checked(start)?;
+    let accepted = before.is_empty() || before.strip_prefix('/')?.split('/').all(is_plain);
+    accepted.then_some(own)
+}
+
+/// Whether a segment of a path is itself and nothing else: no dots that lead elsewhere, nothing escaped or to be.
+fn is_plain(segment: &str) -> bool {
+    !matches!(segment, "" | "." | "..")
+        && segment.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"$-_.+!*'()".contains(&byte))
+}
+
+/// `{id}` and `{version}` where `path` is as `template` says.
+fn matched<'path>(template: &str, path: &'path str) -> Option<(&'path str, &'path str)> {
+    let (mut id, mut version) = ("", "");
+    let mut segments = path.split('/');
+    for expected in template.split('/') {
+        let segment = segments.next()?;
+        match expected {
+            "{id}" if is_plain(segment) => id = segment,
+            "{version}" if is_plain(segment) => version = segment,
+            _ if expected == segment => {}
+            _ => return None,
+        }
+    }
+    segments.next().is_none().then_some((id, version))
+}
