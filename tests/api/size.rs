@@ -3,6 +3,7 @@
 use std::sync::Mutex;
 
 use axum::Router;
+use project_flows::diff::PATHS;
 use project_flows::handler::Handler;
 use project_flows::log::Log;
 use proptest::prelude::*;
@@ -117,10 +118,19 @@ async fn versions_with_endless_names_come_in_pages_that_lambda_takes() {
 async fn a_diff_of_names_that_are_escaped_three_times_is_one_that_lambda_takes() {
     let api = Api::start().await;
     let path = path(&api.send(&Request::create(page_request())).await);
-    // Each operation spells the name out; the last numbers are as many of them as would come to some megabyte unescaped.
-    for (character, length) in [("\u{1}", 30_000), ("\"", 100_000), ("~", 100_000), ("\u{1}", 100), ("\"", 100)] {
+    // Each operation spells the name out. Unescaped, the paths come to so many bytes for each of the two versions.
+    let half = PATHS / 2 - 10_000;
+    for (character, length, bytes) in [
+        ("\u{1}", 30_000, half),
+        ("\u{1}", 30_000, 2 * half),
+        ("\"", 100_000, 2 * half),
+        ("~", 100_000, 2 * half),
+        ("\u{1}", 100, half),
+        ("\u{1}", 100, 2 * half),
+        ("\"", 100, 2 * half),
+    ] {
         let members = |letter: &str| {
-            let members = (0..1_048_576 / (length + 45) - 5).map(|number| (format!("{letter}{number}"), json!(0)));
+            let members = (0..bytes / (length + 70)).map(|number| (format!("{letter}{number}"), json!(0)));
             json!({ character.repeat(length): members.collect::<serde_json::Map<_, _>>() })
         };
         for letter in ["a", "b"] {
