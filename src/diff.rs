@@ -40,7 +40,7 @@ pub enum Operation {
 
 /// The most bytes that the paths of a patch take in a response. Each operation spells out its path, so that a patch could be
 /// many times as long as the document. Values cannot: those of a flow, which is an item of at most 400 KB, take 3 MB at worst.
-const PATHS: usize = 1_000_000;
+pub const PATHS: usize = 1_000_000;
 
 /// What an operation takes beside its path and its value: `{"op":"replace","path":"","value":},` with its quotes escaped.
 const OPERATION: usize = 46;

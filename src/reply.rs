@@ -84,7 +84,7 @@ impl Reply {
     }
 
     fn check_size(&self) -> Result<(), Cause> {
-        // JSON has no control characters but white space, so that its escapes double it at most: nobody has to look.
+        // JSON has no control characters but white space, so escapes double it at most.
         if self.body.len() <= RESPONSE_LIMIT / 4 {
             return Ok(());
         }

@@ -90,7 +90,7 @@ impl Store {
     }
 
     /// At most `limit` versions of a flow that come after `after`, newest first: one read, and one query for each megabyte
-    /// of versions. The page ends early after [`QUERIES`], and where an answer has no room for more.
+    /// of versions. The page ends early after `QUERIES`, and where an answer has no room for more.
     ///
     /// # Errors
     ///

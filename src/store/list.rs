@@ -68,7 +68,7 @@ type After = Option<String>;
 
 impl Store {
     /// A page of at most `limit` flows of `client` that meet `filter`. It is full wherever there are that many, unless an
-    /// answer has no room for them; by cursor, it also ends after [`QUERIES`]. Where it ends early, `next` leads on.
+    /// answer has no room for them; by cursor, it also ends after `QUERIES`. Where it ends early, `next` leads on.
     ///
     /// A page by number begins where it would if those before it were full, and so `total` tells how many pages there are.
     /// It reads everything for its total, whatever it shows.

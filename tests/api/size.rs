@@ -5,6 +5,7 @@ use std::sync::Mutex;
 use axum::Router;
 use oracles::proptest::prelude::*;
 use oracles::proptest::test_runner::{Config, TestRunner};
+use project_flows::diff::PATHS;
 use project_flows::handler::Handler;
 use project_flows::log::Log;
 use serde_json::{Value, json};
@@ -75,7 +76,7 @@ async fn pages(handler: &Handler, path: &str) -> Vec<Answer> {
         let next = answer.json()["pagination"]["next"].as_str().map(str::to_owned);
         pages.push(answer);
         let Some(next) = next else { return pages };
-        let filter = query.split('&').filter(|one| !one.starts_with("page="));
+        let filter = query.split('&').filter(|one| !one.starts_with("page=") && !one.starts_with("cursor="));
         request.query = filter.chain([format!("cursor={next}").as_str()]).collect::<Vec<_>>().join("&");
     }
 }
@@ -98,8 +99,61 @@ async fn a_list_of_flows_with_endless_names_comes_in_pages_that_lambda_takes() {
 
     let pages = pages(&api.handler, &format!("{FLOWS}?limit=100")).await;
 
-    println!("list: {:?} bytes", pages.iter().map(|page| page.bytes).collect::<Vec<_>>());
     assert_eq!(all(&pages, "_id"), ids);
+    let pagination = &pages[0].json()["pagination"];
+    assert_eq!((&pagination["total"], &pagination["pages"]), (&json!(25), &json!(1)));
+}
+
+#[tokio::test]
+async fn a_page_by_number_that_ends_early_moves_no_other_page() {
+    let api = Api::start().await;
+    put_flows(&api.engine, &long_names());
+    let ids: Vec<_> = (0..25).rev().map(|number| json!(format!("project_flow_{number:026}"))).collect();
+
+    let first = api.send(&Request::get(&format!("{FLOWS}?page=1&limit=24"))).await;
+    let second = api.send(&Request::get(&format!("{FLOWS}?page=2&limit=24"))).await;
+
+    let shown = all(std::slice::from_ref(&first), "_id");
+    assert!((1..24).contains(&shown.len()), "{} flows", shown.len());
+    assert_eq!(shown, ids[..shown.len()]);
+    assert_eq!(all(std::slice::from_ref(&second), "_id"), ids[24..]);
+    for page in [&first, &second] {
+        let pagination = &page.json()["pagination"];
+        assert_eq!((&pagination["total"], &pagination["pages"]), (&json!(25), &json!(2)));
+    }
+    assert_eq!(second.json()["pagination"].get("next"), None);
+    // From the first page, `next` leads through all that it has not shown, and on.
+    let next = first.json()["pagination"]["next"].as_str().unwrap().to_owned();
+    let rest = pages(&api.handler, &format!("{FLOWS}?limit=24&cursor={next}")).await;
+    assert_eq!(all(&rest, "_id"), ids[shown.len()..]);
+}
+
+#[tokio::test]
+async fn a_page_by_cursor_ends_before_its_filter_has_read_the_table_empty() {
+    let engine = Engine::start().await;
+    put_flows(&engine, &vec!["x".repeat(390_000); 60]);
+    for number in [0, 1, 30] {
+        let mut rare = item(&format!("project_flow_{number:026}"), 1, "Rare", "{}");
+        rare["project"] = json!({ "S": "rare" });
+        engine.put(engine::TABLE, &rare);
+    }
+    let proxy = Proxy::start(&engine.url).await;
+    let handler = handler(&proxy.url).await;
+    let rare: Vec<_> = [30, 1, 0].map(|number| json!(format!("project_flow_{number:026}"))).into();
+    let newest = send(&handler, &Request::get(&format!("{FLOWS}?limit=1")).event()).await;
+    let next = newest.json()["pagination"]["next"].as_str().unwrap().to_owned();
+    proxy.take_calls();
+
+    let pages = pages(&handler, &format!("{FLOWS}?project=rare&limit=2&cursor={next}")).await;
+
+    assert_eq!(all(&pages, "_id"), rare);
+    assert_eq!(pages.iter().map(|page| all(std::slice::from_ref(page), "_id").len()).collect::<Vec<_>>(), [1, 2]);
+    assert!(proxy.calls("Query") > 16);
+    assert!(proxy.calls("Query") <= 2 * 16);
+    // By number, a page reads all there is for its total.
+    let by_number = send(&handler, &Request::get(&format!("{FLOWS}?project=rare&limit=2")).event()).await;
+    assert_eq!(all(std::slice::from_ref(&by_number), "_id"), rare[..2]);
+    assert_eq!(by_number.json()["pagination"]["total"], 3);
 }
 
 #[tokio::test]
@@ -109,7 +163,6 @@ async fn versions_with_endless_names_come_in_pages_that_lambda_takes() {
 
     let pages = pages(&api.handler, &format!("{path}/versions?limit=100")).await;
 
-    println!("versions: {:?} bytes", pages.iter().map(|page| page.bytes).collect::<Vec<_>>());
     assert_eq!(all(&pages, "version"), (1..=25).rev().map(|version| json!(version)).collect::<Vec<_>>());
 }
 
@@ -117,10 +170,19 @@ async fn versions_with_endless_names_come_in_pages_that_lambda_takes() {
 async fn a_diff_of_names_that_are_escaped_three_times_is_one_that_lambda_takes() {
     let api = Api::start().await;
     let path = path(&api.send(&Request::create(page_request())).await);
-    // Each operation spells the name out; the last numbers are as many of them as would come to some megabyte unescaped.
-    for (character, length) in [("\u{1}", 30_000), ("\"", 100_000), ("~", 100_000), ("\u{1}", 100), ("\"", 100)] {
+    // Each operation spells the name out. Unescaped, the paths come to so many bytes for each of the two versions.
+    let half = PATHS / 2 - 10_000;
+    for (character, length, bytes) in [
+        ("\u{1}", 30_000, half),
+        ("\u{1}", 30_000, 2 * half),
+        ("\"", 100_000, 2 * half),
+        ("~", 100_000, 2 * half),
+        ("\u{1}", 100, half),
+        ("\u{1}", 100, 2 * half),
+        ("\"", 100, 2 * half),
+    ] {
         let members = |letter: &str| {
-            let members = (0..1_048_576 / (length + 45) - 5).map(|number| (format!("{letter}{number}"), json!(0)));
+            let members = (0..bytes / (length + 70)).map(|number| (format!("{letter}{number}"), json!(0)));
             json!({ character.repeat(length): members.collect::<serde_json::Map<_, _>>() })
         };
         for letter in ["a", "b"] {
@@ -128,7 +190,6 @@ async fn a_diff_of_names_that_are_escaped_three_times_is_one_that_lambda_takes()
         }
         let version = api.send(&Request::get(&path)).await.json()["data"]["version"].as_u64().unwrap();
         let diff = api.send(&Request::get(&format!("{path}/versions/{version}/diff?from={}", version - 1))).await;
-        println!("diff of {length} times {character:?}: {} bytes", diff.bytes);
         assert_eq!(diff.status, 200, "{}", diff.text);
     }
 }
@@ -142,11 +203,9 @@ async fn a_page_of_large_versions_ends_before_the_table_throttles() {
     let handler = handler(&proxy.url).await;
 
     let answer = send(&handler, &Request::get(&format!("{path}/versions?limit=100")).event()).await;
-    println!("queries of the first page: {}", proxy.calls("Query"));
     assert!(proxy.calls("Query") <= 4, "{} queries", proxy.calls("Query"));
     let pages = pages(&handler, &format!("{path}/versions?limit=100")).await;
     assert_eq!(pages[0].text, answer.text);
-    println!("pages: {}", pages.len());
     assert_eq!(all(&pages, "version"), (1..=100).rev().map(|version| json!(version)).collect::<Vec<_>>());
     for page in pages {
         assert_eq!(page.json()["pagination"]["total"], 100);

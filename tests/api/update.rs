@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::engine;
 use crate::support::{Api, CLIENT, Request, age, id, page_request, page_request_with, path, set};
 
 #[tokio::test]
@@ -413,4 +414,19 @@ async fn an_update_needs_a_body_of_json() {
     api.send(&Request::put(&path, "{}").query("dryrun=true")).await.expect(400, "INVALID_PARAMETERS");
     let nowhere = "/v2/project-flows/project_flow_0123456789abcdefghjkmnpqrs";
     api.send(&Request::put(nowhere, "{}")).await.expect(404, "PROJECT_FLOW_NOT_FOUND");
+}
+
+#[tokio::test]
+async fn a_name_that_is_longer_than_it_may_be_today_can_be_read_and_kept_but_not_sent() {
+    let api = Api::start().await;
+    let created = api.send(&Request::create(page_request())).await;
+    let name = format!("{}a", " ".repeat(120));
+    let mut item = api.engine.item(CLIENT, &id(&created));
+    item["name"] = json!({ "S": name });
+    api.engine.put(engine::TABLE, &item);
+
+    assert_eq!(api.send(&Request::get(&path(&created))).await.json()["data"]["name"], name);
+    assert_eq!(set(&api, &path(&created), "status", json!("active")).await.json()["data"]["name"], name);
+    api.send(&Request::put(&path(&created), json!({ "name": name }))).await.expect(400, "INVALID_NAME");
+    assert_eq!(set(&api, &path(&created), "name", json!(&name[1..])).await.json()["data"]["name"], name[1..]);
 }
