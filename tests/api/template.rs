@@ -350,7 +350,7 @@ fn a_preflight_reaches_the_function_and_allows_what_the_api_takes() {
 
     let (condition, cors, _) = choice(&template["Resources"]["Api"]["Properties"]["CorsConfiguration"]);
     assert_eq!(condition, "HasOrigins");
-    let names = |value: &Value| serde_json::from_value::<BTreeSet<String>>(value.clone()).unwrap();
+    let listed = |value: &Value| serde_json::from_value::<BTreeSet<String>>(value.clone()).unwrap();
     let document: Value = serde_norway::from_str(include_str!("../../openapi.yaml")).unwrap();
     let mut methods = BTreeSet::new();
     for item in document["paths"].as_object().unwrap().values() {
@@ -358,19 +358,19 @@ fn a_preflight_reaches_the_function_and_allows_what_the_api_takes() {
             item.as_object().unwrap().keys().filter(|name| *name != "parameters").map(|name| name.to_uppercase()),
         );
     }
-    assert_eq!(names(&cors["AllowMethods"]), methods);
+    assert_eq!(listed(&cors["AllowMethods"]), methods);
 
     // What a browser lets nobody send or read unless it is named ("CORS-safelisted" in the Fetch standard).
     let parameters = document["components"]["parameters"].as_object().unwrap().values();
     let in_headers = parameters.filter(|parameter| parameter["in"] == "header");
     let in_headers = in_headers.map(|parameter| parameter["name"].as_str().unwrap().to_lowercase());
     let sent: BTreeSet<_> = in_headers.chain(["authorization", "content-type"].map(str::to_owned)).collect();
-    assert_eq!(names(&cors["AllowHeaders"]), sent);
+    assert_eq!(listed(&cors["AllowHeaders"]), sent);
     let answered = document["components"]["headers"].as_object().unwrap().keys().map(|name| name.to_lowercase());
     // For the browser itself, always readable, or another name for ETag.
-    let not_named = ["cache-control", "x-content-type-options", "etagofnewest"];
-    let named: BTreeSet<_> = answered.filter(|name| !not_named.contains(&name.as_str())).collect();
-    assert_eq!(names(&cors["ExposeHeaders"]), named);
+    let unexposed = ["cache-control", "x-content-type-options", "etagofnewest"];
+    let exposed: BTreeSet<_> = answered.filter(|name| !unexposed.contains(&name.as_str())).collect();
+    assert_eq!(listed(&cors["ExposeHeaders"]), exposed);
 }
 
 #[test]
