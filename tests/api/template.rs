@@ -109,7 +109,7 @@ fn calls() -> BTreeMap<&'static str, BTreeSet<String>> {
     calls
 }
 
-/// The text of a choice, and the name of its condition.
+/// The condition of a choice, and its two values.
 fn choice(value: &Value) -> (&str, &Value, &Value) {
     let choice = value["!If"].as_array().unwrap_or_else(|| panic!("expected a choice, found {value}"));
     (choice[0].as_str().unwrap(), &choice[1], &choice[2])
@@ -122,13 +122,12 @@ fn the_function_may_make_the_calls_that_the_code_makes_and_no_others() {
     let template = template();
     let mut allowed: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
     for statement in template["Resources"]["Function"]["Properties"]["Policies"][0]["Statement"].as_array().unwrap() {
-        let statement = match &statement["!If"] {
-            Value::Null => statement,
-            _ => {
-                let (condition, statement, otherwise) = choice(statement);
-                assert_eq!((condition, otherwise), ("HasAnyProjects", &none));
-                statement
-            }
+        let statement = if statement.get("!If").is_none() {
+            statement
+        } else {
+            let (condition, statement, otherwise) = choice(statement);
+            assert_eq!((condition, otherwise), ("HasAnyProjects", &none));
+            statement
         };
         assert_eq!(statement["Effect"], "Allow");
         let [now, before] = statement["Resource"].as_array().unwrap().as_slice() else { panic!("{statement}") };
@@ -351,7 +350,7 @@ fn a_preflight_reaches_the_function_and_allows_what_the_api_takes() {
 
     let (condition, cors, _) = choice(&template["Resources"]["Api"]["Properties"]["CorsConfiguration"]);
     assert_eq!(condition, "HasOrigins");
-    let set = |value: &Value| serde_json::from_value::<BTreeSet<String>>(value.clone()).unwrap();
+    let listed = |value: &Value| serde_json::from_value::<BTreeSet<String>>(value.clone()).unwrap();
     let document: Value = serde_norway::from_str(include_str!("../../openapi.yaml")).unwrap();
     let mut methods = BTreeSet::new();
     for item in document["paths"].as_object().unwrap().values() {
@@ -359,19 +358,36 @@ fn a_preflight_reaches_the_function_and_allows_what_the_api_takes() {
             item.as_object().unwrap().keys().filter(|name| *name != "parameters").map(|name| name.to_uppercase()),
         );
     }
-    assert_eq!(set(&cors["AllowMethods"]), methods);
+    assert_eq!(listed(&cors["AllowMethods"]), methods);
 
     // What a browser lets nobody send or read unless it is named ("CORS-safelisted" in the Fetch standard).
     let parameters = document["components"]["parameters"].as_object().unwrap().values();
     let in_headers = parameters.filter(|parameter| parameter["in"] == "header");
     let in_headers = in_headers.map(|parameter| parameter["name"].as_str().unwrap().to_lowercase());
     let sent: BTreeSet<_> = in_headers.chain(["authorization", "content-type"].map(str::to_owned)).collect();
-    assert_eq!(set(&cors["AllowHeaders"]), sent);
+    assert_eq!(listed(&cors["AllowHeaders"]), sent);
     let answered = document["components"]["headers"].as_object().unwrap().keys().map(|name| name.to_lowercase());
     // For the browser itself, always readable, or another name for ETag.
-    let not_named = ["cache-control", "x-content-type-options", "etagofnewest"];
-    let named: BTreeSet<_> = answered.filter(|name| !not_named.contains(&name.as_str())).collect();
-    assert_eq!(set(&cors["ExposeHeaders"]), named);
+    let unexposed = ["cache-control", "x-content-type-options", "etagofnewest"];
+    let exposed: BTreeSet<_> = answered.filter(|name| !unexposed.contains(&name.as_str())).collect();
+    assert_eq!(listed(&cors["ExposeHeaders"]), exposed);
+}
+
+#[test]
+fn the_throttle_and_the_version_of_the_truststore_are_parameters() {
+    let template = template();
+    let throttle = json!({
+        "ThrottlingBurstLimit": { "!Ref": "ThrottlingBurst" },
+        "ThrottlingRateLimit": { "!Ref": "ThrottlingRate" },
+    });
+    assert_eq!(template["Resources"]["Stage"]["Properties"]["DefaultRouteSettings"], throttle);
+    // Under the same URI, another file is not read unless the version says so.
+    let (_, truststore, _) = choice(&template["Resources"]["Domain"]["Properties"]["MutualTlsAuthentication"]);
+    assert_eq!(truststore["TruststoreVersion"], json!({ "!Ref": "TruststoreVersion" }));
+    let rule = &template["Rules"]["TruststoreWithVersion"];
+    let given = |name: &str| json!({ "!Not": [{ "!Equals": [{ "!Ref": name }, ""] }] });
+    let needed = &rule["Assertions"][0]["Assert"];
+    assert_eq!((&rule["RuleCondition"], needed), (&given("TruststoreUri"), &given("TruststoreVersion")));
 }
 
 /// Who may read a log is not who may read a flow.
