@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use crate::error::Cause;
-use crate::json::{Shallow, pointer_step};
+use crate::json::{OneLevel, pointer_step};
 use crate::size::{Budget, escaped_twice};
 
 /// One operation of a patch.
@@ -89,12 +89,12 @@ impl Walk {
     /// Notes how two values at this place differ.
     fn compare(&mut self, from: &RawValue, to: &RawValue) -> Noted {
         let (noted, budget) = (self.operations.len(), self.budget);
-        let is_noted = match (Shallow::read(from)?, Shallow::read(to)?) {
-            (Shallow::Object(from), Shallow::Object(to)) => self.members(from, to)?,
-            (Shallow::Array(from), Shallow::Array(to)) => self.elements(&from, &to)?,
-            (Shallow::String(from), Shallow::String(to)) => from == to,
-            (Shallow::Other(from), Shallow::Other(to)) => from == to,
-            (Shallow::Object(_) | Shallow::Array(_) | Shallow::String(_) | Shallow::Other(_), _) => false,
+        let is_noted = match (OneLevel::read(from)?, OneLevel::read(to)?) {
+            (OneLevel::Object(from), OneLevel::Object(to)) => self.members(from, to)?,
+            (OneLevel::Array(from), OneLevel::Array(to)) => self.elements(&from, &to)?,
+            (OneLevel::String(from), OneLevel::String(to)) => from == to,
+            (OneLevel::Other(from), OneLevel::Other(to)) => from == to,
+            (OneLevel::Object(_) | OneLevel::Array(_) | OneLevel::String(_) | OneLevel::Other(_), _) => false,
         };
         if is_noted {
             return Ok(true);

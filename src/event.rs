@@ -9,11 +9,12 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::marker::PhantomData;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
-use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 
 /// A request as API Gateway describes it, in payload format 1.0 (REST API) or 2.0 (HTTP API).
 ///
@@ -173,67 +174,81 @@ impl Headers {
     }
 }
 
-impl<'de> Deserialize<'de> for Headers {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct HeadersVisitor;
-
-        impl<'de> Visitor<'de> for HeadersVisitor {
-            type Value = Headers;
-
-            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                formatter.write_str("an object of headers")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Headers, A::Error> {
-                let mut headers = Headers::default();
-                while let Some(Text(name)) = map.next_key()? {
-                    let Some(slot) = headers.slot(&name) else {
-                        map.next_value::<IgnoredAny>()?;
-                        continue;
-                    };
-                    for value in map.next_value::<Values>()?.0 {
-                        match slot {
-                            Some(joined) => {
-                                joined.push_str(", ");
-                                joined.push_str(&value);
-                            }
-                            None => *slot = Some(value),
-                        }
-                    }
-                }
-                Ok(headers)
-            }
-        }
-
-        deserializer.deserialize_map(HeadersVisitor)
-    }
-}
-
 /// Query parameters in the order of the event.
 #[derive(Debug, Default)]
 struct Parameters(Vec<(String, String)>);
 
+/// An object whose values are strings or lists of strings: the two shapes of headers and of query parameters.
+trait Entries: Default {
+    /// Whether an entry of this name is read.
+    fn wants(&mut self, name: &str) -> bool;
+
+    /// Takes one value of an entry.
+    fn add(&mut self, name: &str, value: String);
+}
+
+impl Entries for Headers {
+    fn wants(&mut self, name: &str) -> bool {
+        self.slot(name).is_some()
+    }
+
+    fn add(&mut self, name: &str, value: String) {
+        match self.slot(name) {
+            Some(Some(joined)) => {
+                joined.push_str(", ");
+                joined.push_str(&value);
+            }
+            Some(slot) => *slot = Some(value),
+            None => {}
+        }
+    }
+}
+
+impl Entries for Parameters {
+    fn wants(&mut self, _: &str) -> bool {
+        true
+    }
+
+    fn add(&mut self, name: &str, value: String) {
+        self.0.push((name.to_owned(), value));
+    }
+}
+
+impl<'de> Deserialize<'de> for Headers {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(EntriesVisitor(PhantomData))
+    }
+}
+
 impl<'de> Deserialize<'de> for Parameters {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct ParametersVisitor;
+        deserializer.deserialize_map(EntriesVisitor(PhantomData))
+    }
+}
 
-        impl<'de> Visitor<'de> for ParametersVisitor {
-            type Value = Parameters;
+struct EntriesVisitor<T>(PhantomData<T>);
 
-            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                formatter.write_str("an object of query parameters")
+impl<'de, T: Entries> Visitor<'de> for EntriesVisitor<T> {
+    type Value = T;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("an object of strings or lists of strings")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<T, A::Error> {
+        let mut entries = T::default();
+        while let Some(Text(name)) = map.next_key()? {
+            if !entries.wants(&name) {
+                map.next_value::<IgnoredAny>()?;
+                continue;
             }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Parameters, A::Error> {
-                let mut parameters = Vec::new();
-                while let Some((name, Values(values))) = map.next_entry::<String, Values>()? {
-                    parameters.extend(values.into_iter().map(|value| (name.clone(), value)));
-                }
-                Ok(Parameters(parameters))
+            match map.next_value()? {
+                Values::None => {}
+                Values::One(value) => entries.add(&name, value),
+                Values::Many(values) => values.into_iter().for_each(|value| entries.add(&name, value)),
             }
         }
-
-        deserializer.deserialize_map(ParametersVisitor)
+        Ok(entries)
     }
 }
 
@@ -241,41 +256,11 @@ impl<'de> Deserialize<'de> for Parameters {
 #[derive(Deserialize)]
 struct Text<'event>(#[serde(borrow)] Cow<'event, str>);
 
-/// One value, or a list of values: the two shapes of headers and parameters.
-struct Values(Vec<String>);
-
-impl<'de> Deserialize<'de> for Values {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct ValuesVisitor;
-
-        impl<'de> Visitor<'de> for ValuesVisitor {
-            type Value = Values;
-
-            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                formatter.write_str("a string or an array of strings")
-            }
-
-            fn visit_unit<E>(self) -> Result<Values, E> {
-                Ok(Values(Vec::new()))
-            }
-
-            fn visit_str<E>(self, value: &str) -> Result<Values, E> {
-                Ok(Values(vec![value.to_owned()]))
-            }
-
-            fn visit_string<E>(self, value: String) -> Result<Values, E> {
-                Ok(Values(vec![value]))
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<Values, A::Error> {
-                let mut values = Vec::new();
-                while let Some(value) = sequence.next_element()? {
-                    values.push(value);
-                }
-                Ok(Values(values))
-            }
-        }
-
-        deserializer.deserialize_any(ValuesVisitor)
-    }
+/// The values of an entry.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Values {
+    None,
+    One(String),
+    Many(Vec<String>),
 }

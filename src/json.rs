@@ -1,40 +1,25 @@
 //! The strict reader: JSON text → [`Value`]s, and the raw text of the body's members.
 //!
 //! `serde_json` knows the grammar (RFC 8259). What it lets pass is refused here: the same member twice, which it
-//! would answer with the last one, and more levels than [`LEVELS`]. What values mean is left to [`crate::flow`].
+//! would answer with the last one, and more levels than [`MAX_LEVELS`]. What values mean is left to [`crate::flow`].
+
+mod canonical;
+mod level;
+mod value;
 
 use std::borrow::Cow;
 use std::fmt;
 
-use serde::de::{self, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+pub use self::canonical::{Order, canonical};
+pub use self::level::OneLevel;
+pub use self::value::{Members, Value};
 use crate::problem::{Code, Problem};
 
 /// At most this many objects and arrays within each other, the body itself included.
-pub const LEVELS: usize = 32;
-
-/// A JSON value that borrows from its text.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Value<'text> {
-    /// `null`
-    Null,
-    /// `true` or `false`
-    Bool(bool),
-    /// A number without fraction and exponent, from 0 to 2^64 - 1.
-    Unsigned(u64),
-    /// Any other number, as near as a double comes to it.
-    Number(f64),
-    /// A string, without its escapes.
-    String(Cow<'text, str>),
-    /// An array.
-    Array(Vec<Value<'text>>),
-    /// An object, its members in the order of the text.
-    Object(Members<'text>),
-}
-
-/// The members of an object: no name twice.
-pub type Members<'text> = Vec<(Cow<'text, str>, Value<'text>)>;
+pub const MAX_LEVELS: usize = 32;
 
 /// A member of the body: what it says, and the text it was said in.
 #[derive(Debug, Clone, PartialEq)]
@@ -127,120 +112,6 @@ fn no_object(text: &str) -> Problem {
     }
 }
 
-/// Whether the order of an object's members tells one text from another.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Order {
-    /// It does.
-    AsSent,
-    /// It does not.
-    Sorted,
-}
-
-/// `text` in the one form that all texts of the same value share: no white space, strings with the fewest escapes,
-/// members in the given order. Numbers stay as they are spelled: to call 1 and 1.0 the same, or 2^64 and 2^64 + 1,
-/// would be to alter what was sent.
-///
-/// ```
-/// # use project_flows::json::{Order, canonical};
-/// assert_eq!(canonical(r#"{"b": [1.0, "\u0061"], "a": {}}"#, Order::Sorted)?, r#"{"a":{},"b":[1.0,"a"]}"#);
-/// assert_eq!(canonical(r#"{"b": [1.0, "\u0061"], "a": {}}"#, Order::AsSent)?, r#"{"b":[1.0,"a"],"a":{}}"#);
-/// # Ok::<(), serde_json::Error>(())
-/// ```
-///
-/// # Errors
-///
-/// The text is not JSON.
-pub fn canonical(text: &str, order: Order) -> Result<String, serde_json::Error> {
-    let mut canonical = String::with_capacity(text.len());
-    write_canonical(serde_json::from_str(text)?, order, &mut canonical)?;
-    Ok(canonical)
-}
-
-fn write_canonical(value: &RawValue, order: Order, canonical: &mut String) -> Result<(), serde_json::Error> {
-    match Shallow::read(value)? {
-        Shallow::Object(mut members) => {
-            if order == Order::Sorted {
-                members.sort_by(|(one, _), (other, _)| one.cmp(other));
-            }
-            let mut separator = "";
-            canonical.push('{');
-            for (name, value) in members {
-                canonical.push_str(separator);
-                canonical.push_str(&serde_json::to_string(&name)?);
-                canonical.push(':');
-                write_canonical(value, order, canonical)?;
-                separator = ",";
-            }
-            canonical.push('}');
-        }
-        Shallow::Array(values) => {
-            let mut separator = "";
-            canonical.push('[');
-            for value in values {
-                canonical.push_str(separator);
-                write_canonical(value, order, canonical)?;
-                separator = ",";
-            }
-            canonical.push(']');
-        }
-        Shallow::String(text) => canonical.push_str(&serde_json::to_string(&text)?),
-        Shallow::Other(text) => canonical.push_str(text),
-    }
-    Ok(())
-}
-
-/// A value with what is inside it left as text.
-#[derive(Debug)]
-pub enum Shallow<'text> {
-    /// An object, its members in the order of the text.
-    Object(Vec<(Cow<'text, str>, &'text RawValue)>),
-    /// An array.
-    Array(Vec<&'text RawValue>),
-    /// A string, without its escapes.
-    String(Cow<'text, str>),
-    /// A number, `true`, `false` or `null`, as it is spelled.
-    Other(&'text str),
-}
-
-impl<'text> Shallow<'text> {
-    /// Reads one level of `value`.
-    ///
-    /// # Errors
-    ///
-    /// None that the text of a [`RawValue`] could cause.
-    pub fn read(value: &'text RawValue) -> Result<Self, serde_json::Error> {
-        let text = value.get();
-        match text.as_bytes().first() {
-            Some(b'{') => serde_json::Deserializer::from_str(text).deserialize_map(MembersVisitor).map(Self::Object),
-            Some(b'[') => serde_json::from_str(text).map(Self::Array),
-            Some(b'"') => NameSeed.deserialize(&mut serde_json::Deserializer::from_str(text)).map(Self::String),
-            Some(_) | None => Ok(Self::Other(text)),
-        }
-    }
-}
-
-/// A value as a sentence names it: short, whatever its size.
-impl fmt::Display for Value<'_> {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const EXCERPT: usize = 40;
-        match self {
-            Value::Null => formatter.write_str("null"),
-            Value::Bool(value) => write!(formatter, "{value}"),
-            Value::Unsigned(value) => write!(formatter, "{value}"),
-            Value::Number(value) => write!(formatter, "{value:?}"),
-            Value::String(value) => match value.char_indices().nth(EXCERPT) {
-                None => write!(formatter, "{value:?}"),
-                Some((end, _)) => {
-                    let (start, _) = value.split_at(end);
-                    write!(formatter, "{start:?} and {} more characters", value.chars().count() - EXCERPT)
-                }
-            },
-            Value::Array(_) => formatter.write_str("an array"),
-            Value::Object(_) => formatter.write_str("an object"),
-        }
-    }
-}
-
 /// `name` as a step of a JSON Pointer (RFC 6901, 3), with the slash before it.
 pub fn pointer_step(name: &str) -> String {
     format!("/{}", name.replace('~', "~0").replace('/', "~1"))
@@ -294,7 +165,7 @@ impl Refusal {
     }
 
     fn too_deep() -> Self {
-        let error = format!("expected at most {LEVELS} levels, found more");
+        let error = format!("expected at most {MAX_LEVELS} levels, found more");
         Self::Rule { code: Code::TooDeep, error, steps: Vec::new() }
     }
 
@@ -314,7 +185,7 @@ impl Refusal {
 fn read_value(text: &str, level: usize) -> Result<Value<'_>, Refusal> {
     let mut refusal = None;
     let mut deserializer = serde_json::Deserializer::from_str(text);
-    let seed = ValueSeed { level, refusal: &mut refusal };
+    let seed = value::ValueSeed { level, refusal: &mut refusal };
     seed.deserialize(&mut deserializer).map_err(|error| refusal.unwrap_or(Refusal::Syntax(error)))
 }
 
@@ -371,112 +242,5 @@ impl<'text> Visitor<'text> for NameSeed {
 
     fn visit_str<E>(self, name: &str) -> Result<Self::Value, E> {
         Ok(Cow::Owned(name.to_owned()))
-    }
-}
-
-/// Reads one value; a refusal goes around `serde_json`'s error, which could not carry it.
-struct ValueSeed<'refusal> {
-    level: usize,
-    refusal: &'refusal mut Option<Refusal>,
-}
-
-impl ValueSeed<'_> {
-    fn refuse<E: de::Error>(&mut self, refusal: Refusal) -> E {
-        *self.refusal = Some(refusal);
-        E::custom("refused")
-    }
-
-    /// The seed of a value inside this one.
-    const fn inner(&mut self) -> ValueSeed<'_> {
-        ValueSeed { level: self.level + 1, refusal: self.refusal }
-    }
-
-    /// Tells a refusal that comes up from inside which way it came.
-    fn passed(&mut self, step: impl FnOnce() -> String) {
-        if let Some(Refusal::Rule { steps, .. }) = self.refusal {
-            steps.push(step());
-        }
-    }
-
-    fn enter<E: de::Error>(&mut self) -> Result<(), E> {
-        if self.level > LEVELS { Err(self.refuse(Refusal::too_deep())) } else { Ok(()) }
-    }
-}
-
-impl<'text> DeserializeSeed<'text> for ValueSeed<'_> {
-    type Value = Value<'text>;
-
-    fn deserialize<D: Deserializer<'text>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl<'text> Visitor<'text> for ValueSeed<'_> {
-    type Value = Value<'text>;
-
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("a value")
-    }
-
-    fn visit_unit<E>(self) -> Result<Self::Value, E> {
-        Ok(Value::Null)
-    }
-
-    fn visit_bool<E>(self, value: bool) -> Result<Self::Value, E> {
-        Ok(Value::Bool(value))
-    }
-
-    fn visit_u64<E>(self, value: u64) -> Result<Self::Value, E> {
-        Ok(Value::Unsigned(value))
-    }
-
-    #[expect(clippy::cast_precision_loss, reason = "a negative number is only ever compared with small bounds")]
-    fn visit_i64<E>(self, value: i64) -> Result<Self::Value, E> {
-        Ok(Value::Number(value as f64))
-    }
-
-    fn visit_f64<E>(self, value: f64) -> Result<Self::Value, E> {
-        Ok(Value::Number(value))
-    }
-
-    fn visit_borrowed_str<E>(self, value: &'text str) -> Result<Self::Value, E> {
-        Ok(Value::String(Cow::Borrowed(value)))
-    }
-
-    fn visit_str<E>(self, value: &str) -> Result<Self::Value, E> {
-        Ok(Value::String(Cow::Owned(value.to_owned())))
-    }
-
-    fn visit_seq<A: SeqAccess<'text>>(mut self, mut sequence: A) -> Result<Self::Value, A::Error> {
-        self.enter()?;
-        let mut values = Vec::new();
-        loop {
-            match sequence.next_element_seed(self.inner()) {
-                Ok(Some(value)) => values.push(value),
-                Ok(None) => return Ok(Value::Array(values)),
-                Err(error) => {
-                    self.passed(|| format!("/{}", values.len()));
-                    return Err(error);
-                }
-            }
-        }
-    }
-
-    fn visit_map<A: MapAccess<'text>>(mut self, mut map: A) -> Result<Self::Value, A::Error> {
-        self.enter()?;
-        let mut members: Members<'text> = Vec::new();
-        while let Some(name) = map.next_key_seed(NameSeed)? {
-            match map.next_value_seed(self.inner()) {
-                Ok(value) => members.push((name, value)),
-                Err(error) => {
-                    self.passed(|| pointer_step(&name));
-                    return Err(error);
-                }
-            }
-        }
-        match refuse_duplicates(members.iter().map(|(name, _)| name.as_ref())) {
-            Ok(()) => Ok(Value::Object(members)),
-            Err(refusal) => Err(self.refuse(refusal)),
-        }
     }
 }

@@ -177,7 +177,7 @@ impl Problems {
 
     /// What the answer lists as `details`. The API page shows a lone problem with `project` or `type` without them.
     pub fn details(&self) -> Vec<Cow<'_, Problem>> {
-        if self.rest.is_empty() && matches!(self.first.path(), Some("/project" | "/type")) {
+        if self.rest.is_empty() && matches!(self.first.code, Code::InvalidProjectId | Code::InvalidFlowType) {
             return Vec::new();
         }
         let all = self.rest.len() + 1;

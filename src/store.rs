@@ -11,14 +11,16 @@ mod list;
 mod transaction;
 
 use std::error::Error as StdError;
+use std::pin::Pin;
 use std::time::Duration;
 
 use aws_config::SdkConfig;
-use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::Client as DynamoDb;
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 use aws_sdk_dynamodb::config::{self, StalledStreamProtectionConfig};
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_dynamodb::operation::query::QueryOutput;
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 
 use self::attempts::Attempts;
@@ -47,7 +49,7 @@ const ABSENT: &str = "attribute_not_exists(#pk)";
 /// The table of flows, and the table of projects where there is one.
 #[derive(Debug, Clone)]
 pub struct Store {
-    client: Client,
+    client: DynamoDb,
     table: String,
     projects: Option<String>,
 }
@@ -67,7 +69,7 @@ impl Store {
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
             .interceptor(Attempts)
             .build();
-        Self { client: Client::from_conf(config), table, projects }
+        Self { client: DynamoDb::from_conf(config), table, projects }
     }
 
     /// Opens the connection, so that the first request finds it open. Takes one attempt's time at most, and its
@@ -79,9 +81,8 @@ impl Store {
 
     /// One item, as it stands after every write that was answered.
     async fn read(&self, table: &str, key: Item) -> Result<Option<Item>, Error> {
-        // On the heap, as every call: its state is large, and would be moved with that of whoever waits for it.
-        let read = Box::pin(self.client.get_item().table_name(table).set_key(Some(key)).consistent_read(true).send());
-        read.await.map(|output| output.item).map_err(|error| refused("GetItem", &error))
+        let read = self.client.get_item().table_name(table).set_key(Some(key)).consistent_read(true).send();
+        on_heap(read).await.map(|output| output.item).map_err(|error| refused("GetItem", &error))
     }
 }
 
@@ -151,6 +152,15 @@ where
 /// An error and what caused it, down to the root.
 fn sources<'error>(error: &'error (dyn StdError + 'static)) -> impl Iterator<Item = &'error (dyn StdError + 'static)> {
     std::iter::successors(Some(error), |&error| error.source())
+}
+
+/// A call, its state on the heap: it is large, and would be moved with the state of everything that waits for it.
+fn on_heap<F: Future>(call: F) -> Pin<Box<F>> {
+    Box::pin(call)
+}
+
+async fn send_query(query: QueryFluentBuilder) -> Result<QueryOutput, Error> {
+    on_heap(query.send()).await.map_err(|error| refused("Query", &error))
 }
 
 /// Asks a query for these attributes and no others.

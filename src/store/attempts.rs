@@ -13,13 +13,18 @@ use aws_sdk_dynamodb::operation::query::QueryError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 
 use super::transaction::is_throttled;
-use super::{THROTTLING, sources};
+use super::{THROTTLING, on_heap, sources};
 
 tokio::task_local! {
-    /// Attempts of all calls of this task that failed.
-    static FAILED: Cell<FailedAttempts>;
-    /// Attempts of the calls of this task that were begun and neither answered nor known to be unsent.
-    static OPEN: Cell<u32>;
+    /// The attempts of all calls of this task.
+    static ATTEMPTS: Counts;
+}
+
+#[derive(Default)]
+struct Counts {
+    failed: Cell<FailedAttempts>,
+    /// Those that were begun and neither answered nor known to be unsent.
+    open: Cell<u32>,
 }
 
 /// Whether an attempt was sent and had no answer.
@@ -46,19 +51,17 @@ impl FailedAttempts {
 
 /// What `calls` come to, and the attempts of them that failed.
 pub fn count_failed_attempts<T>(calls: impl Future<Output = T>) -> impl Future<Output = (T, FailedAttempts)> {
-    // On the heap, as below.
-    let calls = Box::pin(calls);
-    FAILED.scope(Cell::default(), async { (calls.await, FAILED.with(Cell::get)) })
+    let calls = on_heap(calls);
+    ATTEMPTS.scope(Counts::default(), async { (calls.await, ATTEMPTS.with(|counts| counts.failed.get())) })
 }
 
-/// What `calls` come to, and whether an attempt of theirs had no answer.
-pub(super) fn watch<T>(calls: impl Future<Output = T>) -> impl Future<Output = (T, AnyUnanswered)> {
-    // On the heap: its state would be held three times otherwise, here, in the scope and in whoever waits.
-    let calls = Box::pin(calls);
-    OPEN.scope(Cell::new(0), async {
-        let outcome = calls.await;
-        (outcome, AnyUnanswered(OPEN.with(Cell::get) > 0))
-    })
+/// What `calls` come to, and whether an attempt of theirs had no answer. Where nobody counts, one may have had none.
+pub(super) async fn watch<T>(calls: impl Future<Output = T>) -> (T, AnyUnanswered) {
+    let open = || ATTEMPTS.try_with(|counts| counts.open.get());
+    let before = open();
+    let outcome = on_heap(calls).await;
+    let is_answered = matches!((before, open()), (Ok(before), Ok(after)) if after <= before);
+    (outcome, AnyUnanswered(!is_answered))
 }
 
 /// Counts the attempts of all calls of a client, for the task that watches them.
@@ -76,7 +79,7 @@ impl Intercept for Attempts {
         _: &RuntimeComponents,
         _: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        let _ = OPEN.try_with(|open| open.set(open.get() + 1));
+        let _ = ATTEMPTS.try_with(|counts| counts.open.update(|open| open + 1));
         Ok(())
     }
 
@@ -112,16 +115,12 @@ impl Intercept for Attempts {
             },
             None => (false, FailedAttempts::default()),
         };
-        if failed.any() {
-            let _ = FAILED.try_with(|all| {
-                let FailedAttempts { throttled, other } = all.get();
-                all.set(FailedAttempts { throttled: throttled + failed.throttled, other: other + failed.other });
-            });
-        }
-        if closed {
+        let _ = ATTEMPTS.try_with(|counts| {
+            let FailedAttempts { throttled, other } = counts.failed.get();
+            counts.failed.set(FailedAttempts { throttled: throttled + failed.throttled, other: other + failed.other });
             // An attempt that failed before it was sent was never open.
-            let _ = OPEN.try_with(|open| open.set(open.get().saturating_sub(1)));
-        }
+            counts.open.update(|open| open.saturating_sub(closed.into()));
+        });
         Ok(())
     }
 }

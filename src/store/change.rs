@@ -7,7 +7,7 @@ use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem};
 
 use super::attempts::{self, AnyUnanswered};
 use super::transaction::{Backoff, Transacted, incomplete};
-use super::{ABSENT, Store};
+use super::{ABSENT, Store, on_heap};
 use crate::error::{Cause, Error};
 use crate::flow::{Client, Flow, FlowId};
 use crate::item::{self, Item};
@@ -42,8 +42,7 @@ impl Store {
             let item = self.read(&self.table, item::flow_key(client, id)).await?.ok_or(Error::ProjectFlowNotFound)?;
             let newest = item::to_flow(&item)?;
             let Some(next) = next(&newest)? else { return Ok(newest) };
-            // On the heap: most of what asks for a change does not get this far.
-            let replaced = Box::pin(self.replace(&newest, item, &next, &mut backoff)).await?;
+            let replaced = on_heap(self.replace(&newest, item, &next, &mut backoff)).await?;
             match replaced {
                 Replaced::Now => return Ok(next),
                 Replaced::Overtaken if backoff.wait().await => {}

@@ -7,7 +7,7 @@ use aws_sdk_dynamodb::types::{
 
 use super::attempts::{self, AnyUnanswered};
 use super::transaction::{Backoff, Transacted, incomplete};
-use super::{ABSENT, Store, refused};
+use super::{ABSENT, Store, on_heap, refused};
 use crate::error::{Cause, Error};
 use crate::flow::Flow;
 use crate::item::{self, Item};
@@ -46,8 +46,7 @@ impl Store {
         let (written, AnyUnanswered(any_unanswered)) = attempts::watch(async {
             match &self.projects {
                 None => self.put(flow).await,
-                // On the heap, so that a create without projects does not carry its state.
-                Some(projects) => Box::pin(self.put_for_project(flow, projects)).await,
+                Some(projects) => on_heap(self.put_for_project(flow, projects)).await,
             }
         })
         .await;
@@ -81,17 +80,18 @@ impl Store {
     }
 
     async fn put(&self, flow: &Flow) -> Result<Written, Error> {
-        let put = self
-            .client
-            .put_item()
-            .table_name(&self.table)
-            .set_item(Some(item::from_flow(flow)))
-            .condition_expression(ABSENT)
-            .expression_attribute_names("#pk", item::PARTITION_KEY)
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         let mut backoff = Backoff::of_contention();
         loop {
-            let Err(error) = Box::pin(put.clone().send()).await else { return Ok(Written::Now) };
+            let put = self
+                .client
+                .put_item()
+                .table_name(&self.table)
+                .set_item(Some(item::from_flow(flow)))
+                .condition_expression(ABSENT)
+                .expression_attribute_names("#pk", item::PARTITION_KEY)
+                .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+                .send();
+            let Err(error) = on_heap(put).await else { return Ok(Written::Now) };
             match error.as_service_error() {
                 Some(PutItemError::ConditionalCheckFailedException(failed)) => {
                     return Ok(Written::Before(failed.item.clone()));

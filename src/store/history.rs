@@ -7,7 +7,7 @@
 use aws_sdk_dynamodb::types::AttributeValue;
 
 use super::transaction::Backoff;
-use super::{Store, only, refused};
+use super::{Store, only, send_query};
 use crate::cursor::VersionCursor;
 use crate::error::{Cause, Error};
 use crate::flow::{Client, Flow, FlowId, Instant, Summary};
@@ -128,7 +128,7 @@ impl Store {
                 .scan_index_forward(false)
                 .consistent_read(true)
                 .limit(i32::try_from(limit - summaries.len()).unwrap_or(i32::MAX));
-            let found = Box::pin(only(query, &item::SUMMARY).send()).await.map_err(|error| refused("Query", &error))?;
+            let found = send_query(only(query, &item::SUMMARY)).await?;
             let mut is_whole = !found.items().is_empty();
             for item in found.items() {
                 let summary = item::to_summary(item)?;

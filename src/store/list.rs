@@ -8,7 +8,7 @@ use aws_sdk_dynamodb::operation::query::QueryOutput;
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, Select};
 
-use super::{Store, only, refused};
+use super::{Store, only, send_query};
 use crate::cursor::FlowCursor;
 use crate::error::{Cause, Error};
 use crate::flow::content::{FlowType, ProjectId};
@@ -124,7 +124,7 @@ impl Store {
         let mut read = wanted;
         for _ in 0..queries {
             let query = only(self.query(client, filter, after.as_deref()), &item::SUMMARY);
-            let found = send(query.limit(count_limit(read as u64))).await?;
+            let found = send_query(query.limit(count_limit(read as u64))).await?;
             for item in found.items() {
                 let summary = item::to_summary(item)?;
                 let has_room = summaries.len() < limit && budget.take(size::of_summary(&summary));
@@ -152,12 +152,12 @@ impl Store {
             let left = offset - skipped;
             let query = self.query(client, filter, after.as_deref());
             let found = if filter == &Filter::default() {
-                let found = send(query.select(Select::Count).limit(count_limit(left))).await?;
+                let found = send_query(query.select(Select::Count).limit(count_limit(left))).await?;
                 skipped += count(&found);
                 found
             } else {
                 // Which of those read count is for the filter to say, so they are read one by one.
-                let found = send(only(query, &[item::LIST_KEY])).await?;
+                let found = send_query(only(query, &[item::LIST_KEY])).await?;
                 let key = usize::try_from(left - 1).ok().and_then(|last| found.items().get(last));
                 if let Some(key) = key.and_then(|item| item::text(item, item::LIST_KEY)) {
                     return Ok((offset, Some(key.to_owned())));
@@ -177,7 +177,7 @@ impl Store {
     async fn count(&self, client: &Client, filter: &Filter, mut after: After) -> Result<u64, Error> {
         let mut counted = 0;
         loop {
-            let found = send(self.query(client, filter, after.as_deref()).select(Select::Count)).await?;
+            let found = send_query(self.query(client, filter, after.as_deref()).select(Select::Count)).await?;
             counted += count(&found);
             after = last_key(&found)?;
             if after.is_none() {
@@ -219,10 +219,6 @@ impl Store {
         }
         query.set_filter_expression((!filters.is_empty()).then(|| filters.join(" AND ")))
     }
-}
-
-async fn send(query: QueryFluentBuilder) -> Result<QueryOutput, Error> {
-    Box::pin(query.send()).await.map_err(|error| refused("Query", &error))
 }
 
 /// Where a query has stopped, unless it has come to the end.

@@ -9,7 +9,7 @@ use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{CancellationReason, TransactWriteItem};
 
-use super::{INITIAL_BACKOFF, Store, describe, is_about_size, item_too_large, refused};
+use super::{INITIAL_BACKOFF, Store, describe, is_about_size, item_too_large, on_heap, refused};
 use crate::error::{Cause, Error};
 use crate::flow::random_text;
 use crate::item::Item;
@@ -53,7 +53,7 @@ impl Store {
                 .client_request_token(&token)
                 .set_transact_items(Some(writes.to_vec()))
                 .send();
-            let Err(error) = Box::pin(transaction).await else { return Ok(Transacted::Done) };
+            let Err(error) = on_heap(transaction).await else { return Ok(Transacted::Done) };
             let cancelled = match (&error, error.as_service_error()) {
                 (_, Some(TransactWriteItemsError::TransactionCanceledException(cancelled))) => cancelled,
                 // It may have stalled. The same request finds it done once it is.

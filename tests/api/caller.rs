@@ -78,10 +78,7 @@ async fn a_bad_token_is_refused_before_anything_else_is_looked_at() {
 
     answer.expect(401, "INVALID_TOKEN");
     assert_eq!(answer.headers["www-authenticate"], "Bearer error=\"invalid_token\"");
-    assert_eq!(
-        answer.text,
-        r#"{"error":"Invalid token","message":"INVALID_TOKEN"}"#
-    );
+    assert_eq!(answer.text, r#"{"error":"Invalid token","message":"INVALID_TOKEN"}"#);
 }
 
 #[test]

@@ -120,7 +120,6 @@ async fn a_stored_flow_that_cannot_be_read_is_an_internal_error_that_says_nothin
         ("_id", json!({ "S": "project_flow_1" })),
         ("status", json!({ "S": "gone" })),
         ("version", json!({ "N": "-1" })),
-        ("version", json!({ "N": "2" })),
         ("client", json!({ "S": "a b" })),
         ("createdAt", json!({ "BOOL": true })),
         ("updatedAt", json!({ "NULL": true })),

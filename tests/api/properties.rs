@@ -8,7 +8,7 @@ use oracles::proptest::test_runner::{Config, TestCaseResult, TestRunner};
 use project_flows::diff::{Operation, diff};
 use project_flows::flow::{Client, FlowId, IdempotencyKey};
 use project_flows::item;
-use project_flows::json::Shallow;
+use project_flows::json::OneLevel;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use tokio::runtime::{Builder, Runtime};
@@ -176,13 +176,13 @@ fn similar_object_text() -> impl Strategy<Value = String> {
 /// A document with the text of each number, `true`, `false` and `null` in it: to values of `serde_json`, 1.0 and 1.00 are
 /// the same.
 fn spelled(document: &RawValue) -> Value {
-    match Shallow::read(document).unwrap() {
-        Shallow::Object(members) => {
+    match OneLevel::read(document).unwrap() {
+        OneLevel::Object(members) => {
             members.into_iter().map(|(name, value)| (name.into_owned(), spelled(value))).collect()
         }
-        Shallow::Array(values) => values.into_iter().map(spelled).collect(),
-        Shallow::String(text) => json!({ "string": text }),
-        Shallow::Other(text) => json!(text),
+        OneLevel::Array(values) => values.into_iter().map(spelled).collect(),
+        OneLevel::String(text) => json!({ "string": text }),
+        OneLevel::Other(text) => json!(text),
     }
 }
 
@@ -191,10 +191,10 @@ fn text_at<'document>(document: &'document RawValue, path: &str) -> &'document s
     let mut value = document;
     for step in path.split('/').skip(1) {
         let step = step.replace("~1", "/").replace("~0", "~");
-        value = match Shallow::read(value).unwrap() {
-            Shallow::Object(members) => members.into_iter().find(|(name, _)| *name == step).unwrap().1,
-            Shallow::Array(values) => values[step.parse::<usize>().unwrap()],
-            Shallow::String(_) | Shallow::Other(_) => panic!("expected an object or an array at {path}"),
+        value = match OneLevel::read(value).unwrap() {
+            OneLevel::Object(members) => members.into_iter().find(|(name, _)| *name == step).unwrap().1,
+            OneLevel::Array(values) => values[step.parse::<usize>().unwrap()],
+            OneLevel::String(_) | OneLevel::Other(_) => panic!("expected an object or an array at {path}"),
         };
     }
     value.get()

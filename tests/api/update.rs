@@ -129,7 +129,10 @@ async fn a_precondition_on_another_version_is_refused_and_says_which_one_it_is()
     for stale in ["\"1\"", "\"3\"", "W/\"2\"", "\"1\", \"3\"", "\"x\""] {
         let answer = api.send(&put(json!({ "name": "Third" })).header("if-match", stale)).await;
         answer.expect(412, "VERSION_CONFLICT");
-        assert_eq!(answer.json()["details"][0]["error"], "expected the flow at one of these versions, found it at version 2");
+        assert_eq!(
+            answer.json()["details"][0]["error"],
+            "expected the flow at one of these versions, found it at version 2"
+        );
     }
     for stale in [1, 3] {
         let answer = api.send(&put(json!({ "name": "Third", "version": stale }))).await;
@@ -156,7 +159,10 @@ async fn a_precondition_on_another_version_is_refused_and_says_which_one_it_is()
     // Where neither is met, the one that RFC 9110, 13.2.2, judges first.
     let both = put(json!({})).header("if-match", "\"1\"").header("if-none-match", "*");
     let answer = api.send(&both).await;
-    assert_eq!(answer.json()["details"][0]["error"], "expected the flow at one of these versions, found it at version 2");
+    assert_eq!(
+        answer.json()["details"][0]["error"],
+        "expected the flow at one of these versions, found it at version 2"
+    );
     assert_eq!(api.engine.items(), before);
 
     let met = [
@@ -193,7 +199,10 @@ async fn what_cannot_be_changed_may_be_sent_as_it_is_but_not_otherwise() {
         answer.expect(409, "IMMUTABLE_FIELD");
         let stored = &created.json()["data"][name];
         let found = value.as_str().map_or_else(|| value.to_string(), |text| format!("{text:?}"));
-        assert_eq!(answer.json()["details"][0]["error"], format!("expected {stored}, which cannot be changed, found {found}"));
+        assert_eq!(
+            answer.json()["details"][0]["error"],
+            format!("expected {stored}, which cannot be changed, found {found}")
+        );
         let unchanged = json!({ (*name): created.json()["data"][name] });
         assert_eq!(api.send(&Request::put(&path, unchanged)).await.text, created.text);
     }
