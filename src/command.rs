@@ -21,88 +21,52 @@ pub const VERSIONS_LISTED: (usize, usize) = (100, 100);
 /// What a request asks for, all of it valid; an update is judged together with the flow that it changes.
 #[derive(Debug, Clone)]
 pub enum Command<'request> {
-    /// `POST /v2/project-flows`
     Create {
-        /// The flow to create.
         content: Content,
-        /// Only say what would be created.
         dry_run: bool,
-        /// Create it once for ever, however often it is sent.
         once: Option<Once>,
     },
-    /// `GET /v2/project-flows`
     List {
-        /// Which flows.
         filter: Filter,
-        /// Where the page begins.
         position: Position,
-        /// The most flows of a page.
         limit: usize,
     },
-    /// `GET /v2/project-flows/{id}`
+    /// `known`: the versions that the client has already.
     Retrieve {
-        /// The flow.
         id: FlowId,
-        /// `If-None-Match`: the versions that the client has already.
         known: Option<EntityTags>,
     },
-    /// `GET /v2/project-flows/{id}?asOf=…`
     RetrieveAsOf {
-        /// The flow.
         id: FlowId,
-        /// When the version that is asked for was in force.
         moment: Instant,
     },
-    /// `PUT /v2/project-flows/{id}`
     Update {
-        /// The flow.
         id: FlowId,
-        /// What to change, and from which version.
         update: Update<'request>,
-        /// The versions to change.
         preconditions: Preconditions,
-        /// Only say what it would be changed to.
         dry_run: bool,
     },
-    /// `DELETE /v2/project-flows/{id}`
     Delete {
-        /// The flow.
         id: FlowId,
-        /// The versions to delete.
         preconditions: Preconditions,
     },
-    /// `GET /v2/project-flows/{id}/versions`
     Versions {
-        /// The flow.
         id: FlowId,
-        /// Where the page begins.
         after: Option<VersionCursor>,
-        /// The most versions of a page.
         limit: usize,
     },
-    /// `GET /v2/project-flows/{id}/versions/{version}`
     Version {
-        /// The flow.
         id: FlowId,
-        /// The version.
         version: u64,
     },
-    /// `GET /v2/project-flows/{id}/versions/{version}/diff?from=…`
     Diff {
-        /// The flow.
         id: FlowId,
-        /// The version to compare with.
         from: u64,
-        /// The version that is compared.
         to: u64,
     },
-    /// `POST /v2/project-flows/{id}/versions/{version}/restore`
     Restore {
-        /// The flow.
         id: FlowId,
-        /// The version to bring back.
         version: u64,
-        /// The versions to put it in the place of.
         preconditions: Preconditions,
     },
 }

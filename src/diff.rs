@@ -13,29 +13,13 @@ use crate::error::Cause;
 use crate::json::{OneLevel, pointer_step};
 use crate::size::{Budget, escaped_twice};
 
-/// One operation of a patch.
+/// One operation of a patch; `path` is a JSON Pointer (RFC 6901).
 #[derive(Debug, Clone, Serialize)]
 #[serde(tag = "op", rename_all = "lowercase")]
-pub enum Operation {
-    /// Puts a value where none was.
-    Add {
-        /// A JSON Pointer (RFC 6901).
-        path: String,
-        /// The value.
-        value: Box<RawValue>,
-    },
-    /// Takes a value away.
-    Remove {
-        /// A JSON Pointer (RFC 6901).
-        path: String,
-    },
-    /// Puts a value in the place of another.
-    Replace {
-        /// A JSON Pointer (RFC 6901).
-        path: String,
-        /// The value.
-        value: Box<RawValue>,
-    },
+pub enum Change {
+    Add { path: String, value: Box<RawValue> },
+    Remove { path: String },
+    Replace { path: String, value: Box<RawValue> },
 }
 
 /// The most bytes that the paths of a patch take in a response. Each operation spells out its path, so that a patch could be
@@ -62,7 +46,7 @@ const OPERATION: usize = 46;
 /// # Errors
 ///
 /// None that the text of a [`RawValue`] could cause.
-pub fn diff(from: &RawValue, to: &RawValue) -> Result<Vec<Operation>, Cause> {
+pub fn diff(from: &RawValue, to: &RawValue) -> Result<Vec<Change>, Cause> {
     let budget = Budget::new(PATHS);
     let mut walk = Walk { operations: Vec::new(), path: String::new(), path_bytes: 0, level: 0, budget };
     walk.compare(from, to).map_err(|error| Cause::new(format!("diff: {error}")))?;
@@ -72,7 +56,7 @@ pub fn diff(from: &RawValue, to: &RawValue) -> Result<Vec<Operation>, Cause> {
 /// A walk through both documents at once.
 struct Walk {
     /// What was found to differ so far.
-    operations: Vec<Operation>,
+    operations: Vec<Change>,
     /// The place that the walk is at, and its bytes in a response.
     path: String,
     path_bytes: usize,
@@ -101,7 +85,7 @@ impl Walk {
         }
         self.operations.truncate(noted);
         self.budget = budget;
-        Ok(self.note(|path| Operation::Replace { path, value: to.to_owned() }))
+        Ok(self.note(|path| Change::Replace { path, value: to.to_owned() }))
     }
 
     /// Those that differ are compared in the order of their names; then those that are gone are removed.
@@ -158,16 +142,16 @@ impl Walk {
     }
 
     fn add(&mut self, value: &RawValue) -> bool {
-        self.note(|path| Operation::Add { path, value: value.to_owned() })
+        self.note(|path| Change::Add { path, value: value.to_owned() })
     }
 
     fn remove(&mut self) -> bool {
-        self.note(|path| Operation::Remove { path })
+        self.note(|path| Change::Remove { path })
     }
 
     /// Notes an operation at this place. The members of a flow are few and their names are short, so that each of them can be
     /// replaced whatever the budget.
-    fn note(&mut self, operation: impl FnOnce(String) -> Operation) -> bool {
+    fn note(&mut self, operation: impl FnOnce(String) -> Change) -> bool {
         let is_noted = self.level <= 1 || self.budget.take(OPERATION + self.path_bytes);
         if is_noted {
             self.operations.push(operation(self.path.clone()));

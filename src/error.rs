@@ -18,7 +18,6 @@ impl Cause {
         Self(text.into())
     }
 
-    /// The cause as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -33,15 +32,12 @@ impl fmt::Display for Cause {
 /// A request that was not carried out, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Error {
-    /// No `Authorization` header.
     MissingToken,
     /// A token that proves nothing.
     InvalidToken(Cause),
-    /// No operation has this path.
     RouteNotFound,
     /// The path has operations, but not with this method.
     MethodNotAllowed {
-        /// The methods that it has, as in the `Allow` header (RFC 9110, 10.2.1).
         allow: String,
     },
     /// The caller's client has no such flow, or no such version of it.
@@ -52,14 +48,12 @@ pub enum Error {
     TemporarilyUnavailable(Cause),
     /// The write may or may not have happened.
     OutcomeUnknown(Cause),
-    /// Anything else.
     Internal(Cause),
 }
 
 /// What the answer to an error says.
 #[derive(Debug)]
 pub struct Failure<'error> {
-    /// The status (RFC 9110, 15).
     pub status: u16,
     /// The code: the answer's `message`.
     pub code: &'static str,
@@ -82,7 +76,6 @@ impl<'error> Failure<'error> {
 }
 
 impl Error {
-    /// What the answer says.
     pub fn failure(&self) -> Failure<'_> {
         match self {
             // RFC 6750, 3: a challenge without an error where there was no token.

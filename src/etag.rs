@@ -2,12 +2,7 @@
 
 use crate::problem::{Code, Problem};
 
-/// The `ETag` of a flow at `version`.
-///
-/// ```
-/// # use project_flows::etag::etag;
-/// assert_eq!(etag(3), "\"3\"");
-/// ```
+/// The `ETag` of a flow at `version`: `"3"`.
 pub fn etag(version: u64) -> String {
     format!("\"{version}\"")
 }

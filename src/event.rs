@@ -67,7 +67,6 @@ pub enum Query<'event> {
 }
 
 impl Event {
-    /// The HTTP method.
     pub fn method(&self) -> &str {
         let http = self.request_context.as_ref().and_then(|context| context.http.as_ref());
         http.and_then(|http| http.method.as_deref()).or(self.http_method.as_deref()).unwrap_or_default()
@@ -100,7 +99,6 @@ impl Event {
         Query::Decoded(parameters.map_or(&[], |parameters| &parameters.0))
     }
 
-    /// The headers that this function reads.
     pub fn headers(&self) -> &Headers {
         const NONE: &Headers = &Headers {
             authorization: None,
@@ -140,17 +138,11 @@ const REQUEST_ID_LENGTH: usize = 128;
 /// A header sent more than once is one value, joined by commas (RFC 9110, 5.3), as an HTTP API joins it.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Headers {
-    /// `Authorization`.
     pub authorization: Option<String>,
-    /// `Content-Type`.
     pub content_type: Option<String>,
-    /// `Content-Encoding`.
     pub content_encoding: Option<String>,
-    /// `Idempotency-Key`.
     pub idempotency_key: Option<String>,
-    /// `If-Match`.
     pub if_match: Option<String>,
-    /// `If-None-Match`.
     pub if_none_match: Option<String>,
 }
 

@@ -36,7 +36,6 @@ pub static COUNT_DIMENSIONS: [&[&str]; 1] = [&["FunctionName"]];
 pub struct Log {
     /// The name of the function, which tells its metrics from those of another stack.
     pub function: String,
-    /// Writes a line.
     pub write: fn(&str),
 }
 
@@ -80,50 +79,34 @@ impl Log {
 /// What is known of a request when it has been answered.
 #[derive(Debug)]
 pub struct Request<'request> {
-    /// The gateway's id of the request.
     pub id: &'request str,
-    /// What it was aimed at, where that exists.
     pub target: Option<&'request Target<'request>>,
-    /// Who asked, where that is proved.
     pub caller: Option<&'request Caller>,
-    /// What it led to.
     pub result: &'request Result<Outcome, Error>,
-    /// The status of the answer.
     pub status: u16,
-    /// The attempts of its calls to the database that failed.
     pub failed_attempts: FailedAttempts,
-    /// Whether it was the first of its process.
     pub is_cold: bool,
-    /// When it came.
     pub start: Instant,
 }
 
 /// A line, as it is written.
 #[derive(Serialize)]
 struct Line<'request> {
-    /// When, in RFC 3339.
     timestamp: String,
     /// `INFO`, as the lines of `tracing` have it.
     level: &'static str,
-    /// The gateway's id of the request.
     #[serde(rename = "request.id")]
     request_id: &'request str,
-    /// As in `GET /v2/project-flows/{id}`.
     #[serde(rename = "http.route")]
     route: &'static str,
-    /// The status of the answer.
     #[serde(rename = "http.status")]
     status: u16,
-    /// The code of a failure.
     #[serde(skip_serializing_if = "Option::is_none")]
     code: Option<&'static str>,
-    /// The cause of a failure, where there is more to say.
     #[serde(skip_serializing_if = "Option::is_none")]
     cause: Option<&'request str>,
-    /// Who asked, where that is proved.
     #[serde(skip_serializing_if = "Option::is_none")]
     client: Option<&'request str>,
-    /// The flow that it is about.
     #[serde(rename = "flow.id", skip_serializing_if = "Option::is_none")]
     flow_id: Option<&'request str>,
     /// The version of it that is in the answer.
@@ -131,15 +114,11 @@ struct Line<'request> {
     flow_version: Option<u64>,
     /// From the event to the answer, in milliseconds.
     duration_ms: f64,
-    /// Whether it was the first of its process.
     cold_start: bool,
-    /// What is counted of it.
     #[serde(flatten)]
     counts: Counts,
-    /// The name of the function.
     #[serde(rename = "FunctionName")]
     function: &'request str,
-    /// What CloudWatch is to make of the line.
     #[serde(rename = "_aws")]
     metrics: Metrics,
 }
@@ -147,7 +126,6 @@ struct Line<'request> {
 /// What is counted of a request; what is zero is not in its line.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Counts {
-    /// The first request of a process.
     pub cold_starts: u32,
     /// A create that was answered with the first result.
     pub replays: u32,

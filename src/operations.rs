@@ -3,7 +3,7 @@
 use std::time::SystemTime;
 
 use crate::command::Command;
-use crate::diff::{Operation, diff};
+use crate::diff::{Change, diff};
 use crate::error::Error;
 use crate::flow::{Client, Flow};
 use crate::reply::document;
@@ -12,11 +12,9 @@ use crate::store::{self, Creation, Page, Store, Versions};
 /// What a request led to.
 #[derive(Debug, Clone)]
 pub enum Outcome {
-    /// The flow that was created.
     Created(Flow),
     /// The flow that the same request created before, as it was then.
     Replayed(Flow),
-    /// The flow that would be created.
     WouldCreate(Flow),
     /// The flow at its newest version, which the request may have written.
     Newest(Flow),
@@ -24,29 +22,20 @@ pub enum Outcome {
     NotModified(Flow),
     /// The flow as the request would leave it.
     WouldUpdate(Flow),
-    /// The flow as it was.
     Past(Flow),
     /// The version that deleted the flow.
     Deleted(Flow),
-    /// A page of the client's flows.
     Flows {
-        /// The flows.
         page: Page,
-        /// The most flows of a page.
         limit: usize,
     },
-    /// A page of a flow's versions.
     Versions {
-        /// The versions.
         page: Versions,
-        /// The most versions of a page.
         limit: usize,
     },
-    /// What changed between two versions.
-    Diff(Vec<Operation>),
+    Diff(Vec<Change>),
     /// The methods of a path.
     Preflight {
-        /// As in the `Allow` header (RFC 9110, 10.2.1).
         allow: String,
     },
 }

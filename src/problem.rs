@@ -13,53 +13,31 @@ pub const MAX_PROBLEMS: usize = 1_000;
 /// The rule that a request breaks: the `code` of a detail, or the answer's `message` when it comes first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Code {
-    /// The text is not JSON (RFC 8259).
     InvalidJson,
-    /// An object names the same member twice.
     DuplicateMember,
-    /// Objects and arrays are nested too deep.
     TooDeep,
-    /// The body is JSON, but not an object.
     InvalidBody,
-    /// The gateway's base64 does not decode.
     InvalidBodyEncoding,
-    /// The body is not said to be plain JSON in UTF-8.
     UnsupportedMediaType,
-    /// `project` is missing, malformed, unknown or another client's.
     InvalidProjectId,
-    /// `type` is neither `login` nor `onboarding`.
     InvalidFlowType,
-    /// `name` is missing, too long, blank, or has a control character.
     InvalidName,
-    /// `description` is not a string, or too long.
     InvalidDescription,
-    /// `configuration` is missing, or something in it is wrong.
     InvalidConfiguration,
-    /// `steps` is missing, or something in it is wrong.
     InvalidSteps,
-    /// `status` is not one that a client can set.
     InvalidStatus,
     /// `version` is not an integer from 1.
     InvalidVersion,
-    /// A member that cannot be changed differs from what was read.
     ImmutableField,
-    /// A member that the contract does not know.
     UnknownField,
-    /// A query parameter is unknown, repeated or malformed.
     InvalidParameters,
-    /// `Idempotency-Key` is malformed.
     InvalidIdempotencyKey,
-    /// The idempotency key was used before, for other content.
     IdempotencyKeyReused,
-    /// `If-Match` or `If-None-Match` is malformed.
     InvalidEtag,
     /// The version of a header is not the flow's (RFC 9110, 13.1).
     PreconditionFailed,
-    /// The body was made from another version than the flow is at.
     VersionConflict,
-    /// The flow is active.
     FlowIsActive,
-    /// More bytes than a flow may have.
     FlowTooLarge,
 }
 
@@ -112,19 +90,15 @@ impl Serialize for Code {
 pub enum Part {
     /// A JSON Pointer (RFC 6901) into the body; empty for the whole body.
     Path(String),
-    /// A query parameter.
     Parameter(String),
-    /// A header.
     Header(&'static str),
 }
 
 /// One problem with a request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Problem {
-    /// Where it is.
     #[serde(flatten)]
     pub part: Part,
-    /// The rule that is broken.
     pub code: Code,
     /// What was expected and what was found.
     pub error: String,
@@ -136,12 +110,10 @@ impl Problem {
         Self { part: Part::Path(path.into()), code, error: error.into() }
     }
 
-    /// A problem with a query parameter.
     pub fn parameter(name: impl Into<String>, error: impl Into<String>) -> Self {
         Self { part: Part::Parameter(name.into()), code: Code::InvalidParameters, error: error.into() }
     }
 
-    /// A problem with a header.
     pub fn header(name: &'static str, code: Code, error: impl Into<String>) -> Self {
         Self { part: Part::Header(name), code, error: error.into() }
     }

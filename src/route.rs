@@ -29,7 +29,6 @@ const PREFLIGHTS: [&str; 6] = [
 
 /// What a request can ask for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the table of routes says what each is")]
 pub enum Operation {
     Create,
     List,
@@ -50,7 +49,6 @@ pub fn routes() -> impl Iterator<Item = &'static str> {
 /// What a request is aimed at.
 #[derive(Debug, Clone)]
 pub enum Target<'path> {
-    /// An operation.
     Operation(Call<'path>),
     /// The methods of a path (`OPTIONS`: RFC 9110, 9.3.7). A browser asks without a token before a script may send one
     /// ("CORS-preflight fetch" in the Fetch Standard).
@@ -65,7 +63,6 @@ pub enum Target<'path> {
 /// An operation, and the parts of its path that differ from flow to flow.
 #[derive(Debug, Clone, Copy)]
 pub struct Call<'path> {
-    /// What is asked for.
     pub operation: Operation,
     /// As in `GET /v2/project-flows/{id}`.
     pub route: &'static str,

@@ -21,7 +21,6 @@ const QUERIES: usize = 4;
 /// A page of a flow's versions, newest first.
 #[derive(Debug, Clone)]
 pub struct Versions {
-    /// The versions, without `configuration` and `steps`.
     pub summaries: Vec<Summary>,
     /// How many versions the flow has in all.
     pub total: u64,

@@ -19,11 +19,8 @@ use crate::size::{self, Budget};
 /// Which of a client's flows: those that meet every condition given.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Filter {
-    /// Of this project.
     pub project: Option<ProjectId>,
-    /// Of this type.
     pub flow_type: Option<FlowType>,
-    /// With this status.
     pub status: Option<Status>,
 }
 
@@ -39,9 +36,7 @@ pub enum Position {
 /// A page of a client's flows, newest first.
 #[derive(Debug, Clone)]
 pub struct Page {
-    /// The flows, without `configuration` and `steps`.
     pub summaries: Vec<Summary>,
-    /// Where the next page begins, where there is one.
     pub next: Option<FlowCursor>,
     /// Where the page stands among all, where it was asked for by number.
     pub totals: Option<Totals>,

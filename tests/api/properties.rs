@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use oracles::json_patch::{self, Patch};
 use oracles::proptest::prelude::*;
 use oracles::proptest::test_runner::{Config, TestCaseResult, TestRunner};
-use project_flows::diff::{Operation, diff};
+use project_flows::diff::{Change, diff};
 use project_flows::flow::{Client, FlowId, IdempotencyKey};
 use project_flows::item;
 use project_flows::json::OneLevel;
@@ -209,9 +209,9 @@ fn the_diff_of_any_documents_makes_one_of_the_other_and_keeps_every_text() {
         let mut spelled_operations = Vec::new();
         for operation in &operations {
             let (op, path, value) = match operation {
-                Operation::Add { path, value } => ("add", path, value),
-                Operation::Replace { path, value } => ("replace", path, value),
-                Operation::Remove { path } => {
+                Change::Add { path, value } => ("add", path, value),
+                Change::Replace { path, value } => ("replace", path, value),
+                Change::Remove { path } => {
                     spelled_operations.push(json!({ "op": "remove", "path": path }));
                     continue;
                 }
