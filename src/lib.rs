@@ -11,7 +11,7 @@
 //! | [`settings`] | the environment, read once at start-up |
 //! | [`handler`] | the whole way on one screen |
 //! | [`event`] | 0: what API Gateway hands over, whatever it looks like → [`event::Event`] |
-//! | [`caller`] | 1: bearer token → [`caller::Caller`] |
+//! | [`caller`], [`keys`] | 1: bearer token → [`caller::Caller`]; the keys that verify it |
 //! | [`route`], [`query`], [`body`] | 2: the parts of a request … |
 //! | [`command`] | … → [`command::Command`] |
 //! | [`json`] | the strict reader that parsing uses |
@@ -38,6 +38,7 @@ pub mod flow;
 pub mod handler;
 pub mod item;
 pub mod json;
+pub mod keys;
 pub mod log;
 pub mod operations;
 pub mod problem;

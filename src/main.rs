@@ -39,7 +39,7 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    for key in settings.authenticator.left_out() {
+    for key in settings.authenticator.keys().left_out() {
         tracing::warn!("JWKS: {key}");
     }
     // One request at a time needs one thread, and starts sooner on it.

@@ -6,7 +6,8 @@
 use std::env::{self, VarError};
 use std::fs;
 
-use crate::caller::{Authenticator, SharedSecrets};
+use crate::caller::Authenticator;
+use crate::keys::SharedSecrets;
 
 /// What the function needs to know before its first request.
 #[derive(Debug)]

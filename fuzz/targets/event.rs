@@ -5,7 +5,8 @@
 use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
-use project_flows::caller::{Authenticator, SharedSecrets};
+use project_flows::caller::Authenticator;
+use project_flows::keys::SharedSecrets;
 use project_flows::command::Command;
 use project_flows::event::Event;
 use project_flows::reply::Reply;

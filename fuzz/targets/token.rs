@@ -6,7 +6,8 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm, EncodingKey};
 use libfuzzer_sys::fuzz_target;
-use project_flows::caller::{Authenticator, SharedSecrets};
+use project_flows::caller::Authenticator;
+use project_flows::keys::SharedSecrets;
 use std::sync::LazyLock;
 
 const SECRET: &[u8] = b"not the key of any token in the seeds, and long enough";

@@ -6,9 +6,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::jwk::Jwk;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
-use project_flows::caller::{Authenticator, Caller, SharedSecrets};
+use project_flows::caller::{Authenticator, Caller};
 use project_flows::error::Error;
 use project_flows::flow::Client;
+use project_flows::keys::SharedSecrets;
 use serde_json::{Value, json};
 
 use crate::support::{Api, CLIENT, JWKS, Request, development_key, now, page_request, signed, token};
@@ -366,14 +367,14 @@ fn keys_that_are_not_for_tokens_are_left_out_with_the_reason() {
         let named = with(&jwk, json!({ "kid": "a" }));
         let authenticator = with_keys(&[jwk.clone(), with(&ec, json!({ "kid": "a" })), named]).unwrap();
         let expected = [format!("keys[0]: left out, {why}"), format!("keys[2]: left out, {why} (\"kid\" \"a\")")];
-        assert_eq!(authenticator.left_out(), expected);
+        assert_eq!(authenticator.keys().left_out(), expected);
         assert_eq!(authenticator.authenticate(Some(&authorization)), client(CLIENT), "the only key: {why}");
 
         let [first, _] = expected;
         let error = with_keys(&[jwk]).unwrap_err();
         assert_eq!(error, format!("expected at least one key that verifies signatures, found none; {first}"));
     }
-    assert!(authenticator(None, None).left_out().is_empty());
+    assert!(authenticator(None, None).keys().left_out().is_empty());
 }
 
 #[test]

@@ -15,9 +15,10 @@ use lambda_http::aws_lambda_events::apigw::{
 };
 use lambda_http::aws_lambda_events::encodings::Body;
 use lambda_http::{Context, LambdaEvent};
-use project_flows::caller::{Authenticator, SharedSecrets};
+use project_flows::caller::Authenticator;
 use project_flows::event::Event;
 use project_flows::handler::Handler;
+use project_flows::keys::SharedSecrets;
 use project_flows::log::Log;
 use project_flows::settings::Settings;
 use project_flows::size::RESPONSE_LIMIT;
