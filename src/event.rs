@@ -14,7 +14,8 @@ use std::marker::PhantomData;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
-use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde::de::value::SeqAccessDeserializer;
+use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 /// A request as API Gateway describes it, in payload format 1.0 (REST API) or 2.0 (HTTP API).
 ///
@@ -234,11 +235,8 @@ impl<'de, T: Entries> Visitor<'de> for EntriesVisitor<T> {
                 map.next_value::<IgnoredAny>()?;
                 continue;
             }
-            match map.next_value()? {
-                Values::None => {}
-                Values::One(value) => entries.add(&name, value),
-                Values::Many(values) => values.into_iter().for_each(|value| entries.add(&name, value)),
-            }
+            let Values(values) = map.next_value()?;
+            values.into_iter().for_each(|value| entries.add(&name, value));
         }
         Ok(entries)
     }
@@ -248,11 +246,33 @@ impl<'de, T: Entries> Visitor<'de> for EntriesVisitor<T> {
 #[derive(Deserialize)]
 struct Text<'event>(#[serde(borrow)] Cow<'event, str>);
 
-/// The values of an entry.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Values {
-    None,
-    One(String),
-    Many(Vec<String>),
+/// The values of an entry: none, one or many. (An untagged enum would keep a copy of each.)
+struct Values(Vec<String>);
+
+impl<'de> Deserialize<'de> for Values {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct ValuesVisitor;
+
+        impl<'de> Visitor<'de> for ValuesVisitor {
+            type Value = Values;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("a string or a list of strings")
+            }
+
+            fn visit_unit<E>(self) -> Result<Values, E> {
+                Ok(Values(Vec::new()))
+            }
+
+            fn visit_str<E>(self, value: &str) -> Result<Values, E> {
+                Ok(Values(vec![value.to_owned()]))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, sequence: A) -> Result<Values, A::Error> {
+                Vec::deserialize(SeqAccessDeserializer::new(sequence)).map(Values)
+            }
+        }
+
+        deserializer.deserialize_any(ValuesVisitor)
+    }
 }
