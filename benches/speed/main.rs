@@ -102,7 +102,7 @@ async fn check(stage: &Stage, scratch: &Path) -> ExitCode {
     }
     if too_high > 0 {
         eprintln!("error: {too_high} figures are more than {TOLERANCE} % above those of benches/instructions.json");
-        eprintln!("where they are owed, `cargo bench --bench speed -- record` writes them anew");
+        eprintln!("where they are owed, `make check-speed RECORD=1` writes them anew");
         return ExitCode::FAILURE;
     }
     ExitCode::SUCCESS

@@ -1,4 +1,4 @@
-//! What holds for any input, tried with ten thousand of each.
+//! What holds for any input. `PROPTEST_CASES` says with how many of each it is tried; `make soak`, with many.
 
 use std::collections::BTreeMap;
 
@@ -15,11 +15,9 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::support::{Api, CLIENT, Request, page_request, token};
 
-const CASES: u32 = 10_000;
-
 #[track_caller]
 fn for_any<S: Strategy>(strategy: &S, property: impl Fn(S::Value) -> TestCaseResult) {
-    let config = Config { cases: CASES, failure_persistence: None, ..Config::default() };
+    let config = Config { failure_persistence: None, ..Config::default() };
     TestRunner::new(config).run(strategy, property).unwrap();
 }
 

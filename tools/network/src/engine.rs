@@ -1,5 +1,7 @@
 //! A real engine with the table of template.yaml: for the tests, and for `make run`.
 
+use std::sync::LazyLock;
+
 use dynoxide::Database;
 use dynoxide::actions::create_table::CreateTableRequest;
 use dynoxide::errors::DynoxideError;
@@ -9,6 +11,20 @@ use tokio::net::TcpListener;
 /// The name of the table in a local engine.
 pub const TABLE: &str = "project-flows";
 
+/// What `CreateTable` takes, but for the name; CloudFormation names its members as that does.
+static DEFINITION: LazyLock<Result<serde_json::Value, String>> = LazyLock::new(|| {
+    let template: Value =
+        serde_norway::from_str(include_str!("../../../template.yaml")).map_err(|error| error.to_string())?;
+    let properties = &template["Resources"]["Table"]["Properties"];
+    ["AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes", "BillingMode"]
+        .into_iter()
+        .map(|property| {
+            let value = serde_json::to_value(&properties[property]).map_err(|error| error.to_string())?;
+            Ok((property.to_owned(), value))
+        })
+        .collect()
+});
+
 /// Creates the table as template.yaml defines it, unless it is there already.
 pub fn create_table(database: &Database) -> Result<(), String> {
     create_table_named(database, TABLE)
@@ -16,14 +32,8 @@ pub fn create_table(database: &Database) -> Result<(), String> {
 
 /// The same, under another name.
 pub fn create_table_named(database: &Database, name: &str) -> Result<(), String> {
-    let template: Value =
-        serde_norway::from_str(include_str!("../../../template.yaml")).map_err(|error| error.to_string())?;
-    let properties = &template["Resources"]["Table"]["Properties"];
-    // CloudFormation names these as the CreateTable action does.
-    let mut request = serde_json::json!({ "TableName": name });
-    for property in ["AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes", "BillingMode"] {
-        request[property] = serde_json::to_value(&properties[property]).map_err(|error| error.to_string())?;
-    }
+    let mut request = DEFINITION.clone()?;
+    request["TableName"] = name.into();
     let request: CreateTableRequest = serde_json::from_value(request).map_err(|error| error.to_string())?;
     match database.create_table(request) {
         Ok(_) | Err(DynoxideError::ResourceInUseException(_)) => Ok(()),

@@ -1,6 +1,8 @@
 //! A real engine of `DynamoDB` in process, and a network in front of it that fails on demand: for the tests, the benchmark and
 //! `make run`.
 
+// What is public is so for the tests, and is named after what it does.
+#![allow(missing_docs)]
 // A test that cannot go on has failed; nothing is gained by saying so more gently.
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::unwrap_used)]
 
