@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use crate::event::Headers;
-use crate::flow::content::unknown_field;
+use crate::flow::rules::unknown_field;
 use crate::json::{self, pointer_step};
 use crate::problem::{Code, Problem, Problems};
 

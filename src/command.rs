@@ -6,7 +6,7 @@ use crate::cursor::VersionCursor;
 use crate::error::{Cause, Error};
 use crate::etag::{EntityTags, Preconditions};
 use crate::event::{Event, Headers};
-use crate::flow::{self, Content, Fingerprint, FlowId, IdempotencyKey, Instant, MAX_KEY, Once, Update};
+use crate::flow::{self, Content, Fingerprint, FlowId, Idempotency, IdempotencyKey, MAX_KEY, Timestamp, Update};
 use crate::json::{self, Order};
 use crate::problem::{Code, Problem};
 use crate::query::Parameters;
@@ -24,7 +24,7 @@ pub enum Command<'request> {
     Create {
         content: Content,
         dry_run: bool,
-        once: Option<Once>,
+        idempotency: Option<Idempotency>,
     },
     List {
         filter: Filter,
@@ -38,7 +38,7 @@ pub enum Command<'request> {
     },
     RetrieveAsOf {
         id: FlowId,
-        moment: Instant,
+        moment: Timestamp,
     },
     Update {
         id: FlowId,
@@ -81,15 +81,15 @@ impl<'request> Command<'request> {
         let Call { operation, route: _, id, version } = call;
         let (query, headers) = (event.query(), event.headers());
         let parse_id = || FlowId::parse(id).ok_or(Error::ProjectFlowNotFound);
-        let parse_version = || flow::version(version).ok_or(Error::ProjectFlowNotFound);
+        let parse_version = || flow::parse_version(version).ok_or(Error::ProjectFlowNotFound);
         match operation {
             Operation::Create => {
                 let dry_run = Parameters::read(&query, &["dryRun"])?.dry_run()?;
                 let key = idempotency_key(headers)?;
                 let body = body::read(headers, body)?;
                 let content = Content::parse(&json::read_object(body)?)?;
-                let once = key.map(|key| once(key, body)).transpose()?;
-                Ok(Self::Create { content, dry_run, once })
+                let idempotency = key.map(|key| fingerprint(key, body)).transpose()?;
+                Ok(Self::Create { content, dry_run, idempotency })
             }
             Operation::List => {
                 let parameters = Parameters::read(&query, &["page", "limit", "project", "type", "status", "cursor"])?;
@@ -176,11 +176,11 @@ fn idempotency_key(headers: &Headers) -> Result<Option<IdempotencyKey>, Problem>
 }
 
 /// A key with what was sent under it, a body that has been read already.
-fn once(key: IdempotencyKey, body: &[u8]) -> Result<Once, Error> {
+fn fingerprint(key: IdempotencyKey, body: &[u8]) -> Result<Idempotency, Error> {
     let canonical = std::str::from_utf8(body).map_err(|error| error.to_string());
     let canonical = canonical.and_then(|body| json::canonical(body, Order::Sorted).map_err(|error| error.to_string()));
     let canonical = canonical.map_err(|error| Error::Internal(Cause::new(format!("canonical form: {error}"))))?;
-    Ok(Once { key, fingerprint: Fingerprint::of(&canonical) })
+    Ok(Idempotency { key, fingerprint: Fingerprint::of(&canonical) })
 }
 
 /// The entity tags of a header, where it is given.

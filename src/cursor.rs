@@ -6,14 +6,14 @@
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use crate::flow::{FlowId, Instant};
+use crate::flow::{FlowId, Timestamp};
 
 /// The place after one flow in a client's list, newest first.
 ///
 /// ```
 /// # use project_flows::cursor::FlowCursor;
-/// # use project_flows::flow::{FlowId, Instant};
-/// let created_at = Instant::parse("2024-01-15T10:30:00Z").expect("an instant");
+/// # use project_flows::flow::{FlowId, Timestamp};
+/// let created_at = Timestamp::parse("2024-01-15T10:30:00Z").expect("an instant");
 /// let id = FlowId::parse("project_flow_0123456789abcdefghjkmnpqrs").expect("an id");
 /// let cursor = FlowCursor { created_at, id };
 /// assert_eq!(FlowCursor::parse(&cursor.encode()), Some(cursor));
@@ -21,7 +21,7 @@ use crate::flow::{FlowId, Instant};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FlowCursor {
     /// When the flow was created.
-    pub created_at: Instant,
+    pub created_at: Timestamp,
     /// Its id.
     pub id: FlowId,
 }
@@ -40,7 +40,7 @@ impl FlowCursor {
     /// The place after the flow with this key in the index, or `None` when no flow has it.
     pub fn of_key(key: &str) -> Option<Self> {
         let (created_at, id) = key.split_once('#')?;
-        let parsed = Instant::parse(created_at)?;
+        let parsed = Timestamp::parse(created_at)?;
         // Only the one form that instants are stored in.
         (parsed.as_str() == created_at).then_some(())?;
         Some(Self { created_at: parsed, id: FlowId::parse(id)? })
@@ -59,7 +59,7 @@ impl VersionCursor {
 
     /// The cursor that a client sent, or `None` when it is not one.
     pub fn parse(text: &str) -> Option<Self> {
-        crate::flow::version(&decode(text)?).map(Self)
+        crate::flow::parse_version(&decode(text)?).map(Self)
     }
 }
 

@@ -8,8 +8,8 @@ use std::collections::HashMap;
 use aws_sdk_dynamodb::types::AttributeValue;
 
 use crate::error::Cause;
-use crate::flow::content::ProjectId;
-use crate::flow::{Client, Flow, FlowId, Instant, Status, Summary, VERSION_DIGITS};
+use crate::flow::members::{Description, FlowType, Json, Name, ProjectId};
+use crate::flow::{Client, Fingerprint, Flow, FlowId, MAX_VERSION_DIGITS, Status, Summary, Timestamp, WriteToken};
 
 /// The attribute that every item has: a condition on it tells whether the item exists.
 pub const PARTITION_KEY: &str = "pk";
@@ -39,18 +39,12 @@ pub const UPDATED_AT: &str = "updatedAt";
 pub const SUMMARY: [&str; 10] =
     ["_id", PROJECT, TYPE, STATUS, VERSION, "name", "description", CLIENT, CREATED_AT, UPDATED_AT];
 
-/// What no update changes: each version has it as the first had it.
-pub const UNCHANGING: [&str; 4] = [PROJECT, TYPE, CREATED_AT, "fingerprint"];
-/// What tells an item from others, and holds nothing that a client would not have others read.
-pub const TELLING: [&str; 11] =
-    [PARTITION_KEY, SORT_KEY, "_id", CLIENT, PROJECT, TYPE, STATUS, VERSION, LIST_KEY, CREATED_AT, UPDATED_AT];
-
-const CLIENT_PREFIX: &str = "CLIENT#";
-const FLOW_PREFIX: &str = "FLOW#";
-const VERSION_PREFIX: &str = "VERSION#";
-/// What sorts behind every key that an item has here.
-const LAST: &str = "\u{10ffff}";
-
+/// What a partition key begins with.
+pub const CLIENT_PREFIX: &str = "CLIENT#";
+/// What the sort key of a newest version begins with.
+pub const FLOW_PREFIX: &str = "FLOW#";
+/// What the sort key of an earlier version begins with.
+pub const VERSION_PREFIX: &str = "VERSION#";
 /// An item, or its key.
 pub type Item = HashMap<String, AttributeValue>;
 
@@ -66,82 +60,16 @@ pub fn version_key(client: &Client, id: &FlowId, version: u64) -> Item {
 
 /// The partition of all that a client has.
 pub fn partition(client: &Client) -> String {
-    partition_of(client.as_str())
-}
-
-/// The same, for what the index calls a client, whether it is one or not.
-pub fn partition_of(client: &str) -> String {
-    format!("{CLIENT_PREFIX}{client}")
+    format!("{CLIENT_PREFIX}{}", client.as_str())
 }
 
 /// Where an earlier version of a flow stands in its client's partition; versions sort as numbers do.
 pub fn version_sort(id: &FlowId, version: u64) -> String {
-    format!("{VERSION_PREFIX}{}#{version:0VERSION_DIGITS$}", id.as_str())
-}
-
-/// What an item is, by its sort key.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Place {
-    /// The newest version of a flow.
-    Newest(FlowId),
-    /// An earlier version of a flow.
-    Version(FlowId, u64),
-}
-
-impl Place {
-    /// The place that a sort key names, or `None` when no item of this kind is known.
-    pub fn parse(sort: &str) -> Option<Self> {
-        if let Some(id) = sort.strip_prefix(FLOW_PREFIX) {
-            return FlowId::parse(id).map(Self::Newest);
-        }
-        let (id, digits) = sort.strip_prefix(VERSION_PREFIX)?.split_once('#')?;
-        let (id, version) = (FlowId::parse(id)?, digits.parse().ok().filter(|version| *version > 0)?);
-        (version_sort(&id, version) == sort).then_some(Self::Version(id, version))
-    }
-}
-
-/// The client whose partition it is, or `None` when it is nobody's.
-pub fn partition_client(partition: &str) -> Option<Client> {
-    Client::parse(partition.strip_prefix(CLIENT_PREFIX)?)
-}
-
-/// Where the earlier versions begin in a client's partition: all flows sort before, in the order of their ids, and the
-/// versions after, in the order of their flows' ids.
-pub const VERSIONS: &str = VERSION_PREFIX;
-
-/// A key behind every item of a partition.
-pub fn behind_partition(partition: &str) -> Item {
-    key(partition.to_owned(), LAST.to_owned())
-}
-
-/// A key behind everything that the index has of a client.
-pub fn behind_client(client: &str) -> Item {
-    let mut behind = key(LAST.to_owned(), LAST.to_owned());
-    for (name, value) in [(CLIENT, client), (LIST_KEY, LAST)] {
-        behind.insert(name.to_owned(), AttributeValue::S(value.to_owned()));
-    }
-    behind
-}
-
-/// The key of an item that was read, or of the item that an entry of the index was made of.
-pub fn key_of(item: &Item) -> Item {
-    item.iter()
-        .filter(|(name, _)| [PARTITION_KEY, SORT_KEY].contains(&name.as_str()))
-        .map(|(name, value)| (name.clone(), value.clone()))
-        .collect()
-}
-
-/// What the index has of an item, or `None` when it has nothing of it.
-pub fn entry(item: &Item) -> Option<Item> {
-    let indexed = [CLIENT, LIST_KEY].iter().all(|name| matches!(item.get(*name), Some(AttributeValue::S(_))));
-    let shown = |name: &str| SUMMARY.contains(&name) || [PARTITION_KEY, SORT_KEY, LIST_KEY].contains(&name);
-    indexed.then(|| {
-        item.iter().filter(|(name, _)| shown(name)).map(|(name, value)| (name.clone(), value.clone())).collect()
-    })
+    format!("{VERSION_PREFIX}{}#{version:0MAX_VERSION_DIGITS$}", id.as_str())
 }
 
 /// Where a flow stands in the index.
-pub fn list_key(created_at: &Instant, id: &FlowId) -> String {
+pub fn list_key(created_at: &Timestamp, id: &FlowId) -> String {
     format!("{created_at}#{}", id.as_str())
 }
 
@@ -160,51 +88,61 @@ pub fn impossible_key() -> Item {
 
 /// The item of a flow's newest version.
 pub fn from_flow(flow: &Flow) -> Item {
-    let mut item = flow_key(&flow.client, &flow.id);
+    let Flow { summary, configuration, steps, write_token, fingerprint } = flow;
+    let mut item = flow_key(&summary.client, &summary.id);
     let mut text = |name: &str, value: &str| item.insert(name.to_owned(), AttributeValue::S(value.to_owned()));
-    text("_id", flow.id.as_str());
-    text(CLIENT, flow.client.as_str());
-    text(PROJECT, flow.content.project.as_str());
-    text(TYPE, flow.content.flow_type.as_str());
-    text(STATUS, flow.status.as_str());
-    text("name", flow.content.name.as_str());
-    if let Some(description) = &flow.content.description {
+    text("_id", summary.id.as_str());
+    text(CLIENT, summary.client.as_str());
+    text(PROJECT, summary.project.as_str());
+    text(TYPE, summary.flow_type.as_str());
+    text(STATUS, summary.status.as_str());
+    text("name", summary.name.as_str());
+    if let Some(description) = &summary.description {
         text("description", description.as_str());
     }
-    text("configuration", flow.content.configuration.as_str());
-    text("steps", flow.content.steps.as_str());
-    text(CREATED_AT, flow.created_at.as_str());
-    text(UPDATED_AT, flow.updated_at.as_str());
-    if let Some(token) = &flow.write_token {
+    text("configuration", configuration.as_str());
+    text("steps", steps.as_str());
+    text(CREATED_AT, summary.created_at.as_str());
+    text(UPDATED_AT, summary.updated_at.as_str());
+    if let Some(token) = write_token {
         text("writeToken", token.as_str());
     }
-    if let Some(fingerprint) = &flow.fingerprint {
+    if let Some(fingerprint) = fingerprint {
         text("fingerprint", fingerprint.as_str());
     }
-    match flow.status {
+    match summary.status {
         Status::Draft | Status::Active | Status::Paused => {
-            text(LIST_KEY, &list_key(&flow.created_at, &flow.id));
+            text(LIST_KEY, &list_key(&summary.created_at, &summary.id));
         }
         Status::Deleted => {}
     }
-    item.insert(VERSION.to_owned(), AttributeValue::N(flow.version.to_string()));
+    item.insert(VERSION.to_owned(), AttributeValue::N(summary.version.to_string()));
     item
 }
 
 /// The item of a version that is no longer the newest: all that the newest was, under its own key, and in no index.
 pub fn into_version(mut newest: Item, flow: &Flow) -> Item {
-    newest.extend(version_key(&flow.client, &flow.id, flow.version));
+    newest.extend(version_key(&flow.summary.client, &flow.summary.id, flow.summary.version));
     newest.remove(LIST_KEY);
     newest
 }
 
 /// The flow that an item holds.
 ///
+/// What was valid when it was written is not judged anew; only what cannot be a flow at all is refused.
+///
 /// # Errors
 ///
 /// The attribute that is missing or unreadable.
 pub fn to_flow(item: &Item) -> Result<Flow, Cause> {
-    Flow::stored(|name| text(item, name))
+    let json = |name| Json::from_stored(required(item, name)?).ok_or_else(|| unreadable(name));
+    Ok(Flow {
+        summary: to_summary(item)?,
+        configuration: json("configuration")?,
+        steps: json("steps")?,
+        write_token: text(item, "writeToken").map(WriteToken::from_stored),
+        fingerprint: text(item, "fingerprint").map(Fingerprint::from_stored),
+    })
 }
 
 /// The summary of the flow that an item holds.
@@ -213,7 +151,27 @@ pub fn to_flow(item: &Item) -> Result<Flow, Cause> {
 ///
 /// The attribute that is missing or unreadable.
 pub fn to_summary(item: &Item) -> Result<Summary, Cause> {
-    Summary::stored(&|name| text(item, name))
+    let text_of = |name| required(item, name);
+    Ok(Summary {
+        id: FlowId::parse(text_of("_id")?).ok_or_else(|| unreadable("_id"))?,
+        project: ProjectId::from_stored(text_of(PROJECT)?),
+        flow_type: FlowType::parse(text_of(TYPE)?).ok_or_else(|| unreadable(TYPE))?,
+        status: Status::from_stored(text_of(STATUS)?).ok_or_else(|| unreadable(STATUS))?,
+        version: text_of(VERSION)?.parse().map_err(|_| unreadable(VERSION))?,
+        name: Name::from_stored(text_of("name")?),
+        description: text(item, "description").map(Description::from_stored),
+        client: Client::parse(text_of(CLIENT)?).ok_or_else(|| unreadable(CLIENT))?,
+        created_at: Timestamp::from_stored(text_of(CREATED_AT)?),
+        updated_at: Timestamp::from_stored(text_of(UPDATED_AT)?),
+    })
+}
+
+fn required<'item>(item: &'item Item, name: &str) -> Result<&'item str, Cause> {
+    text(item, name).ok_or_else(|| unreadable(name))
+}
+
+fn unreadable(name: &str) -> Cause {
+    Cause::new(format!("stored flow: unreadable {name}"))
 }
 
 /// An attribute that is a string or a number.

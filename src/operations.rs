@@ -68,8 +68,8 @@ impl Command<'_> {
     /// Those of the [`Store`], and of preconditions that are not met.
     pub async fn carry_out(self, store: &Store, client: &Client) -> Result<Outcome, Error> {
         match self {
-            Self::Create { content, dry_run, once } => {
-                let flow = Flow::create(client.clone(), SystemTime::now(), content, once)?;
+            Self::Create { content, dry_run, idempotency } => {
+                let flow = Flow::create(client.clone(), SystemTime::now(), content, idempotency)?;
                 if dry_run {
                     store.check_project(&flow).await?;
                     return Ok(Outcome::WouldCreate(flow));
@@ -86,14 +86,14 @@ impl Command<'_> {
             Self::Retrieve { id, known } => {
                 let flow = store.newest(client, &id).await?;
                 flow.undeleted()?;
-                let is_known = known.is_some_and(|known| known.match_weakly(flow.version));
+                let is_known = known.is_some_and(|known| known.match_weakly(flow.summary.version));
                 Ok(if is_known { Outcome::NotModified(flow) } else { Outcome::Newest(flow) })
             }
             Self::RetrieveAsOf { id, moment } => Ok(Outcome::Past(store.version_as_of(client, &id, &moment).await?)),
             Self::Update { id, update, preconditions, dry_run } => {
                 let change = |newest: &Flow| {
-                    preconditions.check(newest.undeleted()?.version)?;
-                    newest.updated(SystemTime::now(), &update)
+                    preconditions.check(newest.undeleted()?.summary.version)?;
+                    newest.update(SystemTime::now(), &update)
                 };
                 if dry_run {
                     let newest = store.newest(client, &id).await?;
@@ -105,8 +105,8 @@ impl Command<'_> {
             }
             Self::Delete { id, preconditions } => {
                 let change = |newest: &Flow| {
-                    preconditions.check(newest.undeleted()?.version)?;
-                    newest.deleted(SystemTime::now()).map(Some)
+                    preconditions.check(newest.undeleted()?.summary.version)?;
+                    newest.delete(SystemTime::now()).map(Some)
                 };
                 Ok(Outcome::Deleted(store.change(client, &id, change).await?))
             }
@@ -127,8 +127,8 @@ impl Command<'_> {
                 let newest = store.newest(client, &id).await?;
                 let past = store.version(&newest, version).await?;
                 let change = |newest: &Flow| {
-                    preconditions.check(newest.version)?;
-                    Ok(Some(newest.restored(SystemTime::now(), past.content.clone())?))
+                    preconditions.check(newest.summary.version)?;
+                    Ok(Some(newest.restore(SystemTime::now(), &past)?))
                 };
                 Ok(Outcome::Newest(store.change(client, &id, change).await?))
             }

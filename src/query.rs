@@ -7,8 +7,8 @@ use percent_encoding::percent_decode_str;
 
 use crate::cursor::FlowCursor;
 use crate::event::Query;
-use crate::flow::content::{FlowType, ProjectId};
-use crate::flow::{self, Instant, Status};
+use crate::flow::members::{FlowType, ProjectId};
+use crate::flow::{self, Status, Timestamp};
 use crate::problem::Problem;
 use crate::store::{Filter, Position};
 
@@ -54,13 +54,13 @@ impl<'event> Parameters<'event> {
     }
 
     /// `asOf`
-    pub fn as_of(&self) -> Result<Option<Instant>, Problem> {
-        self.get("asOf", "an RFC 3339 instant (its + sent as %2B)", Instant::parse)
+    pub fn as_of(&self) -> Result<Option<Timestamp>, Problem> {
+        self.get("asOf", "an RFC 3339 instant (its + sent as %2B)", Timestamp::parse)
     }
 
     /// `from`
     pub fn from(&self) -> Result<u64, Problem> {
-        let from = self.get("from", "a version, an integer from 1", flow::version)?;
+        let from = self.get("from", "a version, an integer from 1", flow::parse_version)?;
         from.ok_or_else(|| Problem::parameter("from", "expected the version to compare with, found nothing"))
     }
 
@@ -89,8 +89,8 @@ impl<'event> Parameters<'event> {
     /// `project`, `type` and `status`.
     pub fn filter(&self) -> Result<Filter, Problem> {
         Ok(Filter {
-            project: self.get("project", "a project", ProjectId::named)?,
-            flow_type: self.get("type", "login or onboarding", FlowType::named)?,
+            project: self.get("project", "a project", ProjectId::parse)?,
+            flow_type: self.get("type", "login or onboarding", FlowType::parse)?,
             status: self.get("status", &Status::SETTABLE.map(Status::as_str).join(" or "), Status::parse)?,
         })
     }

@@ -13,7 +13,7 @@ use crate::cursor::{FlowCursor, VersionCursor};
 use crate::error::{Cause, Error};
 use crate::etag::etag;
 use crate::event::Event;
-use crate::flow::content::Description;
+use crate::flow::members::Description;
 use crate::flow::{Flow, Summary};
 use crate::operations::Outcome;
 use crate::problem::Problem;
@@ -104,15 +104,15 @@ impl Reply {
 type Parts = (u16, Vec<Header>, String);
 
 fn succeed(outcome: &Outcome) -> Parts {
-    let etag = |flow: &Flow| ("ETag", etag(flow.version).into());
-    let location = |flow: &Flow| ("Location", format!("/v2/project-flows/{}", flow.id.as_str()).into());
-    let shown = |flow: &Flow| success(&Document::of_flow(flow, Some(flow.id.as_str())), None);
+    let etag = |flow: &Flow| ("ETag", etag(flow.summary.version).into());
+    let location = |flow: &Flow| ("Location", format!("/v2/project-flows/{}", flow.summary.id.as_str()).into());
+    let shown = |flow: &Flow| success(&Document::of_flow(flow), None);
     match outcome {
         Outcome::Created(flow) => (201, vec![location(flow), etag(flow)], shown(flow)),
         Outcome::Replayed(flow) => {
             (201, vec![("Idempotency-Replayed", "true".into()), location(flow), etag(flow)], shown(flow))
         }
-        Outcome::WouldCreate(flow) => (200, vec![], success(&Document::of_flow(flow, None), None)),
+        Outcome::WouldCreate(flow) => (200, vec![], success(&Document { id: None, ..Document::of_flow(flow) }, None)),
         Outcome::Newest(flow) => (200, vec![etag(flow)], shown(flow)),
         Outcome::NotModified(flow) => (304, vec![etag(flow)], String::new()),
         Outcome::WouldUpdate(flow) | Outcome::Past(flow) => (200, vec![], shown(flow)),
@@ -167,22 +167,9 @@ struct Document<'flow> {
 }
 
 impl<'flow> Document<'flow> {
-    fn of_flow(flow: &'flow Flow, id: Option<&'flow str>) -> Self {
-        let content = &flow.content;
-        Self {
-            id,
-            project: content.project.as_str(),
-            r#type: content.flow_type.as_str(),
-            status: flow.status.as_str(),
-            version: flow.version,
-            name: content.name.as_str(),
-            description: content.description.as_ref().map(Description::as_str),
-            configuration: Some(content.configuration.as_raw()),
-            steps: Some(content.steps.as_raw()),
-            client: flow.client.as_str(),
-            created_at: flow.created_at.as_str(),
-            updated_at: flow.updated_at.as_str(),
-        }
+    fn of_flow(flow: &'flow Flow) -> Self {
+        let (configuration, steps) = (Some(flow.configuration.as_raw()), Some(flow.steps.as_raw()));
+        Self { configuration, steps, ..Self::of_summary(&flow.summary) }
     }
 
     fn of_summary(summary: &'flow Summary) -> Self {
@@ -209,7 +196,7 @@ impl<'flow> Document<'flow> {
 ///
 /// None that a flow could cause.
 pub fn document(flow: &Flow) -> Result<Box<RawValue>, Cause> {
-    to_raw_value(&Document::of_flow(flow, Some(flow.id.as_str()))).map_err(|error| Cause::new(error.to_string()))
+    to_raw_value(&Document::of_flow(flow)).map_err(|error| Cause::new(error.to_string()))
 }
 
 /// What is left of a flow that was deleted.
@@ -223,7 +210,7 @@ struct Deleted<'flow> {
 
 impl<'flow> Deleted<'flow> {
     fn new(flow: &'flow Flow) -> Self {
-        Self { id: flow.id.as_str(), status: flow.status.as_str(), version: flow.version }
+        Self { id: flow.summary.id.as_str(), status: flow.summary.status.as_str(), version: flow.summary.version }
     }
 }
 

@@ -4,7 +4,7 @@
 //! takes 4 bytes then, and a control character 7.
 
 use crate::flow::Summary;
-use crate::flow::content::Description;
+use crate::flow::members::Description;
 
 /// The most bytes of a response. Lambda refuses one of more than 6 MB (AWS Lambda Developer Guide, "Lambda quotas"), and
 /// the gateway answers a bare 5xx in its place.

@@ -50,7 +50,7 @@ async fn carry_out(call: &str, client: &Client, table: &str, flow: &Flow) -> Res
             put.return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld).send().await?;
         }
         "GetItem" => {
-            let key = item::flow_key(&flow.client, &flow.id);
+            let key = item::flow_key(&flow.summary.client, &flow.summary.id);
             client.get_item().table_name(table).set_key(Some(key)).consistent_read(true).send().await?;
         }
         "TransactWriteItems" => {
@@ -67,7 +67,7 @@ async fn carry_out(call: &str, client: &Client, table: &str, flow: &Flow) -> Res
         "Query" | "Count" => {
             let query = client.query().table_name(table).index_name("newest-first").scan_index_forward(false);
             let query = query.key_condition_expression("#client = :client");
-            let client = AttributeValue::S(flow.client.as_str().to_owned());
+            let client = AttributeValue::S(flow.summary.client.as_str().to_owned());
             let query = query.set_expression_attribute_values(Some(HashMap::from([(":client".to_owned(), client)])));
             if call == "Count" {
                 let query = query.expression_attribute_names("#client", "client");

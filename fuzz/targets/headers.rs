@@ -38,9 +38,9 @@ fuzz_target!(|bytes: &[u8]| {
             let read = method == "GET";
             assert!(!(read && command.writes()), "{command:?}");
             assert!(path.contains("/v2/project-flows"));
-            if let Command::Create { once, .. } = command {
+            if let Command::Create { idempotency, .. } = command {
                 assert_eq!((method.as_str(), path.ends_with("/v2/project-flows")), ("POST", true));
-                assert_eq!(once.map(|once| once.key.as_str().to_owned()), event.headers().idempotency_key.clone());
+                assert_eq!(idempotency.map(|one| one.key.as_str().to_owned()), event.headers().idempotency_key.clone());
             }
         }
         Err(error) => assert!((400..500).contains(&error.failure().status), "{error:?}"),

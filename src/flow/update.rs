@@ -5,8 +5,10 @@
 
 use std::time::SystemTime;
 
-use super::content::{no_flow, unknown_field};
-use super::{Flow, Instant, Status};
+use super::content::no_flow;
+use super::members::{Description, Found, Name};
+use super::rules::{Check, unknown_field};
+use super::{Flow, Status, Summary, Timestamp};
 use crate::error::Error;
 use crate::json::{Member, Value, pointer_step};
 use crate::problem::{Code, Problem, Problems};
@@ -38,54 +40,99 @@ impl Flow {
     ///
     /// [`Code::VersionConflict`] when `update` was made from another version; else all problems, in the order of a
     /// flow's document, unknown members last; or the machine has no random bytes to give.
-    pub fn updated(&self, now: SystemTime, update: &Update<'_>) -> Result<Option<Self>, Error> {
+    pub fn update(&self, now: SystemTime, update: &Update<'_>) -> Result<Option<Self>, Error> {
+        let Summary { id, project, flow_type, status, version, client, created_at, updated_at, .. } = &self.summary;
         let sent = |name: &str| update.0.iter().find(|member| member.name == name);
-        let (version, updated_at) = (sent("version"), sent("updatedAt"));
-        if let Some(Value::Unsigned(expected @ 1..)) = version.map(|member| &member.value)
-            && *expected != self.version
+        let (sent_version, sent_updated_at) = (sent("version"), sent("updatedAt"));
+        if let Some(Value::Unsigned(expected @ 1..)) = sent_version.map(|member| &member.value)
+            && expected != version
         {
-            let error = format!("expected the flow at version {expected}, found it at version {}", self.version);
+            let error = format!("expected the flow at version {expected}, found it at version {version}");
             return Err(Problem::new("/version", Code::VersionConflict, error).into());
         }
-        if let Some(Value::String(text)) = updated_at.map(|member| &member.value)
-            && *text != self.updated_at.as_str()
-            && let Some(expected) = Instant::parse(text)
-            && expected != self.updated_at
+        if let Some(Value::String(text)) = sent_updated_at.map(|member| &member.value)
+            && *text != updated_at.as_str()
+            && let Some(expected) = Timestamp::parse(text)
+            && expected != *updated_at
         {
-            let error = format!("expected the flow as of {expected}, found it as of {}", self.updated_at);
+            let error = format!("expected the flow as of {expected}, found it as of {updated_at}");
             return Err(Problem::new("/updatedAt", Code::VersionConflict, error).into());
         }
 
         let mut problems = Vec::new();
-        problems.extend(changed("/_id", sent("_id"), self.id.as_str()));
-        problems.extend(changed("/project", sent("project"), self.content.project.as_str()));
-        problems.extend(changed("/type", sent("type"), self.content.flow_type.as_str()));
-        let status = sent("status").map_or(Ok(self.status), status);
-        problems.extend(status.clone().err());
-        problems.extend(unusable_version(version));
-        let content = match self.content.with(&update.0) {
+        problems.extend(changed("/_id", sent("_id"), id.as_str()));
+        problems.extend(changed("/project", sent("project"), project.as_str()));
+        problems.extend(changed("/type", sent("type"), flow_type.as_str()));
+        let new_status = sent("status").map_or(Ok(*status), parse_status);
+        problems.extend(new_status.clone().err());
+        problems.extend(unusable_version(sent_version));
+        let merged = match self.merge(&update.0) {
             Err(Error::Invalid(found)) => {
                 problems.extend(found);
                 None
             }
-            content => Some(content?),
+            merged => Some(merged?),
         };
-        problems.extend(changed("/client", sent("client"), self.client.as_str()));
-        problems.extend(changed("/createdAt", sent("createdAt"), self.created_at.as_str()));
-        problems.extend(changed("/updatedAt", updated_at, self.updated_at.as_str()));
+        problems.extend(changed("/client", sent("client"), client.as_str()));
+        problems.extend(changed("/createdAt", sent("createdAt"), created_at.as_str()));
+        problems.extend(changed("/updatedAt", sent_updated_at, updated_at.as_str()));
         let unknown = update.0.iter().filter(|member| !MEMBERS.contains(&member.name.as_ref()));
         problems.extend(unknown.map(|member| unknown_field(pointer_step(&member.name), &MEMBERS)));
 
         // Those of a step too.
         problems.sort_by_key(|problem| problem.code == Code::UnknownField);
 
-        match (Problems::found(problems), status, content) {
-            (None, Ok(status), Some(content)) if status == self.status && content == self.content => Ok(None),
-            (None, Ok(status), Some(content)) => Ok(Some(self.next(now, status, content)?)),
+        match (Problems::found(problems), new_status, merged) {
+            (None, Ok(new_status), Some(merged)) if new_status == *status && self.says_the_same(&merged) => Ok(None),
+            (None, Ok(new_status), Some(merged)) => Ok(Some(merged.next(now, new_status)?)),
             (Some(problems), ..) => Err(problems.into()),
             // What is missing has left its problem.
             (None, ..) => Err(no_flow().into()),
         }
+    }
+
+    /// Whether both say the same, whatever white space and escapes they are written with.
+    fn says_the_same(&self, other: &Self) -> bool {
+        self.summary.name == other.summary.name
+            && self.summary.description == other.summary.description
+            && self.configuration == other.configuration
+            && self.steps == other.steps
+    }
+
+    /// This flow with the members of `sent` in the place of its own; `description: null` removes it. Checked as a
+    /// whole, so that a step and what switches it off cannot be sent one after the other.
+    ///
+    /// # Errors
+    ///
+    /// All problems of name, description, configuration and steps, in that order; or what is stored is unreadable.
+    fn merge(&self, sent: &[Member<'_>]) -> Result<Self, Error> {
+        let member = |name: &str| sent.iter().find(|member| member.name == name);
+        let mut check = Check::default();
+        let mut merged = self.clone();
+
+        if let Some(member) = member("name") {
+            let name = check.note("/name", Code::InvalidName, Name::from_member(Found(Some(&member.value))));
+            merged.summary.name = name.unwrap_or(merged.summary.name);
+        }
+        match member("description") {
+            Some(Member { value: Value::Null, .. }) => merged.summary.description = None,
+            Some(member) => {
+                let description = Description::from_member(Found(Some(&member.value)));
+                merged.summary.description = check.note("/description", Code::InvalidDescription, description);
+            }
+            None => {}
+        }
+        if member("configuration").is_some() || member("steps").is_some() {
+            let stored_configuration = self.configuration.member("configuration")?;
+            let stored_steps = self.steps.member("steps")?;
+            let configuration = member("configuration").unwrap_or(&stored_configuration);
+            let steps = member("steps").unwrap_or(&stored_steps);
+            let checked = (check.configuration(Some(configuration)), check.steps(Some(steps), Some(configuration)));
+            if let (Some(configuration), Some(steps)) = checked {
+                (merged.configuration, merged.steps) = (configuration, steps);
+            }
+        }
+        check.finish().map_or(Ok(merged), |problems| Err(problems.into()))
     }
 }
 
@@ -97,7 +144,7 @@ fn changed(path: &str, sent: Option<&Member<'_>>, stored: &str) -> Option<Proble
     (!unchanged).then(|| Problem::new(path, Code::ImmutableField, error()))
 }
 
-fn status(sent: &Member<'_>) -> Result<Status, Problem> {
+fn parse_status(sent: &Member<'_>) -> Result<Status, Problem> {
     let named = match &sent.value {
         Value::String(text) => Status::parse(text),
         _ => None,

@@ -59,7 +59,7 @@ impl Store {
             .set_item(Some(item::from_flow(next)))
             .condition_expression("#version = :newest")
             .expression_attribute_names("#version", item::VERSION)
-            .expression_attribute_values(":newest", AttributeValue::N(newest.version.to_string()))
+            .expression_attribute_values(":newest", AttributeValue::N(newest.summary.version.to_string()))
             .build();
         let put_newest = Put::builder()
             .table_name(&self.table)
@@ -76,7 +76,7 @@ impl Store {
             Ok(Transacted::FirstFailed(_)) if !any_unanswered => Ok(Replaced::Overtaken),
             Ok(Transacted::FirstFailed(_)) => self.settle_change(next, "TransactWriteItems: a condition failed").await,
             Ok(Transacted::SecondFailed) => {
-                let cause = format!("history: version {} is there while it is the newest", newest.version);
+                let cause = format!("history: version {} is there while it is the newest", newest.summary.version);
                 Err(Error::Internal(Cause::new(cause)))
             }
             Err(error) if any_unanswered => self.settle_change(next, &error.to_string()).await,
@@ -91,11 +91,11 @@ impl Store {
         let unknown = |found: &str| Error::OutcomeUnknown(Cause::new(format!("{write}; then {found}")));
         let unread = |error: Error| unknown(&error.to_string());
 
-        let newest = self.newest(&next.client, &next.id).await.map_err(unread)?;
-        if newest.version < next.version {
+        let newest = self.newest(&next.summary.client, &next.summary.id).await.map_err(unread)?;
+        if newest.summary.version < next.summary.version {
             return Err(unknown("GetItem: absent"));
         }
-        let written = self.version(&newest, next.version).await.map_err(unread)?;
+        let written = self.version(&newest, next.summary.version).await.map_err(unread)?;
         Ok(if written.write_token == next.write_token { Replaced::Now } else { Replaced::Overtaken })
     }
 }

@@ -59,7 +59,7 @@ impl Store {
         creation.map_err(|error| match error {
             // Something was perhaps written, and could not be read.
             Error::TemporarilyUnavailable(cause) | Error::OutcomeUnknown(cause) if any_unanswered => {
-                Error::OutcomeUnknown(Cause::new(format!("{cause}; the flow is {}", flow.id.as_str())))
+                Error::OutcomeUnknown(Cause::new(format!("{cause}; the flow is {}", flow.summary.id.as_str())))
             }
             error => error,
         })
@@ -72,9 +72,9 @@ impl Store {
     /// As [`Store::create`].
     pub async fn check_project(&self, flow: &Flow) -> Result<(), Error> {
         let Some(projects) = &self.projects else { return Ok(()) };
-        let project = self.read(projects, item::project_key(&flow.content.project)).await?;
+        let project = self.read(projects, item::project_key(&flow.summary.project)).await?;
         match project.as_ref().and_then(|project| project.get(item::PROJECT_CLIENT)) {
-            Some(AttributeValue::S(client)) if client == flow.client.as_str() => Ok(()),
+            Some(AttributeValue::S(client)) if client == flow.summary.client.as_str() => Ok(()),
             Some(_) | None => Err(no_such_project()),
         }
     }
@@ -116,10 +116,10 @@ impl Store {
             .build();
         let check = ConditionCheck::builder()
             .table_name(projects)
-            .set_key(Some(item::project_key(&flow.content.project)))
+            .set_key(Some(item::project_key(&flow.summary.project)))
             .condition_expression("#client = :client")
             .expression_attribute_names("#client", item::PROJECT_CLIENT)
-            .expression_attribute_values(":client", AttributeValue::S(flow.client.as_str().to_owned()))
+            .expression_attribute_values(":client", AttributeValue::S(flow.summary.client.as_str().to_owned()))
             .build();
         let (Ok(put), Ok(check)) = (put, check) else { return Err(incomplete()) };
         let writes = [
@@ -140,14 +140,14 @@ impl Store {
         }
         let item = match item {
             Some(item) => Some(item),
-            None => self.read(&self.table, item::flow_key(&flow.client, &flow.id)).await?,
+            None => self.read(&self.table, item::flow_key(&flow.summary.client, &flow.summary.id)).await?,
         };
         let newest = found(item)?;
         if newest.fingerprint != flow.fingerprint {
             let error = "expected the content that was sent with this key before, found other content";
             return Err(Problem::header("Idempotency-Key", Code::IdempotencyKeyReused, error).into());
         }
-        let first = match newest.version {
+        let first = match newest.summary.version {
             1 => newest,
             _ => self.version(&newest, 1).await?,
         };
@@ -162,7 +162,7 @@ impl Store {
     /// That it is not there proves nothing, since an attempt may still be under way.
     async fn settle_create(&self, flow: &Flow, error: &Error) -> Result<Creation, Error> {
         let unknown = |found: &str| Error::OutcomeUnknown(Cause::new(format!("{error}; then {found}")));
-        match self.read(&self.table, item::flow_key(&flow.client, &flow.id)).await {
+        match self.read(&self.table, item::flow_key(&flow.summary.client, &flow.summary.id)).await {
             Ok(Some(item)) => self.holder(flow, Some(item)).await,
             Ok(None) => Err(unknown("GetItem: absent")),
             Err(error) => Err(unknown(&error.to_string())),

@@ -10,7 +10,7 @@ use super::transaction::Backoff;
 use super::{Store, only, send_query};
 use crate::cursor::VersionCursor;
 use crate::error::{Cause, Error};
-use crate::flow::{Client, Flow, FlowId, Instant, Summary};
+use crate::flow::{Client, Flow, FlowId, Summary, Timestamp};
 use crate::item;
 use crate::size::{self, Budget};
 
@@ -43,15 +43,16 @@ impl Store {
     ///
     /// As [`Store::newest`]; [`Error::TemporarilyUnavailable`] too while the version is absent.
     pub async fn version(&self, newest: &Flow, version: u64) -> Result<Flow, Error> {
-        if version == newest.version {
+        if version == newest.summary.version {
             return Ok(newest.clone());
         }
-        if version > newest.version {
+        if version > newest.summary.version {
             return Err(Error::ProjectFlowNotFound);
         }
         let mut backoff = Backoff::of_window();
         loop {
-            match self.read(&self.table, item::version_key(&newest.client, &newest.id, version)).await? {
+            match self.read(&self.table, item::version_key(&newest.summary.client, &newest.summary.id, version)).await?
+            {
                 Some(item) => return Ok(item::to_flow(&item)?),
                 None if backoff.wait().await => {}
                 None => return Err(absent(version)),
@@ -65,20 +66,20 @@ impl Store {
     /// # Errors
     ///
     /// As [`Store::newest`]; not found too when the flow was not there then, or is deleted now.
-    pub async fn version_as_of(&self, client: &Client, id: &FlowId, moment: &Instant) -> Result<Flow, Error> {
+    pub async fn version_as_of(&self, client: &Client, id: &FlowId, moment: &Timestamp) -> Result<Flow, Error> {
         let mut version = self.newest(client, id).await?;
         version.undeleted()?;
-        if *moment < version.created_at {
+        if *moment < version.summary.created_at {
             return Err(Error::ProjectFlowNotFound);
         }
-        if version.updated_at > *moment {
+        if version.summary.updated_at > *moment {
             let newest = version;
             version = self.version(&newest, 1).await?;
-            let mut later = newest.version;
-            while version.version + 1 < later {
-                let middle = self.version(&newest, u64::midpoint(version.version, later)).await?;
-                if middle.updated_at > *moment {
-                    later = middle.version;
+            let mut later = newest.summary.version;
+            while version.summary.version + 1 < later {
+                let middle = self.version(&newest, u64::midpoint(version.summary.version, later)).await?;
+                if middle.summary.updated_at > *moment {
+                    later = middle.summary.version;
                 } else {
                     version = middle;
                 }

@@ -11,7 +11,7 @@ use aws_sdk_dynamodb::types::{AttributeValue, Select};
 use super::{Store, only, send_query};
 use crate::cursor::FlowCursor;
 use crate::error::{Cause, Error};
-use crate::flow::content::{FlowType, ProjectId};
+use crate::flow::members::{FlowType, ProjectId};
 use crate::flow::{Client, Status, Summary};
 use crate::item;
 use crate::size::{self, Budget};

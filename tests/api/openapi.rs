@@ -9,7 +9,8 @@ use oracles::jsonschema;
 use percent_encoding::percent_decode_str;
 use project_flows::command::{FLOWS_LISTED, VERSIONS_LISTED};
 use project_flows::error::{Cause, Error};
-use project_flows::flow::content::{DESCRIPTION_LENGTH, STEPS};
+use project_flows::flow::members::MAX_DESCRIPTION;
+use project_flows::flow::rules::MAX_STEPS;
 use project_flows::problem::{Code, MAX_PROBLEMS, Problem};
 use project_flows::route::routes;
 use serde_json::{Value, json};
@@ -402,9 +403,9 @@ fn the_limits_of_the_document_are_the_constants_of_the_code() {
     let expected = expected.map(|(path, (default, most))| (path.to_owned(), json!(default), json!(most)));
     assert_eq!(lists, expected);
     let limits = [
-        ("Steps/maxItems", STEPS),
-        ("Description/maxLength", DESCRIPTION_LENGTH),
-        ("FlowUpdate/properties/description/maxLength", DESCRIPTION_LENGTH),
+        ("Steps/maxItems", MAX_STEPS),
+        ("Description/maxLength", MAX_DESCRIPTION),
+        ("FlowUpdate/properties/description/maxLength", MAX_DESCRIPTION),
         ("Refusal/properties/details/maxItems", MAX_PROBLEMS + 1),
     ];
     for (pointer, limit) in limits {

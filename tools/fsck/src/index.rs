@@ -6,8 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, SystemTime};
 
 use aws_lc_rs::digest::{SHA256, digest};
-use project_flows::flow::Instant;
-use project_flows::item::{self, Item, Place};
+use project_flows::flow::Timestamp;
+use project_flows::item::{self, Item};
+
+use crate::place::{self, Place};
 
 use crate::report::{self, Count, Report, difference};
 use crate::table::{Part, Table, Unfinished};
@@ -33,7 +35,8 @@ impl Sums {
 
     /// Adds what the index should have of an item, if that is in the client's part of it.
     pub fn add_item(&mut self, item: &Item) {
-        if let Some(entry) = item::entry(item).filter(|entry| item::text(entry, item::CLIENT) == self.client.as_deref())
+        if let Some(entry) =
+            place::entry(item).filter(|entry| item::text(entry, item::CLIENT) == self.client.as_deref())
         {
             self.add(&entry);
         }
@@ -55,7 +58,7 @@ impl Sums {
 
 /// The sums that an item is in: always the same.
 fn bucket(item: &Item) -> usize {
-    let key: BTreeMap<_, _> = item::key_of(item).into_iter().collect();
+    let key: BTreeMap<_, _> = place::key_of(item).into_iter().collect();
     usize::try_from(number(&format!("{key:?}")) % BUCKETS as u128).unwrap_or_default()
 }
 
@@ -81,9 +84,9 @@ pub async fn check(table: &Table, report: &Report, client: &str, expected: &Sums
             look_at(table, report, &entry, Side::Index).await?;
         }
     }
-    let mut items = table.walk(Part::whole(&item::partition_of(client)));
+    let mut items = table.walk(Part::whole(&place::partition_of(client)));
     while let Some(item) = items.next().await? {
-        let entry = item::entry(&item).filter(|entry| item::text(entry, item::CLIENT) == Some(client));
+        let entry = place::entry(&item).filter(|entry| item::text(entry, item::CLIENT) == Some(client));
         if let Some(entry) = entry.filter(|entry| found.differ_at(expected, entry)) {
             look_at(table, report, &entry, Side::Table).await?;
         }
@@ -105,8 +108,8 @@ enum Side {
 /// The index is behind the table. So what counts is an item that was the same before and after the index was read, and
 /// was not written in the moment before.
 async fn look_at(table: &Table, report: &Report, entry: &Item, side: Side) -> Result<(), Unfinished> {
-    let key = item::key_of(entry);
-    let stands = |item: Option<&Item>| item.and_then(item::entry).filter(|stands| same_place(stands, entry));
+    let key = place::key_of(entry);
+    let stands = |item: Option<&Item>| item.and_then(place::entry).filter(|stands| same_place(stands, entry));
     let mut before = table.item(key.clone()).await?;
     if side == Side::Index && stands(before.as_ref()).is_some() {
         return Ok(());
@@ -158,7 +161,7 @@ async fn indexed(table: &Table, entry: &Item) -> Result<Option<Item>, Unfinished
     let part = |name| item::text(entry, name).unwrap_or_default();
     let mut found = table.walk(Part::entries_at(part(item::CLIENT), part(item::LIST_KEY)));
     while let Some(other) = found.next().await? {
-        if item::key_of(&other) == item::key_of(entry) {
+        if place::key_of(&other) == place::key_of(entry) {
             return Ok(Some(other));
         }
     }
@@ -171,14 +174,14 @@ fn same_place(one: &Item, other: &Item) -> bool {
 
 /// Whether an item was written so long ago that the index must have it.
 fn is_settled(item: Option<&Item>) -> bool {
-    let moment = Instant::from(SystemTime::now() - SETTLING);
-    let written = item.and_then(|item| item::to_flow(item).ok()).map(|flow| flow.updated_at);
+    let moment = Timestamp::from(SystemTime::now() - SETTLING);
+    let written = item.and_then(|item| item::to_flow(item).ok()).map(|flow| flow.summary.updated_at);
     written.is_some_and(|written| written < moment)
 }
 
 fn place(entry: &Item) -> String {
     let part = |name| item::text(entry, name);
-    let client = part(item::PARTITION_KEY).and_then(item::partition_client);
+    let client = part(item::PARTITION_KEY).and_then(place::partition_client);
     match (client, part(item::SORT_KEY).and_then(Place::parse)) {
         (Some(client), Some(Place::Newest(id))) => report::flow(&client, &id),
         (Some(client), Some(Place::Version(id, number))) => format!("{}: version {number}", report::flow(&client, &id)),

@@ -1,13 +1,16 @@
 //! Judges one flow by its items: its history, version by version from the first, and its newest version. It reads
 //! nothing itself, and keeps no more than what the next item is compared with.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use project_flows::error::Error;
-use project_flows::flow::{Client, Flow, FlowId, Instant};
+use project_flows::flow::{Client, Content, Flow, FlowId, Timestamp};
 use project_flows::item::{self, Item};
+use project_flows::json::{Member, Value};
 
+use crate::place;
 use crate::report::difference;
 
 /// A flow whose items are seen in the order of their versions.
@@ -24,7 +27,7 @@ pub struct Life<'flow> {
     /// The first and the last version that stand in the history and should not yet.
     surplus: Option<(u64, u64)>,
     /// When the version before was written.
-    written: Option<Instant>,
+    written: Option<Timestamp>,
 }
 
 impl<'flow> Life<'flow> {
@@ -47,7 +50,7 @@ impl<'flow> Life<'flow> {
         let mut found = |says: String| found(format!("version {number}: {says}"));
         self.judge(item, Some(number), &mut found);
         let pattern = self.pattern.get_or_insert_with(|| unchanging(item));
-        for name in item::UNCHANGING {
+        for name in place::UNCHANGING {
             if pattern.get(name) != item.get(name) {
                 let of = if self.newest.is_some() { "the newest version" } else { "an earlier version" };
                 found(format!("{}, though it never changes and {of} has it so", difference(name, pattern, item)));
@@ -93,8 +96,10 @@ impl<'flow> Life<'flow> {
             Err(cause) => return found(format!("expected a flow that can be read, found: {cause}")),
         };
         let mut order = true;
-        for (name, instant) in [(item::CREATED_AT, &flow.created_at), (item::UPDATED_AT, &flow.updated_at)] {
-            if Instant::parse(instant.as_str()).as_ref() != Some(instant) {
+        for (name, instant) in
+            [(item::CREATED_AT, &flow.summary.created_at), (item::UPDATED_AT, &flow.summary.updated_at)]
+        {
+            if Timestamp::parse(instant.as_str()).as_ref() != Some(instant) {
                 order = false;
                 found(format!("{name}: expected an instant as in 2024-01-15T10:30:00Z, found {:?}", instant.as_str()));
             }
@@ -107,9 +112,9 @@ impl<'flow> Life<'flow> {
         }
 
         // Its key says whose it is and which; all else follows from what it says itself.
-        flow.client = self.client.clone();
-        flow.id = self.id.clone();
-        flow.version = number.unwrap_or(flow.version);
+        flow.summary.client = self.client.clone();
+        flow.summary.id = self.id.clone();
+        flow.summary.version = number.unwrap_or(flow.summary.version);
         let newest = item::from_flow(&flow);
         let expected = if number.is_some() { item::into_version(newest, &flow) } else { newest };
         let names: BTreeSet<_> = expected.keys().chain(item.keys()).collect();
@@ -124,12 +129,13 @@ impl<'flow> Life<'flow> {
 impl Life<'_> {
     /// Whether a version was written no earlier than the one before it, and the first no earlier than it was created.
     fn order(&mut self, flow: &Flow, found: &mut impl FnMut(String)) {
-        let before = self.written.replace(flow.updated_at.clone()).unwrap_or_else(|| flow.created_at.clone());
-        if flow.updated_at < before {
+        let before =
+            self.written.replace(flow.summary.updated_at.clone()).unwrap_or_else(|| flow.summary.created_at.clone());
+        if flow.summary.updated_at < before {
             found(format!(
                 "{}: expected {before} or later, when the version before was written, found {}",
                 item::UPDATED_AT,
-                flow.updated_at
+                flow.summary.updated_at
             ));
         }
     }
@@ -137,7 +143,7 @@ impl Life<'_> {
 
 /// The rules for what is sent that a stored flow breaks: which member and which rule, but not what it says.
 fn broken_rules(flow: &Flow) -> Vec<String> {
-    match flow.content.check() {
+    match check(flow) {
         Ok(()) => Vec::new(),
         Err(Error::Invalid(problems)) => {
             let members: BTreeSet<_> = problems
@@ -165,10 +171,32 @@ fn of_another_type(expected: &Item, found: &Item, name: &str) -> &'static str {
 }
 
 fn unchanging(item: &Item) -> Item {
-    let unchanging = item.iter().filter(|(name, _)| item::UNCHANGING.contains(&name.as_str()));
+    let unchanging = item.iter().filter(|(name, _)| place::UNCHANGING.contains(&name.as_str()));
     unchanging.map(|(name, value)| (name.clone(), value.clone())).collect()
 }
 
 fn span(first: u64, last: u64) -> String {
     if first == last { format!("version {first}") } else { format!("versions {first} to {last}") }
+}
+
+/// Whether this flow could be sent today.
+///
+/// No request asks: what was valid when it was written stays readable, whatever the rules are by now.
+fn check(flow: &Flow) -> Result<(), Error> {
+    let text = |name: &'static str, text| Member {
+        name: Cow::Borrowed(name),
+        value: Value::String(Cow::Borrowed(text)),
+        text,
+    };
+    let summary = &flow.summary;
+    let mut members = vec![
+        text("project", summary.project.as_str()),
+        text("type", summary.flow_type.as_str()),
+        text("name", summary.name.as_str()),
+    ];
+    members.extend(summary.description.as_ref().map(|description| text("description", description.as_str())));
+    members.push(flow.configuration.member("configuration")?);
+    members.push(flow.steps.member("steps")?);
+    Content::parse(&members)?;
+    Ok(())
 }

@@ -12,6 +12,7 @@
 mod index;
 mod life;
 mod partition;
+mod place;
 mod report;
 mod table;
 
@@ -20,7 +21,6 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use aws_config::BehaviorVersion;
-use project_flows::item;
 use tokio::task::JoinSet;
 
 use index::Sums;
@@ -74,7 +74,7 @@ async fn run(report: &Arc<Report>) -> Result<f64, Unfinished> {
     let mut next = table.next_indexed_client(None).await?;
     while let Some(name) = next {
         next = table.next_indexed_client(Some(&name)).await?;
-        if !table.walk(Part::whole(&item::partition_of(&name))).any().await? {
+        if !table.walk(Part::whole(&place::partition_of(&name))).any().await? {
             let (table, report) = (Arc::clone(&table), Arc::clone(report));
             start(&mut checks, async move { index::check(&table, &report, &name, &Sums::new(Some(&name))).await })
                 .await?;

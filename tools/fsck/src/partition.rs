@@ -4,7 +4,9 @@
 use std::time::Duration;
 
 use project_flows::flow::{Client, FlowId};
-use project_flows::item::{self, Item, Place};
+use project_flows::item::{self, Item};
+
+use crate::place::{self, Place};
 
 use crate::index::{self, Sums};
 use crate::life::Life;
@@ -13,7 +15,7 @@ use crate::table::{Part, Table, Unfinished, Walk};
 
 /// Checks all items of a partition, and what the index has of them.
 pub async fn check(table: &Table, report: &Report, partition: &str) -> Result<(), Unfinished> {
-    let client = item::partition_client(partition);
+    let client = place::partition_client(partition);
     let mut sums = Sums::new(client.as_ref().map(Client::as_str));
     let mut flows = Side { walk: table.walk(Part::flows(partition)), whose: client.as_ref() };
     let mut versions = Side { walk: table.walk(Part::versions(partition)), whose: client.as_ref() };

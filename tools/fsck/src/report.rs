@@ -7,6 +7,8 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use project_flows::flow::{Client, FlowId};
 use project_flows::item::{self, Item};
 
+use crate::place;
+
 /// Findings and counts, as they come.
 #[derive(Default)]
 pub struct Report {
@@ -85,7 +87,7 @@ pub fn key(item: &Item) -> String {
 pub fn shown(item: &Item, name: &str) -> String {
     match item.get(name) {
         None => "nothing".to_owned(),
-        Some(_) if !item::TELLING.contains(&name) => "something else".to_owned(),
+        Some(_) if !place::IDENTIFYING.contains(&name) => "something else".to_owned(),
         Some(AttributeValue::S(text)) => format!("{text:?}"),
         Some(AttributeValue::N(number)) => number.clone(),
         Some(_) => "neither a string nor a number".to_owned(),
@@ -95,7 +97,7 @@ pub fn shown(item: &Item, name: &str) -> String {
 /// The difference between what an attribute should be and what it is.
 pub fn difference(name: &str, expected: &Item, found: &Item) -> String {
     let expects = match expected.get(name) {
-        Some(_) if !item::TELLING.contains(&name) => "another value".to_owned(),
+        Some(_) if !place::IDENTIFYING.contains(&name) => "another value".to_owned(),
         _ => shown(expected, name),
     };
     format!("{name}: expected {expects}, found {}", shown(found, name))

@@ -15,6 +15,8 @@ use aws_sdk_dynamodb::operation::scan::builders::ScanFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, ConsumedCapacity, ReturnConsumedCapacity};
 use project_flows::flow::FlowId;
 use project_flows::item::{self, Item};
+
+use crate::place;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
@@ -65,13 +67,13 @@ impl Table {
     /// partition keys for an Amazon DynamoDB table efficiently", AWS Database Blog).
     pub async fn next_partition(&self, previous: Option<&str>) -> Result<Option<String>, Unfinished> {
         let scan = self.client.scan().table_name(&self.name).consistent_read(true);
-        self.jump("Scan", scan, item::PARTITION_KEY, previous, previous.map(item::behind_partition)).await
+        self.jump("Scan", scan, item::PARTITION_KEY, previous, previous.map(place::behind_partition)).await
     }
 
     /// The same in the index: the next client that it has something of.
     pub async fn next_indexed_client(&self, previous: Option<&str>) -> Result<Option<String>, Unfinished> {
         let scan = self.client.scan().table_name(&self.name).index_name(item::INDEX);
-        self.jump("Scan of the index", scan, item::CLIENT, previous, previous.map(item::behind_client)).await
+        self.jump("Scan of the index", scan, item::CLIENT, previous, previous.map(place::behind_client)).await
     }
 
     async fn jump(
@@ -170,12 +172,12 @@ impl Part {
 
     /// What stands before the earlier versions: the flows.
     pub fn flows(partition: &str) -> Self {
-        Self::of_table("#pk = :pk AND #sk < :versions", partition, vec![(":versions", item::VERSIONS.to_owned())])
+        Self::of_table("#pk = :pk AND #sk < :versions", partition, vec![(":versions", place::VERSIONS.to_owned())])
     }
 
     /// What stands behind the flows: the earlier versions.
     pub fn versions(partition: &str) -> Self {
-        Self::of_table("#pk = :pk AND #sk >= :versions", partition, vec![(":versions", item::VERSIONS.to_owned())])
+        Self::of_table("#pk = :pk AND #sk >= :versions", partition, vec![(":versions", place::VERSIONS.to_owned())])
     }
 
     /// The earlier versions of one flow, up to `last`.

@@ -1,0 +1,151 @@
+//! Who and which: clients, flows, and the calls that write them.
+
+use aws_lc_rs::digest::{SHA256, digest};
+use aws_lc_rs::rand;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+use crate::error::Cause;
+
+/// The longest client, in characters.
+pub const MAX_CLIENT: usize = 128;
+/// The longest idempotency key, in characters.
+pub const MAX_KEY: usize = 255;
+
+/// The tenant that a flow belongs to: 1 to 128 visible ASCII characters.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Client(String);
+
+impl Client {
+    /// The client of that name, or `None` when it is not one.
+    pub fn parse(text: &str) -> Option<Self> {
+        let well_formed = (1..=MAX_CLIENT).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
+        well_formed.then(|| Self(text.to_owned()))
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// A flow's `_id`: `project_flow_` and 26 characters of lower-case Crockford base32.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FlowId(String);
+
+impl FlowId {
+    const PREFIX: &str = "project_flow_";
+
+    /// An id that nobody else holds.
+    ///
+    /// # Errors
+    ///
+    /// The machine has no random bytes to give.
+    pub fn random() -> Result<Self, Cause> {
+        random_text().map(|text| Self(format!("{}{text}", Self::PREFIX)))
+    }
+
+    /// The id of the flow that `client` creates with `key`: always the same one, and nobody else's.
+    pub fn of_key(client: &Client, key: &IdempotencyKey) -> Self {
+        // Neither has a control character, so the line feed tells where one ends.
+        let digest = digest(&SHA256, format!("{}\n{}", client.as_str(), key.as_str()).as_bytes());
+        Self(format!("{}{}", Self::PREFIX, base32(digest.as_ref())))
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The id of that text, or `None` when it is not one.
+    pub fn parse(text: &str) -> Option<Self> {
+        let random = text.strip_prefix(Self::PREFIX)?;
+        let well_formed = random.len() == TEXT_LENGTH && random.bytes().all(|byte| ALPHABET.contains(&byte));
+        well_formed.then(|| Self(text.to_owned()))
+    }
+}
+
+/// Crockford's base32, in lower case.
+const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
+/// 26 characters of 5 bits: 130 bits.
+const TEXT_LENGTH: usize = 26;
+
+/// The first bytes in base32, 5 bits of each.
+fn base32(bytes: &[u8]) -> String {
+    let characters = bytes.iter().take(TEXT_LENGTH).filter_map(|byte| ALPHABET.get(usize::from(byte & 31)));
+    characters.map(|&character| char::from(character)).collect()
+}
+
+/// 26 random characters of base32: 130 bits, so that nobody else has the same.
+///
+/// # Errors
+///
+/// The machine has no random bytes to give.
+pub fn random_text() -> Result<String, Cause> {
+    let mut bytes = [0; TEXT_LENGTH];
+    rand::fill(&mut bytes).map_err(|_| Cause::new("no random bytes"))?;
+    Ok(base32(&bytes))
+}
+
+/// What makes a create exactly-once: 1 to 255 visible ASCII characters of the client's choice.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IdempotencyKey(String);
+
+impl IdempotencyKey {
+    /// The key of that text, or `None` when it is not one.
+    pub fn parse(text: &str) -> Option<Self> {
+        let well_formed = (1..=MAX_KEY).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
+        well_formed.then(|| Self(text.to_owned()))
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// What was sent with a key: the same for the same content, in base64url.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fingerprint(String);
+
+impl Fingerprint {
+    pub fn from_stored(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+
+    /// The SHA-256 of the content in its canonical form.
+    pub fn of(canonical: &str) -> Self {
+        Self(URL_SAFE_NO_PAD.encode(digest(&SHA256, canonical.as_bytes())))
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// What `Idempotency-Key` asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Idempotency {
+    pub key: IdempotencyKey,
+    pub fingerprint: Fingerprint,
+}
+
+/// Which call wrote a version: random, so that a write can be told from everybody else's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WriteToken(String);
+
+impl WriteToken {
+    pub fn from_stored(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+
+    /// A token that nobody else has.
+    ///
+    /// # Errors
+    ///
+    /// The machine has no random bytes to give.
+    pub fn random() -> Result<Self, Cause> {
+        random_text().map(Self)
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}

@@ -1,0 +1,184 @@
+//! What a flow is made of: each member, and the rule for it.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde_json::value::RawValue;
+
+use crate::error::Cause;
+use crate::json::{self, Member, Order, Value};
+
+/// The longest `project`, in characters.
+pub const MAX_PROJECT: usize = 64;
+/// The longest `name`, in characters.
+pub const MAX_NAME: usize = 120;
+/// The longest `description`, in characters.
+pub const MAX_DESCRIPTION: usize = 2_000;
+
+/// The project that a flow belongs to: 1 to 64 letters, digits, `_` and `-`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProjectId(String);
+
+impl ProjectId {
+    /// The id as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The id of that text, or `None` when it is not one.
+    pub fn parse(text: &str) -> Option<Self> {
+        let well_formed = (1..=MAX_PROJECT).contains(&text.len())
+            && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
+        well_formed.then(|| Self(text.to_owned()))
+    }
+
+    pub(super) fn from_member(found: Found<'_, '_>) -> Result<Self, String> {
+        let parsed = found.string().and_then(|text| Self::parse(text));
+        parsed.ok_or_else(|| format!("expected 1 to {MAX_PROJECT} letters, digits, \"_\" or \"-\", found {found}"))
+    }
+
+    pub fn from_stored(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+}
+
+/// When a flow is run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FlowType {
+    /// At login.
+    Login,
+    /// At onboarding.
+    Onboarding,
+}
+
+impl FlowType {
+    /// The type as text.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Login => "login",
+            Self::Onboarding => "onboarding",
+        }
+    }
+
+    /// The type of that name, or `None` when there is none.
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Login, Self::Onboarding].into_iter().find(|one| one.as_str() == text)
+    }
+
+    pub(super) fn from_member(found: Found<'_, '_>) -> Result<Self, String> {
+        let parsed = found.string().and_then(|text| Self::parse(text));
+        parsed.ok_or_else(|| format!("expected \"login\" or \"onboarding\", found {found}"))
+    }
+}
+
+/// A flow's name: 1 to 120 characters, at least one of them not white space, none of them a control character.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Name(String);
+
+impl Name {
+    /// The name as it was sent.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    pub(super) fn from_member(found: Found<'_, '_>) -> Result<Self, String> {
+        let text = found.string().ok_or_else(|| format!("expected a string, found {found}"))?;
+        if let Some(control) = text.chars().find(|character| character.is_control()) {
+            return Err(format!("expected no control characters, found U+{:04X}", u32::from(control)));
+        }
+        match text.chars().count() {
+            1..=MAX_NAME if text.trim().is_empty() => {
+                Err("expected a character that is not white space, found none".to_owned())
+            }
+            1..=MAX_NAME => Ok(Self(text.as_ref().to_owned())),
+            found => Err(format!("expected 1 to {MAX_NAME} characters, found {found}")),
+        }
+    }
+
+    pub fn from_stored(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+}
+
+/// What a flow is for: up to 2,000 characters.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Description(String);
+
+impl Description {
+    /// The description as it was sent.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    pub(super) fn from_member(found: Found<'_, '_>) -> Result<Self, String> {
+        let text = found.string().ok_or_else(|| format!("expected a string, found {found}"))?;
+        match text.chars().count() {
+            0..=MAX_DESCRIPTION => Ok(Self(text.as_ref().to_owned())),
+            found => Err(format!("expected at most {MAX_DESCRIPTION} characters, found {found}")),
+        }
+    }
+
+    pub fn from_stored(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+}
+
+/// JSON that was checked, as the text that was sent.
+#[derive(Debug, Clone)]
+pub struct Json(Box<RawValue>);
+
+impl Json {
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        self.0.get()
+    }
+
+    /// The text, to be written into a larger one without another look.
+    pub fn as_raw(&self) -> &RawValue {
+        &self.0
+    }
+
+    pub fn from_stored(text: &str) -> Option<Self> {
+        RawValue::from_string(text.to_owned()).ok().map(Self)
+    }
+
+    /// The text of a member that the strict reader has read already.
+    pub(super) fn from_member(member: &Member<'_>) -> Option<Self> {
+        RawValue::from_string(member.text.to_owned()).ok().map(Self)
+    }
+
+    /// The member of this name that was stored so.
+    pub fn member(&self, name: &'static str) -> Result<Member<'_>, Cause> {
+        Member::read(name, self.as_str()).map_err(|_| Cause::new(format!("stored flow: unreadable {name}")))
+    }
+}
+
+/// Equal when both say the same, whatever white space and escapes they are written with.
+impl PartialEq for Json {
+    fn eq(&self, other: &Self) -> bool {
+        let canonical = |json: &Self| json::canonical(json.as_str(), Order::AsSent).ok();
+        self.as_str() == other.as_str() || canonical(self) == canonical(other)
+    }
+}
+
+/// What stands where a value is expected, as a sentence names it.
+#[derive(Clone, Copy)]
+pub(super) struct Found<'value, 'text>(pub(super) Option<&'value Value<'text>>);
+
+impl<'value, 'text> Found<'value, 'text> {
+    pub(super) const fn string(self) -> Option<&'value Cow<'text, str>> {
+        match self.0 {
+            Some(Value::String(text)) => Some(text),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Found<'_, '_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(value) => value.fmt(formatter),
+            None => formatter.write_str("nothing"),
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! What only the check knows of items: where each stands, and what the index has of it.
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use project_flows::flow::{Client, FlowId};
+use project_flows::item::{self, Item};
+
+/// What no update changes: each version has it as the first had it.
+pub const UNCHANGING: [&str; 4] = [item::PROJECT, item::TYPE, item::CREATED_AT, "fingerprint"];
+/// Identifying attributes, safe to print.
+pub const IDENTIFYING: [&str; 11] = [
+    item::PARTITION_KEY,
+    item::SORT_KEY,
+    "_id",
+    item::CLIENT,
+    item::PROJECT,
+    item::TYPE,
+    item::STATUS,
+    item::VERSION,
+    item::LIST_KEY,
+    item::CREATED_AT,
+    item::UPDATED_AT,
+];
+
+/// What sorts behind every key that an item has here.
+const LAST: &str = "\u{10ffff}";
+
+/// The partition of what the index calls a client, whether it is one or not.
+pub fn partition_of(client: &str) -> String {
+    [item::CLIENT_PREFIX, client].concat()
+}
+
+/// What an item is, by its sort key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// The newest version of a flow.
+    Newest(FlowId),
+    /// An earlier version of a flow.
+    Version(FlowId, u64),
+}
+
+impl Place {
+    /// The place that a sort key names, or `None` when no item of this kind is known.
+    pub fn parse(sort: &str) -> Option<Self> {
+        if let Some(id) = sort.strip_prefix(item::FLOW_PREFIX) {
+            return FlowId::parse(id).map(Self::Newest);
+        }
+        let (id, digits) = sort.strip_prefix(item::VERSION_PREFIX)?.split_once('#')?;
+        let (id, version) = (FlowId::parse(id)?, digits.parse().ok().filter(|version| *version > 0)?);
+        (item::version_sort(&id, version) == sort).then_some(Self::Version(id, version))
+    }
+}
+
+/// The client whose partition it is, or `None` when it is nobody's.
+pub fn partition_client(partition: &str) -> Option<Client> {
+    Client::parse(partition.strip_prefix(item::CLIENT_PREFIX)?)
+}
+
+/// Where the earlier versions begin in a client's partition: all flows sort before, in the order of their ids, and the
+/// versions after, in the order of their flows' ids.
+pub const VERSIONS: &str = item::VERSION_PREFIX;
+
+/// A key behind every item of a partition.
+pub fn behind_partition(partition: &str) -> Item {
+    key(partition, LAST)
+}
+
+/// A key behind everything that the index has of a client.
+pub fn behind_client(client: &str) -> Item {
+    let mut behind = key(LAST, LAST);
+    for (name, value) in [(item::CLIENT, client), (item::LIST_KEY, LAST)] {
+        behind.insert(name.to_owned(), AttributeValue::S(value.to_owned()));
+    }
+    behind
+}
+
+/// The key of an item that was read, or of the item that an entry of the index was made of.
+pub fn key_of(item: &Item) -> Item {
+    item.iter()
+        .filter(|(name, _)| [item::PARTITION_KEY, item::SORT_KEY].contains(&name.as_str()))
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect()
+}
+
+/// What the index has of an item, or `None` when it has nothing of it.
+pub fn entry(item: &Item) -> Option<Item> {
+    let indexed =
+        [item::CLIENT, item::LIST_KEY].iter().all(|name| matches!(item.get(*name), Some(AttributeValue::S(_))));
+    let shown = |name: &str| {
+        item::SUMMARY.contains(&name) || [item::PARTITION_KEY, item::SORT_KEY, item::LIST_KEY].contains(&name)
+    };
+    indexed.then(|| {
+        item.iter().filter(|(name, _)| shown(name)).map(|(name, value)| (name.clone(), value.clone())).collect()
+    })
+}
+
+fn key(partition: &str, sort: &str) -> Item {
+    let parts = [(item::PARTITION_KEY, partition), (item::SORT_KEY, sort)];
+    parts.into_iter().map(|(name, value)| (name.to_owned(), AttributeValue::S(value.to_owned()))).collect()
+}
