@@ -28,10 +28,6 @@ pub struct Authenticator {
 
 impl Authenticator {
     /// The authenticator for tokens of these keys (see [`Keys::parse`]), whose claim of this name is the client.
-    ///
-    /// # Errors
-    ///
-    /// The first thing that makes the keys unusable, in a sentence that carries no key.
     pub fn new(
         jwks: &str,
         issuer: Option<&str>,

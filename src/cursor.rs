@@ -20,14 +20,11 @@ use crate::flow::{FlowId, Timestamp};
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FlowCursor {
-    /// When the flow was created.
     pub created_at: Timestamp,
-    /// Its id.
     pub id: FlowId,
 }
 
 impl FlowCursor {
-    /// The cursor as a client gets it.
     pub fn encode(&self) -> String {
         URL_SAFE_NO_PAD.encode(format!("{}#{}", self.created_at, self.id.as_str()))
     }
@@ -52,7 +49,6 @@ impl FlowCursor {
 pub struct VersionCursor(pub u64);
 
 impl VersionCursor {
-    /// The cursor as a client gets it.
     pub fn encode(self) -> String {
         URL_SAFE_NO_PAD.encode(self.0.to_string())
     }

@@ -42,10 +42,6 @@ const OPERATION: usize = 46;
 /// );
 /// # Ok::<(), serde_json::Error>(())
 /// ```
-///
-/// # Errors
-///
-/// None that the text of a [`RawValue`] could cause.
 pub fn diff(from: &RawValue, to: &RawValue) -> Result<Vec<Change>, Cause> {
     let budget = Budget::new(PATHS);
     let mut walk = Walk { operations: Vec::new(), path: String::new(), path_bytes: 0, level: 0, budget };

@@ -235,8 +235,9 @@ impl<'de, T: Entries> Visitor<'de> for EntriesVisitor<T> {
                 map.next_value::<IgnoredAny>()?;
                 continue;
             }
-            let Values(values) = map.next_value()?;
-            values.into_iter().for_each(|value| entries.add(&name, value));
+            for value in map.next_value::<Values>()?.0 {
+                entries.add(&name, value);
+            }
         }
         Ok(entries)
     }

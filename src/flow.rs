@@ -23,11 +23,8 @@ use crate::problem::{Code, Problem};
 /// Where a flow is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Status {
-    /// Created, not yet in use.
     Draft,
-    /// In use.
     Active,
-    /// Not in use for the time being.
     Paused,
     /// Gone, but for its history.
     Deleted,
@@ -96,10 +93,6 @@ pub struct Flow {
 
 impl Flow {
     /// A new flow: a draft at version 1.
-    ///
-    /// # Errors
-    ///
-    /// The machine has no random bytes to give.
     pub fn create(
         client: Client,
         now: SystemTime,
@@ -132,10 +125,6 @@ impl Flow {
     }
 
     /// This flow, unless it is deleted.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::ProjectFlowNotFound`].
     pub fn undeleted(&self) -> Result<&Self, Error> {
         match self.summary.status {
             Status::Draft | Status::Active | Status::Paused => Ok(self),
@@ -160,10 +149,6 @@ impl Flow {
 
     /// The version that brings the content of an earlier one back. It never switches the flow on or off: the status
     /// stays, and a deleted flow comes back as a draft.
-    ///
-    /// # Errors
-    ///
-    /// The machine has no random bytes to give.
     pub fn restore(&self, now: SystemTime, past: &Self) -> Result<Self, Cause> {
         let status = match self.summary.status {
             Status::Draft | Status::Active | Status::Paused => self.summary.status,

@@ -35,10 +35,6 @@ impl Handler {
     }
 
     /// Event → authenticate → parse → store → envelope, and one line in the log.
-    ///
-    /// # Errors
-    ///
-    /// None.
     pub async fn handle(&self, event: LambdaEvent<Event>) -> Result<Reply, Infallible> {
         let start = Instant::now();
         let LambdaEvent { payload: event, context } = event;

@@ -24,15 +24,10 @@ pub const INDEX: &str = "newest-first";
 pub const CLIENT: &str = "client";
 /// The index's sort key: `<createdAt>#<_id>`.
 pub const LIST_KEY: &str = "listKey";
-/// What a list can be filtered by.
 pub const PROJECT: &str = "project";
-/// What a list can be filtered by.
 pub const TYPE: &str = "type";
-/// What a list can be filtered by.
 pub const STATUS: &str = "status";
-/// When a flow was created.
 pub const CREATED_AT: &str = "createdAt";
-/// When a version was written.
 pub const UPDATED_AT: &str = "updatedAt";
 
 /// What a summary shows.
@@ -130,10 +125,6 @@ pub fn into_version(mut newest: Item, flow: &Flow) -> Item {
 /// The flow that an item holds.
 ///
 /// What was valid when it was written is not judged anew; only what cannot be a flow at all is refused.
-///
-/// # Errors
-///
-/// The attribute that is missing or unreadable.
 pub fn to_flow(item: &Item) -> Result<Flow, Cause> {
     let json = |name| Json::from_stored(required(item, name)?).ok_or_else(|| unreadable(name));
     Ok(Flow {
@@ -146,10 +137,6 @@ pub fn to_flow(item: &Item) -> Result<Flow, Cause> {
 }
 
 /// The summary of the flow that an item holds.
-///
-/// # Errors
-///
-/// The attribute that is missing or unreadable.
 pub fn to_summary(item: &Item) -> Result<Summary, Cause> {
     let text_of = |name| required(item, name);
     Ok(Summary {

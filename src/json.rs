@@ -34,10 +34,6 @@ pub struct Member<'text> {
 
 impl<'text> Member<'text> {
     /// The member of this name that was stored as `text`.
-    ///
-    /// # Errors
-    ///
-    /// As [`read_object`].
     pub fn read(name: &'static str, text: &'text str) -> Result<Self, Problem> {
         let value = read_value(text, 2).map_err(|refusal| refusal.at(pointer_step(name), || Position::of_end("")))?;
         Ok(Self { name: Cow::Borrowed(name), value, text })

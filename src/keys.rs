@@ -19,7 +19,6 @@ pub const CLOCK_LEEWAY: u64 = 30;
 pub enum SharedSecrets {
     /// It may: for development.
     Allowed,
-    /// It may not.
     Refused,
 }
 

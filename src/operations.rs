@@ -62,10 +62,6 @@ impl Outcome {
 
 impl Command<'_> {
     /// Carries the command out for `client`.
-    ///
-    /// # Errors
-    ///
-    /// Those of the [`Store`], and of preconditions that are not met.
     pub async fn carry_out(self, store: &Store, client: &Client) -> Result<Outcome, Error> {
         match self {
             Self::Create { content, dry_run, idempotency } => {

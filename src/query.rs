@@ -15,7 +15,6 @@ use crate::store::{Filter, Position};
 /// The parameters of a query.
 pub struct Parameters<'event>(Vec<Parameter<'event>>);
 
-/// A name and a value.
 type Parameter<'event> = (Cow<'event, str>, Cow<'event, str>);
 
 impl<'event> Parameters<'event> {
@@ -48,17 +47,14 @@ impl<'event> Parameters<'event> {
         parse(value).map(Some).ok_or_else(found)
     }
 
-    /// `dryRun`
     pub fn dry_run(&self) -> Result<bool, Problem> {
         Ok(self.get("dryRun", "true or false", |value| value.parse().ok())?.unwrap_or(false))
     }
 
-    /// `asOf`
     pub fn as_of(&self) -> Result<Option<Timestamp>, Problem> {
         self.get("asOf", "an RFC 3339 instant (its + sent as %2B)", Timestamp::parse)
     }
 
-    /// `from`
     pub fn from(&self) -> Result<u64, Problem> {
         let from = self.get("from", "a version, an integer from 1", flow::parse_version)?;
         from.ok_or_else(|| Problem::parameter("from", "expected the version to compare with, found nothing"))
@@ -70,12 +66,10 @@ impl<'event> Parameters<'event> {
         Ok(self.get("limit", &format!("an integer from 1 to {max}"), limit)?.unwrap_or(default))
     }
 
-    /// `cursor`
     pub fn cursor<T>(&self, parse: impl Fn(&str) -> Option<T>) -> Result<Option<T>, Problem> {
         self.get("cursor", "the next of a page before", parse)
     }
 
-    /// `page` or `cursor`.
     pub fn position(&self) -> Result<Position, Problem> {
         let page = |text: &str| integer(text).filter(|page| *page > 0);
         let page = self.get("page", &format!("an integer from 1 to {}", u32::MAX), page)?;
@@ -86,7 +80,6 @@ impl<'event> Parameters<'event> {
         }
     }
 
-    /// `project`, `type` and `status`.
     pub fn filter(&self) -> Result<Filter, Problem> {
         Ok(Filter {
             project: self.get("project", "a project", ProjectId::parse)?,
@@ -127,6 +120,7 @@ fn decode_all<'event>(query: &Query<'event>) -> Result<Vec<Parameter<'event>>, P
 }
 
 fn decode(text: &str) -> Result<Cow<'_, str>, &'static str> {
+    const NOT_UTF_8: &str = "expected escapes of UTF-8, found others";
     let mut escapes = text.split('%');
     escapes.next();
     let is_escape =
@@ -134,7 +128,6 @@ fn decode(text: &str) -> Result<Cow<'_, str>, &'static str> {
     if !escapes.all(is_escape) {
         return Err("expected two hexadecimal digits after each %, found others");
     }
-    const NOT_UTF_8: &str = "expected escapes of UTF-8, found others";
     if !text.contains('+') {
         return percent_decode_str(text).decode_utf8().map_err(|_| NOT_UTF_8);
     }

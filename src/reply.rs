@@ -94,7 +94,6 @@ impl Reply {
         }
     }
 
-    /// The status (RFC 9110, 15).
     pub const fn status(&self) -> u16 {
         self.status_code
     }
@@ -191,10 +190,6 @@ impl<'flow> Document<'flow> {
 }
 
 /// The document of a flow as text, as its operations answer it.
-///
-/// # Errors
-///
-/// None that a flow could cause.
 pub fn document(flow: &Flow) -> Result<Box<RawValue>, Cause> {
     to_raw_value(&Document::of_flow(flow)).map_err(|error| Cause::new(error.to_string()))
 }

@@ -74,10 +74,6 @@ pub struct Call<'path> {
 
 impl<'path> Target<'path> {
     /// What the method and the path of `event` name.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::RouteNotFound`], [`Error::MethodNotAllowed`].
     pub fn find(event: &'path Event) -> Result<Self, Error> {
         let path = own_path(event.path()).ok_or(Error::RouteNotFound)?;
         let method = event.method();

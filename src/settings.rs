@@ -40,10 +40,6 @@ impl Settings {
     pub const CLIENT_CLAIM: &str = "clientId";
 
     /// Reads the environment of the process.
-    ///
-    /// # Errors
-    ///
-    /// One line for each setting that is missing or unusable.
     pub fn from_env() -> Result<Self, Vec<String>> {
         let settings = Self::read(|name| env::var(name));
         // The runtime would panic over it.
@@ -57,10 +53,6 @@ impl Settings {
     }
 
     /// Reads settings from `variable`; an empty one counts as absent, as SAM hands over an empty parameter.
-    ///
-    /// # Errors
-    ///
-    /// One line for each setting that is missing or unusable.
     pub fn read(variable: impl Fn(&str) -> Result<String, VarError>) -> Result<Self, Vec<String>> {
         let mut problems = Vec::new();
         let mut optional = |name: &str| match variable(name) {

@@ -15,12 +15,10 @@ const FRAME: usize = 4 * 1024;
 /// What a summary has beside its texts at most: the names of its members, `type`, `status` and `version`.
 const SUMMARY_FRAME: usize = 256;
 
-/// The bytes that are left.
 #[derive(Debug, Clone, Copy)]
 pub struct Budget(usize);
 
 impl Budget {
-    /// So many bytes.
     pub const fn new(bytes: usize) -> Self {
         Self(bytes)
     }

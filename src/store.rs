@@ -87,10 +87,6 @@ impl Store {
 }
 
 /// Whether an item can hold `flow`, as far as can be told without writing it.
-///
-/// # Errors
-///
-/// [`Code::FlowTooLarge`].
 pub fn check_size(flow: &Flow) -> Result<(), Error> {
     if item::size(&item::from_flow(flow)) > MAX_ITEM { Err(item_too_large()) } else { Ok(()) }
 }

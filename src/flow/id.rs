@@ -36,10 +36,6 @@ impl FlowId {
     const PREFIX: &str = "project_flow_";
 
     /// An id that nobody else holds.
-    ///
-    /// # Errors
-    ///
-    /// The machine has no random bytes to give.
     pub fn random() -> Result<Self, Cause> {
         random_text().map(|text| Self(format!("{}{text}", Self::PREFIX)))
     }
@@ -75,10 +71,6 @@ fn base32(bytes: &[u8]) -> String {
 }
 
 /// 26 random characters of base32: 130 bits, so that nobody else has the same.
-///
-/// # Errors
-///
-/// The machine has no random bytes to give.
 pub fn random_text() -> Result<String, Cause> {
     let mut bytes = [0; TEXT_LENGTH];
     rand::fill(&mut bytes).map_err(|_| Cause::new("no random bytes"))?;
@@ -137,10 +129,6 @@ impl WriteToken {
     }
 
     /// A token that nobody else has.
-    ///
-    /// # Errors
-    ///
-    /// The machine has no random bytes to give.
     pub fn random() -> Result<Self, Cause> {
         random_text().map(Self)
     }

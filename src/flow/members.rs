@@ -20,7 +20,6 @@ pub const MAX_DESCRIPTION: usize = 2_000;
 pub struct ProjectId(String);
 
 impl ProjectId {
-    /// The id as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -45,14 +44,11 @@ impl ProjectId {
 /// When a flow is run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FlowType {
-    /// At login.
     Login,
-    /// At onboarding.
     Onboarding,
 }
 
 impl FlowType {
-    /// The type as text.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Login => "login",
@@ -76,7 +72,6 @@ impl FlowType {
 pub struct Name(String);
 
 impl Name {
-    /// The name as it was sent.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -105,7 +100,6 @@ impl Name {
 pub struct Description(String);
 
 impl Description {
-    /// The description as it was sent.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -128,7 +122,6 @@ impl Description {
 pub struct Json(Box<RawValue>);
 
 impl Json {
-    /// The text.
     pub fn as_str(&self) -> &str {
         self.0.get()
     }

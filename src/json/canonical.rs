@@ -7,9 +7,7 @@ use super::OneLevel;
 /// Whether the order of an object's members tells one text from another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Order {
-    /// It does.
     AsSent,
-    /// It does not.
     Sorted,
 }
 
@@ -23,10 +21,6 @@ pub enum Order {
 /// assert_eq!(canonical(r#"{"b": [1.0, "\u0061"], "a": {}}"#, Order::AsSent)?, r#"{"b":[1.0,"a"],"a":{}}"#);
 /// # Ok::<(), serde_json::Error>(())
 /// ```
-///
-/// # Errors
-///
-/// The text is not JSON.
 pub fn canonical(text: &str, order: Order) -> Result<String, serde_json::Error> {
     let mut canonical = String::with_capacity(text.len());
     write_canonical(serde_json::from_str(text)?, order, &mut canonical)?;

@@ -10,9 +10,7 @@ use super::{MembersVisitor, NameSeed};
 /// A value with what is inside it left as text.
 #[derive(Debug)]
 pub enum OneLevel<'text> {
-    /// An object, its members in the order of the text.
     Object(Vec<(Cow<'text, str>, &'text RawValue)>),
-    /// An array.
     Array(Vec<&'text RawValue>),
     /// A string, without its escapes.
     String(Cow<'text, str>),
@@ -22,10 +20,6 @@ pub enum OneLevel<'text> {
 
 impl<'text> OneLevel<'text> {
     /// Reads one level of `value`.
-    ///
-    /// # Errors
-    ///
-    /// None that the text of a [`RawValue`] could cause.
     pub fn read(value: &'text RawValue) -> Result<Self, serde_json::Error> {
         let text = value.get();
         match text.as_bytes().first() {

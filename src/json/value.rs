@@ -10,9 +10,7 @@ use super::{MAX_LEVELS, NameSeed, Refusal, pointer_step, refuse_duplicates};
 /// A JSON value that borrows from its text.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Value<'text> {
-    /// `null`
     Null,
-    /// `true` or `false`
     Bool(bool),
     /// A number without fraction and exponent, from 0 to 2^64 - 1.
     Unsigned(u64),
@@ -20,9 +18,7 @@ pub enum Value<'text> {
     Number(f64),
     /// A string, without its escapes.
     String(Cow<'text, str>),
-    /// An array.
     Array(Vec<Value<'text>>),
-    /// An object, its members in the order of the text.
     Object(Members<'text>),
 }
 

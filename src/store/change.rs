@@ -14,7 +14,6 @@ use crate::item::{self, Item};
 
 /// What the write of a next version came to.
 enum Replaced {
-    /// It is written.
     Now,
     /// It is not, and never will be: another version was written first.
     Overtaken,

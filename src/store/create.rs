@@ -24,7 +24,6 @@ pub enum Creation {
 
 /// What a put on the condition that its id is absent came to, after all attempts.
 enum Written {
-    /// It was written.
     Now,
     /// The id is held: by this item, where the engine says so.
     Before(Option<Item>),
@@ -66,10 +65,6 @@ impl Store {
     }
 
     /// Whether `flow` could be created as far as its project goes.
-    ///
-    /// # Errors
-    ///
-    /// As [`Store::create`].
     pub async fn check_project(&self, flow: &Flow) -> Result<(), Error> {
         let Some(projects) = &self.projects else { return Ok(()) };
         let project = self.read(projects, item::project_key(&flow.summary.project)).await?;

@@ -28,10 +28,6 @@ pub struct Versions {
 
 impl Store {
     /// The newest version of a flow, deleted or not: one read.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::ProjectFlowNotFound`], [`Error::TemporarilyUnavailable`], [`Error::Internal`].
     pub async fn newest(&self, client: &Client, id: &FlowId) -> Result<Flow, Error> {
         let item = self.read(&self.table, item::flow_key(client, id)).await?.ok_or(Error::ProjectFlowNotFound)?;
         Ok(item::to_flow(&item)?)
@@ -91,10 +87,6 @@ impl Store {
 
     /// At most `limit` versions of a flow that come after `after`, newest first: one read, and one query for each megabyte
     /// of versions. The page ends early after `QUERIES`, and where an answer has no room for more.
-    ///
-    /// # Errors
-    ///
-    /// As [`Store::newest`].
     pub async fn versions(
         &self,
         client: &Client,

@@ -69,10 +69,6 @@ impl Store {
     /// It reads everything for its total, whatever it shows.
     ///
     /// The index is a moment behind the table ("Using Global Secondary Indexes in DynamoDB").
-    ///
-    /// # Errors
-    ///
-    /// [`Error::TemporarilyUnavailable`], [`Error::Internal`].
     pub async fn list(
         &self,
         client: &Client,

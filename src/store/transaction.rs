@@ -28,7 +28,6 @@ const WINDOW_PAUSE: Duration = Duration::from_millis(400);
 
 /// What a transaction of two writes came to.
 pub(super) enum Transacted {
-    /// Both are written.
     Done,
     /// Neither is: the condition of the first failed, on this item where the engine says so. That of the second may
     /// have failed too.

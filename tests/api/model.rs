@@ -164,7 +164,7 @@ impl Model for Create {
                 Phase::Waiting(_) if state.losses > 0 => actions.push(Action::TimeOut(client)),
                 Phase::Settling => actions.push(Action::Settle(client)),
                 Phase::Done(Told::Unknown | Told::Unavailable) if caller.number + 1 < CALLS => {
-                    actions.push(Action::TryAgain(client))
+                    actions.push(Action::TryAgain(client));
                 }
                 Phase::Waiting(_) | Phase::Done(_) => {}
             }

@@ -27,7 +27,7 @@ struct Row {
 fn rows() -> Vec<Row> {
     let row = |name, needs_both, request| Row { name, request, needs_both, status: 200 };
     vec![
-        row("retrieve", false, |path| Request::get(path)),
+        row("retrieve", false, Request::get),
         row("retrieve a version", true, |path| Request::get(&format!("{path}/versions/2"))),
         row("versions", true, |path| Request::get(&format!("{path}/versions"))),
         row("diff", true, |path| Request::get(&format!("{path}/versions/2/diff?from=1"))),

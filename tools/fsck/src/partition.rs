@@ -98,7 +98,9 @@ async fn look_again(table: &Table, report: &Report, client: &Client, id: &FlowId
         is_half_way = next.is_half_way;
     }
     let place = report::flow(client, id);
-    findings.iter().for_each(|says| report.finding(&place, says));
+    for says in &findings {
+        report.finding(&place, says);
+    }
     Ok(())
 }
 

@@ -134,8 +134,9 @@ impl Plan {
             Some(write) => write.before.clone(),
             None => Some(found),
         };
-        if let Some(item) = found.as_object_mut().and_then(|found| found.remove("Item")) {
-            seen(item).map(|item| found["Item"] = item);
+        let item = found.as_object_mut().and_then(|found| found.remove("Item"));
+        if let Some(item) = item.and_then(&seen) {
+            found["Item"] = item;
         }
         if let Some(items) = found["Items"].as_array_mut() {
             *items = items.drain(..).filter_map(seen).collect();
