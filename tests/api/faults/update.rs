@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::faults::{STALL, UNAVAILABLE, UNKNOWN, always, lost, throttled, unsent};
+use super::{STALL, UNAVAILABLE, UNKNOWN, always, lost, throttled, unsent};
 use crate::proxy::{Fault, Loss, Proxy};
 use crate::support::{Api, Engine, Request, handler, page_request, path, send, send_before};
 

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
+use super::UNAVAILABLE;
 use crate::engine;
-use crate::faults::UNAVAILABLE;
 use crate::fsck::fsck;
 use crate::proxy::{Fault, Proxy, Unseen};
 use crate::support::{Answer, Api, Request, age, handler, page_request, path, send, set};
