@@ -1,13 +1,14 @@
-//! The function as its callers know it: gateway events in, gateway responses out, a real engine underneath.
+//! The function as its callers see it: events of API Gateway in, its responses out, and a real engine as the database.
 
-// A test that cannot go on has failed; nothing is gained by saying so more gently.
+// A panic is how a test fails.
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::unwrap_used)]
-// Tables and helpers are written to be read; what they copy is no matter.
+// Tables and helpers are written to be read. Nobody waits for their copies.
 #![allow(clippy::assigning_clones, clippy::needless_pass_by_value, clippy::type_complexity, clippy::unnecessary_wraps)]
 
 mod support;
 
 mod binary;
+mod body;
 mod caller;
 mod calls;
 mod changes;
@@ -30,6 +31,7 @@ mod projects;
 mod properties;
 mod race;
 mod retrieve;
+mod routes;
 mod secrets;
 mod settings;
 mod size;

@@ -80,7 +80,7 @@ async fn a_browser_asks_and_then_sends_the_request() {
     let api = Api::start().await;
     let created = api.send(&Request::create(page_request())).await;
     for (name, request) in [
-        ("preflight", Request::put(&path(&created), json!({ "name": "From a browser" }))),
+        ("preflight", Request::put(&created.path(), json!({ "name": "From a browser" }))),
         ("preflight-rest-api", Request::create(page_request())),
     ] {
         let file = format!("{}/events/{name}.json", env!("CARGO_MANIFEST_DIR"));

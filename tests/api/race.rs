@@ -161,7 +161,7 @@ async fn race(attempts: u32, faults: bool) -> Race {
     let proxy = Proxy::start(&engine.url).await;
     let create = Request::create(first()).key("race");
     let created = send(&handler(&engine.url).await, &create.event()).await;
-    let path = path(&created);
+    let path = created.path();
     proxy.shake("TransactWriteItems", 20, &WINDOWS);
     if faults {
         let both = [

@@ -116,7 +116,7 @@ async fn versions_with_endless_names_come_in_pages_that_lambda_takes() {
 #[tokio::test]
 async fn a_diff_of_names_that_are_escaped_three_times_is_one_that_lambda_takes() {
     let api = Api::start().await;
-    let path = path(&api.send(&Request::create(page_request())).await);
+    let path = api.create().await;
     // Each operation spells the name out; the last numbers are as many of them as would come to some megabyte unescaped.
     for (character, length) in [("\u{1}", 30_000), ("\"", 100_000), ("~", 100_000), ("\u{1}", 100), ("\"", 100)] {
         let members = |letter: &str| {
@@ -124,10 +124,10 @@ async fn a_diff_of_names_that_are_escaped_three_times_is_one_that_lambda_takes()
             json!({ character.repeat(length): members.collect::<serde_json::Map<_, _>>() })
         };
         for letter in ["a", "b"] {
-            set(&api, &path, "configuration", members(letter)).await;
+            api.set(&path, "configuration", members(letter)).await;
         }
-        let version = api.send(&Request::get(&path)).await.json()["data"]["version"].as_u64().unwrap();
-        let diff = api.send(&Request::get(&format!("{path}/versions/{version}/diff?from={}", version - 1))).await;
+        let version = api.get(&path).await.json()["data"]["version"].as_u64().unwrap();
+        let diff = api.get(&format!("{path}/versions/{version}/diff?from={}", version - 1)).await;
         println!("diff of {length} times {character:?}: {} bytes", diff.bytes);
         assert_eq!(diff.status, 200, "{}", diff.text);
     }

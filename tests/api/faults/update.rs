@@ -1,29 +1,14 @@
-//! An update is done exactly once too, whatever the network and the database do. `make faults` prints the table.
+//! An update, a delete and a restore are each done exactly once, whatever fails.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::json;
 
-use super::{STALL, UNAVAILABLE, UNKNOWN, always, lost, throttled, unsent};
-use crate::proxy::{Fault, Loss, Proxy};
-use crate::support::{Api, Engine, Request, handler, page_request, path, send, send_before};
+use super::{Met, Row, STALL, UNAVAILABLE, UNKNOWN, always, lost, print_table, row, throttled, unsent};
+use crate::proxy::{Fault, Loss};
+use crate::support::{Answer, Api, Request};
 
-/// A fault, how many attempts in a row meet it, and what comes of it.
-struct Row {
-    name: &'static str,
-    writes: Vec<Fault>,
-    reads: Vec<Fault>,
-    status: i64,
-    code: &'static str,
-    /// The version of the flow after the answer; a retry by the client makes it 2.
-    version: u64,
-}
-
-fn row(name: &'static str, writes: Vec<Fault>, status: i64, code: &'static str, version: u64) -> Row {
-    Row { name, writes, reads: Vec::new(), status, code, version }
-}
-
-/// Faults that begin after the read that an update begins with.
+/// Always the same fault, but not for the read that an update begins with.
 fn after_the_first(fault: Fault) -> Vec<Fault> {
     let mut faults = vec![Fault::None];
     faults.extend(always(fault));
@@ -74,59 +59,43 @@ fn rows() -> Vec<Row> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_fault_of_an_update_has_its_answer_its_state_and_a_retry_that_converges() {
-    let names: Vec<_> = rows().iter().map(|row| row.name).collect();
-    let rows: Vec<_> = rows().into_iter().map(|row| tokio::spawn(meet(row))).collect();
-    println!("{:48} {:30} {:>7} {:>8}", "fault of an update", "answer", "version", "time");
-    for (name, row) in names.iter().zip(rows) {
-        let (answer, version, time) = row.await.unwrap_or_else(|error| panic!("{name}: {error}"));
-        println!("{name:48} {answer:30} {version:7} {:5} ms", time.as_millis());
-    }
+async fn after_each_fault_the_answer_is_true_and_a_retry_makes_it_one_update() {
+    let rows = rows().into_iter().map(|row| (row.name.to_owned(), meet(row)));
+    print_table("fault of an update", rows.collect()).await;
 }
 
 /// Sends an update through the row's faults, and again when they are over.
-async fn meet(row: Row) -> (String, u64, Duration) {
+async fn meet(row: Row) -> Met {
     let api = Api::start().await;
-    let path = path(&api.send(&Request::create(page_request())).await);
-    let proxy = Proxy::start(&api.engine.url).await;
-    let handler = handler(&proxy.url).await;
+    let path = api.create().await;
+    let (faulty, proxy) = api.behind_proxy().await;
     proxy.fail("TransactWriteItems", &row.writes);
     proxy.fail("GetItem", &row.reads);
-    let update = Request::put(&path, json!({ "name": "Updated" })).header("if-match", "\"1\"").event();
-    let deadline = Duration::from_secs(10);
+    let update = Request::put(&path, json!({ "name": "Updated" })).header("if-match", "\"1\"");
 
-    let start = Instant::now();
-    let answer = send_before(&handler, &update, deadline).await;
-    let time = start.elapsed();
+    let met = row.expect_answer(&faulty, &update).await;
+    assert_eq!(api.get(&path).await.json()["data"]["version"], met.items, "one item for each version");
 
-    assert!(time < deadline, "an answer before the deadline");
-    let found = answer.json()["message"].as_str().unwrap_or_default().to_owned();
-    assert_eq!((answer.status, found.as_str()), (row.status, row.code), "{answer:?}");
-    assert_eq!(answer.headers.contains_key("retry-after"), row.status == 503);
-    assert_eq!(api.send(&Request::get(&path)).await.json()["data"]["version"], row.version);
-    assert_eq!(api.engine.items().len() as u64, row.version, "the newest and the history");
-
-    // The same again: done now, or refused because it was done before.
+    // The retry writes now, or is refused because the update was written before.
     proxy.heal();
-    let again = send(&handler, &update).await;
-    assert_eq!(again.status, if row.version == 1 { 200 } else { 412 }, "{again:?}");
-    let flow = api.send(&Request::get(&path)).await.json()["data"].clone();
+    let again = faulty.send(&update).await;
+    assert_eq!(again.status, if met.items == 1 { 200 } else { 412 }, "{again:?}");
+    let flow = api.get(&path).await.json()["data"].clone();
     assert_eq!((&flow["name"], &flow["version"]), (&json!("Updated"), &json!(2)));
     assert_eq!(api.engine.items().len(), 2);
-    (format!("{} {found}", answer.status), row.version, time)
+    met
 }
 
-/// An update whose first attempt is lost on its way, while somebody else's is written.
-async fn overtaken(header: &str, value: &str) -> (Api, String, crate::support::Answer) {
+/// Sends an update whose first attempt is lost, while another update is written. Returns the path and the answer.
+async fn overtake(header: &str, value: &str) -> (Api, String, Answer) {
     let api = Api::start().await;
-    let path = path(&api.send(&Request::create(page_request())).await);
-    let proxy = Proxy::start(&api.engine.url).await;
-    let handler = handler(&proxy.url).await;
-    // A second of silence, in which the other is written.
+    let path = api.create().await;
+    let (faulty, proxy) = api.behind_proxy().await;
+    // The function waits for an answer for a second. The other update is written in that second.
     proxy.fail("TransactWriteItems", &[unsent(Loss::Hang)]);
-    let ours = Request::put(&path, json!({ "name": "Ours" })).header(header, value).event();
+    let ours = Request::put(&path, json!({ "name": "Ours" })).header(header, value);
     let theirs = Request::put(&path, json!({ "description": "Theirs" }));
-    let (ours, theirs) = tokio::join!(send(&handler, &ours), async {
+    let (ours, theirs) = tokio::join!(faulty.send(&ours), async {
         while proxy.calls("TransactWriteItems") == 0 {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
@@ -137,32 +106,31 @@ async fn overtaken(header: &str, value: &str) -> (Api, String, crate::support::A
 }
 
 #[tokio::test]
-async fn an_update_that_is_overtaken_is_merged_again() {
-    let (api, path, ours) = Box::pin(overtaken("x-none", "")).await;
+async fn an_update_that_another_one_overtakes_is_merged_into_it() {
+    let (api, path, ours) = Box::pin(overtake("x-none", "")).await;
     assert_eq!((ours.status, &ours.json()["data"]["version"]), (200, &json!(3)));
-    let flow = api.send(&Request::get(&path)).await.json()["data"].clone();
+    let flow = api.get(&path).await.json()["data"].clone();
     assert_eq!((&flow["name"], &flow["description"]), (&json!("Ours"), &json!("Theirs")));
 }
 
 #[tokio::test]
-async fn an_update_with_a_precondition_that_is_overtaken_is_refused() {
-    let (api, path, ours) = Box::pin(overtaken("if-match", "\"1\"")).await;
+async fn an_update_with_a_precondition_that_another_one_overtakes_is_refused() {
+    let (api, path, ours) = Box::pin(overtake("if-match", "\"1\"")).await;
     ours.expect(412, "VERSION_CONFLICT");
-    assert_eq!(api.send(&Request::get(&path)).await.json()["data"]["version"], 2);
+    assert_eq!(api.get(&path).await.json()["data"]["version"], 2);
 }
 
 #[tokio::test]
-async fn our_own_version_is_found_in_the_history_when_the_flow_has_moved_on() {
+async fn an_update_is_recognized_in_the_history_after_a_later_one() {
     let api = Api::start().await;
-    let path = path(&api.send(&Request::create(page_request())).await);
-    let proxy = Proxy::start(&api.engine.url).await;
-    let handler = handler(&proxy.url).await;
-    // Written, then a second of silence, in which another is written; then the condition fails, as it does where the
-    // request token is forgotten.
+    let path = api.create().await;
+    let (faulty, proxy) = api.behind_proxy().await;
+    // Our update is written, but its answer is lost. Another update is written while the function waits. Then our retry
+    // fails its condition, because the database has forgotten its request token.
     let failed = Fault::Cancelled(&["ConditionalCheckFailed", "None"]);
     proxy.fail("TransactWriteItems", &[lost(Loss::Hang), failed]);
-    let ours = Request::put(&path, json!({ "name": "Ours" })).header("if-match", "\"1\"").event();
-    let (ours, theirs) = tokio::join!(send(&handler, &ours), async {
+    let ours = Request::put(&path, json!({ "name": "Ours" })).header("if-match", "\"1\"");
+    let (ours, theirs) = tokio::join!(faulty.send(&ours), async {
         while api.engine.items().len() == 1 {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
@@ -174,46 +142,16 @@ async fn our_own_version_is_found_in_the_history_when_the_flow_has_moved_on() {
 }
 
 #[tokio::test]
-async fn a_read_that_fails_is_temporarily_unavailable_and_never_unknown() {
-    let api = Api::start().await;
-    let path = path(&api.send(&Request::create(page_request())).await);
-    let proxy = Proxy::start(&api.engine.url).await;
-    let handler = handler(&proxy.url).await;
-    for operation in ["GetItem", "Query"] {
-        proxy.fail(operation, &always(unsent(Loss::Close)));
-    }
-    let reads = [
-        Request::get(&path),
-        Request::get(&format!("{path}/versions")),
-        Request::get(&format!("{path}/versions/1/diff?from=1")),
-        Request::get("/v2/project-flows"),
-        Request::put(&format!("{path}?dryRun=true"), "{}"),
-    ];
-    for read in &reads {
-        send(&handler, &read.event()).await.expect(503, UNAVAILABLE);
-    }
-    proxy.heal();
-    for operation in ["GetItem", "Query"] {
-        proxy.fail(operation, &always(unsent(Loss::Hang)));
-    }
-    for (read, code) in [(&reads[0], UNAVAILABLE), (&reads[3], UNAVAILABLE), (&Request::put(&path, "{}"), UNKNOWN)] {
-        send_before(&handler, &read.event(), Duration::from_millis(600)).await.expect(503, code);
-    }
-}
-
-#[tokio::test]
-async fn a_delete_and_a_restore_are_done_once_where_answers_are_lost() {
-    let engine = Engine::start().await;
-    let proxy = Proxy::start(&engine.url).await;
-    let handler = handler(&proxy.url).await;
-    let path = path(&send(&handler, &Request::create(page_request()).event()).await);
+async fn a_delete_and_a_restore_are_done_once_although_answers_are_lost() {
+    let (api, proxy) = Api::start().await.behind_proxy().await;
+    let path = api.create().await;
     for loss in [Loss::Close, Loss::Status(500)] {
-        for (method, end, version) in [("DELETE", "", 2), ("POST", "/versions/1/restore", 3)] {
+        for (request, version) in [(Request::delete(&path), 2), (Request::restore(&path, 1), 3)] {
             proxy.fail("TransactWriteItems", &[lost(loss), lost(loss), lost(loss)]);
-            let answer = send(&handler, &Request::of(method, &format!("{path}{end}")).event()).await;
+            let answer = api.send(&request).await;
             let version = version + if loss == Loss::Close { 0 } else { 2 };
             assert_eq!((answer.status, &answer.json()["data"]["version"]), (200, &json!(version)), "{answer:?}");
         }
     }
-    assert_eq!(engine.items().len(), 5);
+    assert_eq!(api.engine.items().len(), 5);
 }

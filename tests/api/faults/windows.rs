@@ -1,74 +1,81 @@
-//! Who meets a transaction half-way: the newest version of a flow is seen, and the one before it not yet; or the other
-//! way round. `make faults` prints the table.
+//! A request that reads in the middle of a transaction: it sees the newest version of a flow but not yet the one before,
+//! or the other way round.
 
 use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use super::UNAVAILABLE;
+use super::{Met, UNAVAILABLE, expect, print_table};
 use crate::engine;
-use crate::fsck::fsck;
 use crate::proxy::{Fault, Proxy, Unseen};
-use crate::support::{Answer, Api, Request, age, handler, page_request, path, send, set};
+use crate::support::{Api, Request, fsck, page_request};
 
-/// A window that closes while a request looks again.
+/// A window that closes before a request gives up.
 const SHORT: Duration = Duration::from_millis(300);
-/// A window that is open for longer than a request looks.
+/// A window that stays open until a request has given up.
 const LONG: Duration = Duration::from_secs(4);
 
-/// A request, whether it needs the version that is not seen in a window of the earlier one, and its status.
+/// A request that meets an update of its flow.
 struct Row {
     name: &'static str,
     request: fn(&str) -> Request,
+    /// How many versions the flow has before the update.
+    versions: u64,
+    /// Whether the request needs the newest of them, besides the version that the update writes.
     needs_both: bool,
     status: i64,
 }
 
+fn row(name: &'static str, needs_both: bool, request: fn(&str) -> Request) -> Row {
+    Row { name, request, versions: 2, needs_both, status: 200 }
+}
+
 fn rows() -> Vec<Row> {
-    let row = |name, needs_both, request| Row { name, request, needs_both, status: 200 };
     vec![
-        row("retrieve", false, |path| Request::get(path)),
+        row("retrieve", false, Request::get),
         row("retrieve a version", true, |path| Request::get(&format!("{path}/versions/2"))),
         row("versions", true, |path| Request::get(&format!("{path}/versions"))),
         row("diff", true, |path| Request::get(&format!("{path}/versions/2/diff?from=1"))),
-        row("retrieve as of a moment", true, |path| Request::get(&format!("{path}?asOf=2024-01-15T10:30:00Z"))),
-        row("restore", true, |path| Request::of("POST", &format!("{path}/versions/2/restore"))),
+        row("as of a moment", true, |path| Request::get(&format!("{path}?asOf=2024-01-15T10:30:00Z"))),
+        row("restore", true, |path| Request::restore(path, 2)),
         row("update", false, |path| Request::put(path, json!({ "description": "New" }))),
+        Row { versions: 1, status: 201, ..row("replay of a create", true, |_| create()) },
     ]
 }
 
-/// A flow that a create with a key has made.
-async fn created(api: &Api) -> String {
-    path(&api.send(&Request::create(page_request()).key("k")).await)
+fn create() -> Request {
+    Request::create(page_request()).key("k")
 }
 
-/// The same at its second version, which was in force at the moment of the table.
-async fn updated(api: &Api) -> String {
-    let path = created(api).await;
-    set(api, &path, "name", json!("Second")).await;
-    age(api, &path, 1, "2024-01-15T01:00:00Z");
-    age(api, &path, 2, "2024-01-15T10:00:00Z");
-    path
-}
-
-/// The answer to a request that comes while an update of the flow is under way, and how long it took.
-async fn meet(api: &Api, path: &str, request: &Request, unseen: Unseen, open: Duration) -> (Answer, Duration) {
-    let proxy = Proxy::start(&api.engine.url).await;
-    let handler = handler(&proxy.url).await;
+/// Sends the row's request while an update of the flow is under way.
+async fn meet(row: Row, unseen: Unseen, open: Duration) -> Met {
+    let api = Api::start().await;
+    let path = api.create_from(&create()).await;
+    if row.versions == 2 {
+        api.set(&path, "name", json!("Second")).await;
+        api.backdate(&path, 1, "2024-01-15T01:00:00Z");
+        api.backdate(&path, 2, "2024-01-15T10:00:00Z");
+    }
+    let (request, update) = ((row.request)(&path), Request::put(&path, json!({ "name": "Last" })));
+    let (api, proxy) = api.behind_proxy().await;
     proxy.fail("TransactWriteItems", &[Fault::Window(unseen, open)]);
-    let update = Request::put(path, json!({ "name": "Last" })).event();
     let (met, written) = tokio::join!(
         async {
             under_way(&proxy).await;
             let start = Instant::now();
-            (send(&handler, &request.event()).await, start.elapsed())
+            let answer = api.send(&request).await;
+            Met { answer, time: start.elapsed(), items: api.engine.items().len() }
         },
-        send(&handler, &update)
+        api.send(&update)
     );
     assert_eq!(written.status, 200, "{written:?}");
+    let is_too_long = row.needs_both && unseen == Unseen::Second && open == LONG;
+    let (status, code) = if is_too_long { (503, UNAVAILABLE) } else { (row.status, "") };
+    expect(&met.answer, status, code);
     met
 }
 
+/// Waits until a transaction is under way.
 async fn under_way(proxy: &Proxy) {
     while !proxy.is_under_way() {
         tokio::time::sleep(Duration::from_millis(2)).await;
@@ -76,57 +83,35 @@ async fn under_way(proxy: &Proxy) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_transaction_that_is_seen_half_way_is_looked_at_again() {
-    let mut met = Vec::new();
+async fn a_request_that_sees_half_of_a_transaction_reads_again() {
+    let mut meetings = Vec::new();
     for unseen in [Unseen::First, Unseen::Second] {
         for open in [SHORT, LONG] {
             for row in rows() {
-                let is_late = row.needs_both && unseen == Unseen::Second && open == LONG;
-                let expected = if is_late { (503, UNAVAILABLE) } else { (row.status, "") };
-                let meeting = tokio::spawn(async move {
-                    let api = Api::start().await;
-                    let path = updated(&api).await;
-                    meet(&api, &path, &(row.request)(&path), unseen, open).await
-                });
-                met.push((row.name, unseen, open, expected, meeting));
+                let write = if unseen == Unseen::First { "newest" } else { "earlier" };
+                let name = format!("{}, {write} unseen for {} ms", row.name, open.as_millis());
+                meetings.push((name, meet(row, unseen, open)));
             }
-            let expected = if unseen == Unseen::Second && open == LONG { (503, UNAVAILABLE) } else { (201, "") };
-            let meeting = tokio::spawn(async move {
-                let api = Api::start().await;
-                let path = created(&api).await;
-                meet(&api, &path, &Request::create(page_request()).key("k"), unseen, open).await
-            });
-            met.push(("replay of a create", unseen, open, expected, meeting));
         }
     }
-    println!("{:26} {:8} {:>8} {:30} {:>8}", "in a window", "unseen", "open", "answer", "time");
-    for (name, unseen, open, expected, meeting) in met {
-        let (answer, time) = meeting.await.unwrap_or_else(|error| panic!("{name}, {unseen:?}, {open:?}: {error}"));
-        let code = answer.json()["message"].as_str().unwrap_or_default().to_owned();
-        let found = format!("{} {code}", answer.status);
-        let unseen = format!("{unseen:?}");
-        println!("{name:26} {unseen:8} {:5} ms {found:30} {:5} ms", open.as_millis(), time.as_millis());
-        assert_eq!((answer.status, code.as_str()), expected, "{name}, {unseen}, {open:?}: {answer:?}");
-        assert_eq!(answer.headers.contains_key("retry-after"), answer.status == 503);
-    }
+    print_table("request in the middle of a transaction", meetings).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_check_of_the_table_finds_nothing_in_a_transaction_that_is_seen_half_way() {
+async fn fsck_reports_no_finding_in_the_middle_of_a_transaction() {
     for unseen in [Unseen::First, Unseen::Second] {
         let api = Api::start().await;
-        let path = path(&api.send(&Request::create(page_request())).await);
-        set(&api, &path, "name", json!("Second")).await;
-        let proxy = Proxy::start(&api.engine.url).await;
-        let handler = handler(&proxy.url).await;
+        let path = api.create().await;
+        api.set(&path, "name", json!("Second")).await;
+        let (api, proxy) = api.behind_proxy().await;
         proxy.fail("TransactWriteItems", &[Fault::Window(unseen, Duration::from_millis(2_500))]);
-        let update = Request::put(&path, json!({ "name": "Last" })).event();
+        let update = Request::put(&path, json!({ "name": "Last" }));
         let (checked, _) = tokio::join!(
             async {
                 under_way(&proxy).await;
                 fsck(&proxy.url, engine::TABLE).await
             },
-            send(&handler, &update)
+            api.send(&update)
         );
         checked.expect_healthy();
     }
