@@ -1,8 +1,8 @@
-//! The events that tell of changes: the records of a real stream, through the filters, the input templates and the
-//! expression of template.yaml.
+//! Change events: the records of a real stream, through the filters, the input templates and the expression of
+//! template.yaml.
 //!
-//! What carries them is `EventBridge`, which no test has. Of its language, only what its User Guide promises is taken for
-//! true ("Event filtering" and "Input transformation", both of pipes); anything else in the template fails here.
+//! There is no local `EventBridge`. These tests know only the part of its language that its User Guide describes ("Event
+//! filtering" and "Input transformation", both of pipes). They fail if template.yaml uses anything else.
 
 use dynoxide::Database;
 use oracles::bumpalo::Bump;
@@ -10,11 +10,12 @@ use oracles::jsonata_rs::JsonAta;
 use serde_json::{Value, json};
 
 use crate::engine;
-use crate::support::{Api, Request, id, page_request, page_request_with, page_request_without, path, set};
-use crate::template::{resources, template};
+use crate::support::{
+    Api, Request, newest_key, page_request, page_request_with, page_request_without, resources, template,
+};
 
-/// Switches the table's stream on, as the template does where changes are told.
-fn stream(database: &Database, template: &Value) {
+/// Switches the table's stream on, as the template does for change events.
+fn enable_stream(database: &Database, template: &Value) {
     let table = &template["Resources"]["Table"]["Properties"];
     let choice = &table["StreamSpecification"]["!If"];
     assert_eq!((&choice[0], &choice[2]), (&json!("HasEventBus"), &json!({ "!Ref": "AWS::NoValue" })));
@@ -44,11 +45,11 @@ fn records(database: &Database) -> Vec<Value> {
     records
 }
 
-/// Whether a record meets a pattern; `record` is nothing where a path leads nowhere.
-fn meets(pattern: &Value, record: Option<&Value>) -> bool {
+/// Whether a record matches a pattern. `record` is `None` if the record does not have what the pattern names.
+fn matches(pattern: &Value, record: Option<&Value>) -> bool {
     match pattern {
         Value::Object(members) => {
-            members.iter().all(|(name, pattern)| meets(pattern, record.and_then(|record| record.get(name))))
+            members.iter().all(|(name, pattern)| matches(pattern, record.and_then(|record| record.get(name))))
         }
         Value::Array(choices) => choices.iter().any(|choice| {
             let text = record.and_then(Value::as_str);
@@ -58,7 +59,7 @@ fn meets(pattern: &Value, record: Option<&Value>) -> bool {
                     (name, Value::String(prefix)) if name == "prefix" => {
                         text.is_some_and(|text| text.starts_with(prefix))
                     }
-                    // Of leaves only, and what the patterns ask for is one: an S of an attribute.
+                    // It works on leaves only. The patterns ask for leaves: the S of an attribute.
                     (name, Value::Bool(exists)) if name == "exists" => text.is_some() == *exists,
                     other => panic!("an operator that this test does not know: {other:?}"),
                 },
@@ -69,10 +70,10 @@ fn meets(pattern: &Value, record: Option<&Value>) -> bool {
     }
 }
 
-/// What an input template makes of a record: `<$.path>` becomes the value at the path, `"<$.path>"` its text.
+/// Fills an input template from a record: `<$.path>` becomes the value at the path, `"<$.path>"` its text.
 ///
-/// A text that would have to be escaped is refused, as it would not be, and so is a path that leads nowhere.
-fn filled(template: &str, record: &Value) -> Value {
+/// Panics at a text with characters to escape, because pipes do not escape it, and at a path that the record does not have.
+fn fill(template: &str, record: &Value) -> Value {
     let mut text = String::new();
     let mut rest = template;
     while let Some((before, after)) = rest.split_once("<$.") {
@@ -95,8 +96,8 @@ fn filled(template: &str, record: &Value) -> Value {
     serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"))
 }
 
-/// What the state machine makes of its input.
-fn shaped(template: &Value, input: &Value) -> Value {
+/// Runs the state machine on an input.
+fn shape(template: &Value, input: &Value) -> Value {
     let machine = &template["Resources"]["ChangesShape"]["Properties"]["Definition"];
     assert_eq!((&machine["QueryLanguage"], &machine["StartAt"]), (&json!("JSONata"), &json!("Shape")));
     let state = &machine["States"]["Shape"];
@@ -109,48 +110,48 @@ fn shaped(template: &Value, input: &Value) -> Value {
     serde_json::from_str(&expression.evaluate(Some(&input), None).unwrap().serialize(false)).unwrap()
 }
 
-/// What the event bus is told of a record: the detail types and the details.
-fn told(template: &Value, record: &Value) -> Vec<(String, Value)> {
-    let mut told = Vec::new();
+/// The events that a record leads to: their detail types and details.
+fn change_events(template: &Value, record: &Value) -> Vec<(String, Value)> {
+    let mut events = Vec::new();
     for pipe in resources(template, &["AWS::Pipes::Pipe"]).values() {
         let properties = &pipe["Properties"];
         let filters = properties["SourceParameters"]["FilterCriteria"]["Filters"].as_array().unwrap();
-        let met = filters
+        let passes = filters
             .iter()
-            .any(|filter| meets(&serde_json::from_str(filter["Pattern"].as_str().unwrap()).unwrap(), Some(record)));
-        if !met {
+            .any(|filter| matches(&serde_json::from_str(filter["Pattern"].as_str().unwrap()).unwrap(), Some(record)));
+        if !passes {
             continue;
         }
-        let input = filled(properties["EnrichmentParameters"]["InputTemplate"].as_str().unwrap(), record);
-        // Batches are handed on as arrays, even where a batch is one.
-        let details = shaped(template, &json!([input]));
+        let input = fill(properties["EnrichmentParameters"]["InputTemplate"].as_str().unwrap(), record);
+        // A pipe hands on arrays, even for one record.
+        let details = shape(template, &json!([input]));
         let detail_type = &properties["TargetParameters"]["EventBridgeEventBusParameters"]["DetailType"];
         let member = detail_type.as_str().unwrap().strip_prefix("$.").unwrap();
         for detail in details.as_array().unwrap() {
-            told.push((detail[member].as_str().unwrap().to_owned(), detail.clone()));
+            events.push((detail[member].as_str().unwrap().to_owned(), detail.clone()));
         }
     }
-    told
+    events
 }
 
 #[tokio::test]
-async fn every_change_is_told_once_with_the_summary_of_the_api() {
+async fn every_change_leads_to_one_event_with_the_summary_of_the_api() {
     let template = template();
     let api = Api::start().await;
-    stream(&api.engine.database, &template);
+    enable_stream(&api.engine.database, &template);
 
     let mut expected = Vec::new();
-    // Whatever a caller puts into a name or a description, it is no more than a name or a description.
+    // A name or a description is only data, whatever a caller puts into it.
     let sly = r#"x", "client": "other"}, "type": "\u0041 <$.eventName> {% 1 %} ' \ "#;
     let plain = api.send(&Request::create(page_request_without("description"))).await;
     let described = api.send(&Request::create(page_request()).key("once")).await;
     let odd = api.send(&Request::create(page_request_with("name", json!(sly)))).await;
-    // Told once, as it happens once.
+    // The same create again changes nothing, so it leads to no event.
     assert_eq!(api.send(&Request::create(page_request()).key("once")).await.status, 201);
     for answer in [&plain, &described, &odd] {
         expected.push(("project_flow_created", answer.json()["data"].clone()));
     }
-    let plain = path(&plain);
+    let plain = plain.path();
     for (member, value) in [
         ("name", json!("Second")),
         ("description", json!(sly)),
@@ -159,20 +160,21 @@ async fn every_change_is_told_once_with_the_summary_of_the_api() {
         ("description", Value::Null),
         ("status", json!("paused")),
     ] {
-        expected.push(("project_flow_updated", set(&api, &plain, member, value).await.json()["data"].clone()));
+        expected.push(("project_flow_updated", api.set(&plain, member, value).await.json()["data"].clone()));
     }
-    // Changes nothing, tells nothing.
-    set(&api, &plain, "status", json!("paused")).await;
+    // The same status again changes nothing either.
+    api.set(&plain, "status", json!("paused")).await;
 
-    assert_eq!(api.send(&Request::of("DELETE", &plain)).await.status, 200);
-    let deleted = api.send(&Request::get(&format!("{plain}/versions"))).await.json()["data"][0].clone();
+    assert_eq!(api.send(&Request::delete(&plain)).await.status, 200);
+    let deleted = api.get(&format!("{plain}/versions")).await.json()["data"][0].clone();
     assert_eq!(deleted["status"], "deleted");
     expected.push(("project_flow_deleted", deleted));
-    let restored = api.send(&Request::of("POST", &format!("{plain}/versions/1/restore"))).await;
+    let restored = api.send(&Request::restore(&plain, 1)).await;
     assert_eq!(restored.status, 200);
     expected.push(("project_flow_updated", restored.json()["data"].clone()));
 
-    let told: Vec<_> = records(&api.engine.database).iter().flat_map(|record| told(&template, record)).collect();
+    let events: Vec<_> =
+        records(&api.engine.database).iter().flat_map(|record| change_events(&template, record)).collect();
     let expected: Vec<_> = expected
         .into_iter()
         .map(|(name, mut flow)| {
@@ -180,25 +182,23 @@ async fn every_change_is_told_once_with_the_summary_of_the_api() {
             (name.to_owned(), json!({ "type": name, "object": flow }))
         })
         .collect();
-    assert_eq!(told, expected);
+    assert_eq!(events, expected);
 }
 
 #[tokio::test]
-async fn what_is_removed_by_hand_is_not_told() {
+async fn an_item_that_is_deleted_by_hand_leads_to_no_event() {
     let template = template();
     let api = Api::start().await;
-    stream(&api.engine.database, &template);
-    let id = id(&api.send(&Request::create(page_request())).await);
-    let item = api.engine.items().into_iter().find(|item| item["_id"]["S"] == *id).unwrap();
-    let key = json!({ "TableName": engine::TABLE, "Key": { "pk": item["pk"], "sk": item["sk"] } });
-    api.engine.database.delete_item(serde_json::from_value(key).unwrap()).unwrap();
+    enable_stream(&api.engine.database, &template);
+    let created = api.send(&Request::create(page_request())).await;
+    api.engine.delete(&api.engine.item(&newest_key(&created.id())));
     let records = records(&api.engine.database);
     assert_eq!(records.last().unwrap()["eventName"], "REMOVE");
-    assert_eq!(told(&template, records.last().unwrap()), []);
+    assert_eq!(change_events(&template, records.last().unwrap()), []);
 }
 
-/// "Reading and processing a stream" in the `DynamoDB` Developer Guide: more than two readers may be throttled.
+/// More than two readers may be throttled ("Reading and processing a stream" in the `DynamoDB` Developer Guide).
 #[test]
-fn no_more_than_two_read_the_stream() {
+fn the_stream_has_at_most_two_readers() {
     assert!((1..=2).contains(&resources(&template(), &["AWS::Pipes::Pipe"]).len()));
 }

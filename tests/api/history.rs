@@ -5,13 +5,13 @@ use project_flows::diff::PATHS;
 use serde_json::{Value, json};
 
 use crate::engine;
-use crate::support::{Api, CLIENT, Request, id, page_request, page_request_with, path, set};
+use crate::support::{Api, CLIENT, Request, newest_key, page_request, page_request_with};
 
 /// A flow at this version, each with a name of its own.
 async fn flow_at(api: &Api, version: u64) -> String {
-    let path = path(&api.send(&Request::create(page_request_with("name", json!("Version 1")))).await);
+    let path = api.create_from(&Request::create(page_request_with("name", json!("Version 1")))).await;
     for version in 2..=version {
-        set(api, &path, "name", json!(format!("Version {version}"))).await;
+        api.set(&path, "name", json!(format!("Version {version}"))).await;
     }
     path
 }
@@ -21,14 +21,14 @@ async fn versions_are_summaries_newest_first() {
     let api = Api::start().await;
     let path = flow_at(&api, 12).await;
 
-    let answer = api.send(&Request::get(&format!("{path}/versions"))).await;
+    let answer = api.get(&format!("{path}/versions")).await;
 
     assert_eq!((answer.status, &answer.json()["pagination"]), (200, &json!({ "limit": 100, "total": 12 })));
     answer.expect_headers();
     let versions = answer.json()["data"].as_array().unwrap().clone();
     assert_eq!(versions.len(), 12);
     for (summary, version) in versions.iter().zip((1..=12).rev()) {
-        let mut expected = api.send(&Request::get(&format!("{path}/versions/{version}"))).await.json()["data"].clone();
+        let mut expected = api.get(&format!("{path}/versions/{version}")).await.json()["data"].clone();
         assert_eq!(expected["name"], format!("Version {version}"));
         expected.as_object_mut().unwrap().retain(|name, _| !["configuration", "steps"].contains(&name.as_str()));
         assert_eq!(summary, &expected);
@@ -42,7 +42,7 @@ async fn versions_come_in_pages() {
     for limit in [1, 2, 5, 6, 11, 12, 13] {
         let (mut found, mut cursor) = (Vec::new(), String::new());
         loop {
-            let answer = api.send(&Request::get(&format!("{path}/versions?limit={limit}{cursor}"))).await;
+            let answer = api.get(&format!("{path}/versions?limit={limit}{cursor}")).await;
             let page = answer.json();
             let versions = page["data"].as_array().unwrap();
             found.extend(versions.iter().map(|summary| summary["version"].as_u64().unwrap()));
@@ -56,19 +56,19 @@ async fn versions_come_in_pages() {
     let malformed =
         ["limit=0", "limit=101", "limit=x", "limit=05", "limit=+5", "cursor=", "cursor=x", "page=1", "limit=1&limit=1"];
     for query in malformed {
-        api.send(&Request::get(&format!("{path}/versions?{query}"))).await.expect(400, "INVALID_PARAMETERS");
+        api.get(&format!("{path}/versions?{query}")).await.expect(400, "INVALID_PARAMETERS");
     }
 }
 
 #[tokio::test]
 async fn large_versions_are_listed_beyond_a_megabyte() {
     let api = Api::start().await;
-    let path = path(&api.send(&Request::create(page_request())).await);
+    let path = api.create().await;
     for version in 2..=9 {
-        set(&api, &path, "configuration", json!({ "large": format!("{version}{}", "x".repeat(240 * 1024)) })).await;
+        api.set(&path, "configuration", json!({ "large": format!("{version}{}", "x".repeat(240 * 1024)) })).await;
     }
 
-    let answer = api.send(&Request::get(&format!("{path}/versions"))).await;
+    let answer = api.get(&format!("{path}/versions")).await;
 
     let versions = answer.json()["data"]
         .as_array()
@@ -87,18 +87,18 @@ async fn versions_that_are_not_there_are_not_found() {
         for request in [
             Request::get(&format!("{path}/versions/{version}")),
             Request::get(&format!("{path}/versions/{version}/diff?from=1")),
-            Request::of("POST", &format!("{path}/versions/{version}/restore")),
+            Request::restore(&path, version),
         ] {
             api.send(&request).await.expect(404, "PROJECT_FLOW_NOT_FOUND");
         }
     }
-    api.send(&Request::get(&format!("{path}/versions/1/diff?from=4"))).await.expect(404, "PROJECT_FLOW_NOT_FOUND");
+    api.get(&format!("{path}/versions/1/diff?from=4")).await.expect(404, "PROJECT_FLOW_NOT_FOUND");
     let nowhere = "/v2/project-flows/project_flow_0123456789abcdefghjkmnpqrs";
     for request in [
         Request::get(&format!("{nowhere}/versions")),
         Request::get(&format!("{nowhere}/versions/1")),
         Request::get(&format!("{nowhere}/versions/1/diff?from=1")),
-        Request::of("POST", &format!("{nowhere}/versions/1/restore")),
+        Request::restore(nowhere, 1),
     ] {
         api.send(&request).await.expect(404, "PROJECT_FLOW_NOT_FOUND");
     }
@@ -107,19 +107,19 @@ async fn versions_that_are_not_there_are_not_found() {
 #[tokio::test]
 async fn a_diff_is_the_patch_that_makes_one_version_of_another() {
     let api = Api::start().await;
-    let path = path(&api.send(&Request::create(page_request())).await);
-    set(&api, &path, "description", Value::Null).await;
-    set(&api, &path, "configuration", json!({ "a/b": { "~": [1, 2, 3] }, "": null })).await;
-    set(&api, &path, "configuration", json!({ "a/b": { "~": [1, 3] }, "b": [] })).await;
-    set(&api, &path, "steps", json!([{ "stepType": "email", "order": 1, "required": true }])).await;
-    set(&api, &path, "status", json!("active")).await;
+    let path = api.create().await;
+    api.set(&path, "description", Value::Null).await;
+    api.set(&path, "configuration", json!({ "a/b": { "~": [1, 2, 3] }, "": null })).await;
+    api.set(&path, "configuration", json!({ "a/b": { "~": [1, 3] }, "b": [] })).await;
+    api.set(&path, "steps", json!([{ "stepType": "email", "order": 1, "required": true }])).await;
+    api.set(&path, "status", json!("active")).await;
     let mut documents = Vec::new();
     for version in 1..=6 {
-        documents.push(api.send(&Request::get(&format!("{path}/versions/{version}"))).await.json()["data"].clone());
+        documents.push(api.get(&format!("{path}/versions/{version}")).await.json()["data"].clone());
     }
     for (m, from) in documents.iter().enumerate() {
         for (n, to) in documents.iter().enumerate() {
-            let answer = api.send(&Request::get(&format!("{path}/versions/{}/diff?from={}", n + 1, m + 1))).await;
+            let answer = api.get(&format!("{path}/versions/{}/diff?from={}", n + 1, m + 1)).await;
             assert_eq!(answer.status, 200, "{answer:?}");
             let operations: Patch = serde_json::from_value(answer.json()["data"].clone()).expect("RFC 6902");
             let mut patched = from.clone();
@@ -128,7 +128,7 @@ async fn a_diff_is_the_patch_that_makes_one_version_of_another() {
             assert_eq!(operations.0.is_empty(), m == n);
         }
     }
-    let answer = api.send(&Request::get(&format!("{path}/versions/6/diff?from=5"))).await;
+    let answer = api.get(&format!("{path}/versions/6/diff?from=5")).await;
     let expected = json!([
         { "op": "replace", "path": "/status", "value": "active" },
         { "op": "replace", "path": "/version", "value": 6 },
@@ -143,7 +143,7 @@ async fn a_diff_is_the_patch_that_makes_one_version_of_another() {
 #[tokio::test]
 async fn a_diff_tells_numbers_apart_by_their_spelling() {
     let api = Api::start().await;
-    let path = path(&api.send(&Request::create(page_request())).await);
+    let path = api.create().await;
     let put = |number: &str| Request::put(&path, format!(r#"{{"configuration": {{"n": [{number}, "1.0"]}}}}"#));
     for (version, number) in ["1", "1.0", "18446744073709551616", "18446744073709551617", "1e2"].iter().enumerate() {
         assert_eq!(api.send(&put(number)).await.json()["data"]["version"], version + 2);
@@ -151,7 +151,7 @@ async fn a_diff_tells_numbers_apart_by_their_spelling() {
             continue;
         }
         let diff = format!("{path}/versions/{}/diff?from={}", version + 2, version + 1);
-        let answer = api.send(&Request::get(&diff)).await;
+        let answer = api.get(&diff).await;
         let expected = format!(r#"{{"op":"replace","path":"/configuration/n/0","value":{number}}}"#);
         assert!(answer.text.contains(&expected), "{}", answer.text);
     }
@@ -161,7 +161,7 @@ async fn a_diff_tells_numbers_apart_by_their_spelling() {
 #[tokio::test]
 async fn a_diff_that_would_be_too_long_replaces_what_contains_the_changes() {
     let api = Api::start().await;
-    let path = path(&api.send(&Request::create(page_request())).await);
+    let path = api.create().await;
     let name = "n".repeat(100 * 1024);
     // Each with what is replaced.
     let configurations = [
@@ -174,10 +174,10 @@ async fn a_diff_that_would_be_too_long_replaces_what_contains_the_changes() {
         (json!({ "x": { "z": vec![2; 60_000] }, "y": { "z": [0, 3, 2] } }), "/y/z/1"),
     ];
     for (index, (configuration, replaced)) in configurations.into_iter().enumerate() {
-        set(&api, &path, "configuration", configuration.clone()).await;
+        api.set(&path, "configuration", configuration.clone()).await;
         let version = index + 2;
         let diff = format!("{path}/versions/{version}/diff?from={}", version - 1);
-        let answer = api.send(&Request::get(&diff)).await;
+        let answer = api.get(&diff).await;
         let (replaced, value) = (format!("/configuration{replaced}"), configuration.pointer(replaced));
         let operations = answer.json()["data"].as_array().unwrap().clone();
         let found = operations.iter().any(|one| one["path"] == replaced && one.get("value") == value);
@@ -185,7 +185,7 @@ async fn a_diff_that_would_be_too_long_replaces_what_contains_the_changes() {
         assert!(found, "version {version}: {paths:?}");
         assert!(!operations.iter().any(|one| one["path"].as_str().unwrap().starts_with(&format!("{replaced}/"))));
         assert!(answer.text.len() < 300_000, "{}", answer.text.len());
-        let same = api.send(&Request::get(&format!("{path}/versions/{version}/diff?from={version}"))).await;
+        let same = api.get(&format!("{path}/versions/{version}/diff?from={version}")).await;
         assert_eq!(same.json()["data"], json!([]));
     }
 }
@@ -193,14 +193,14 @@ async fn a_diff_that_would_be_too_long_replaces_what_contains_the_changes() {
 #[tokio::test]
 async fn a_diff_tells_the_members_of_a_flow_apart_though_its_paths_have_no_more_room() {
     let api = Api::start().await;
-    let path = path(&api.send(&Request::create(page_request())).await);
+    let path = api.create().await;
     // With its path, an operation takes 1,000 bytes in the response.
     let operation = r#"{\"op\":\"replace\",\"path\":\"/configuration//0000\",\"value\":},"#.len();
     let name = "n".repeat(1_000 - operation);
     let members = |value: u32| (0..PATHS / 1_000).map(move |number| (format!("{number:04}"), json!(value)));
     for value in [1, 2] {
         let members: serde_json::Map<_, _> = members(value).collect();
-        set(&api, &path, "configuration", json!({ &name: members })).await;
+        api.set(&path, "configuration", json!({ &name: members })).await;
     }
     let answer = api.send(&Request::get(&format!("{path}/versions/3/diff?from=2"))).await;
     let operations = answer.json()["data"].as_array().unwrap().clone();
@@ -212,7 +212,7 @@ async fn a_diff_tells_the_members_of_a_flow_apart_though_its_paths_have_no_more_
 #[tokio::test]
 async fn a_diff_of_steps_is_as_short_as_the_change() {
     let api = Api::start().await;
-    let path = path(&api.send(&Request::create(page_request())).await);
+    let path = api.create().await;
     let step = |order: u32, required: bool| json!({ "stepType": "email", "order": order, "required": required });
     let (first, second, third) = (step(1, true), step(2, true), step(3, true));
     let changes = [
@@ -227,8 +227,8 @@ async fn a_diff_of_steps_is_as_short_as_the_change() {
         (json!([second]), json!([{ "op": "remove", "path": "/steps/2" }, { "op": "remove", "path": "/steps/1" }])),
     ];
     for (version, (steps, expected)) in (2..).zip(changes) {
-        set(&api, &path, "steps", steps).await;
-        let diff = api.send(&Request::get(&format!("{path}/versions/{version}/diff?from={}", version - 1))).await;
+        api.set(&path, "steps", steps).await;
+        let diff = api.get(&format!("{path}/versions/{version}/diff?from={}", version - 1)).await;
         let operations = diff.json()["data"].as_array().unwrap().clone();
         let of_steps = operations.into_iter().filter(|one| one["path"].as_str().unwrap().starts_with("/steps"));
         if version > 2 {
@@ -251,12 +251,12 @@ async fn a_diff_needs_the_version_to_compare_with() {
 async fn a_restore_writes_a_new_version_with_the_content_of_an_old_one() {
     let api = Api::start().await;
     let created = api.send(&Request::create(page_request())).await;
-    let path = path(&created);
-    set(&api, &path, "description", Value::Null).await;
-    set(&api, &path, "configuration", json!({})).await;
+    let path = created.path();
+    api.set(&path, "description", Value::Null).await;
+    api.set(&path, "configuration", json!({})).await;
     let before = api.engine.items();
 
-    let answer = api.send(&Request::of("POST", &format!("{path}/versions/1/restore"))).await;
+    let answer = api.send(&Request::restore(&path, 1)).await;
 
     assert_eq!((answer.status, answer.headers["etag"].as_str()), (200, "\"4\""));
     answer.expect_headers();
@@ -264,13 +264,13 @@ async fn a_restore_writes_a_new_version_with_the_content_of_an_old_one() {
     expected["data"]["version"] = json!(4);
     expected["data"]["updatedAt"] = answer.json()["data"]["updatedAt"].clone();
     assert_eq!(answer.json(), expected);
-    assert_eq!(api.send(&Request::get(&path)).await.text, answer.text);
+    assert_eq!(api.get(&path).await.text, answer.text);
     // Nothing of the history has changed.
     for item in before.iter().filter(|item| item["sk"]["S"].as_str().unwrap().starts_with("VERSION#")) {
         assert!(api.engine.items().contains(item));
     }
     // The newest too can be restored, and that is a version as well.
-    let again = api.send(&Request::of("POST", &format!("{path}/versions/4/restore"))).await;
+    let again = api.send(&Request::restore(&path, 4)).await;
     assert_eq!((again.status, &again.json()["data"]["version"]), (200, &json!(5)));
 }
 
@@ -278,18 +278,18 @@ async fn a_restore_writes_a_new_version_with_the_content_of_an_old_one() {
 async fn a_restore_never_switches_a_flow_on_or_off() {
     let api = Api::start().await;
     let path = flow_at(&api, 1).await;
-    let restore = |version: u64| Request::of("POST", &format!("{path}/versions/{version}/restore"));
-    set(&api, &path, "status", json!("active")).await;
+    let restore = |version: u64| Request::restore(&path, version);
+    api.set(&path, "status", json!("active")).await;
     assert_eq!(api.send(&restore(1)).await.json()["data"]["status"], "active");
-    set(&api, &path, "status", json!("paused")).await;
+    api.set(&path, "status", json!("paused")).await;
     assert_eq!(api.send(&restore(2)).await.json()["data"]["status"], "paused");
-    assert_eq!(api.send(&Request::of("DELETE", &path)).await.json()["data"]["version"], 6);
+    assert_eq!(api.send(&Request::delete(&path)).await.json()["data"]["version"], 6);
     // A deleted flow comes back as a draft, and into the list.
     let restored = api.send(&restore(2)).await;
     assert_eq!((&restored.json()["data"]["status"], &restored.json()["data"]["version"]), (&json!("draft"), &json!(7)));
-    assert_eq!(api.send(&Request::get("/v2/project-flows")).await.json()["data"][0]["version"], 7);
-    assert_eq!(api.send(&Request::get(&path)).await.text, restored.text);
-    let deleted = api.send(&Request::get(&format!("{path}/versions/6"))).await;
+    assert_eq!(api.get("/v2/project-flows").await.json()["data"][0]["version"], 7);
+    assert_eq!(api.get(&path).await.text, restored.text);
+    let deleted = api.get(&format!("{path}/versions/6")).await;
     assert_eq!(deleted.json()["data"]["status"], "deleted");
 }
 
@@ -297,7 +297,7 @@ async fn a_restore_never_switches_a_flow_on_or_off() {
 async fn a_restore_can_be_bound_to_a_version() {
     let api = Api::start().await;
     let path = flow_at(&api, 3).await;
-    let restore = Request::of("POST", &format!("{path}/versions/1/restore"));
+    let restore = Request::restore(&path, 1);
     api.send(&restore.clone().header("if-match", "\"2\"")).await.expect(412, "VERSION_CONFLICT");
     api.send(&restore.clone().header("if-match", "2")).await.expect(400, "INVALID_ETAG");
     api.send(&restore.clone().query("dryRun=true")).await.expect(400, "INVALID_PARAMETERS");
@@ -310,13 +310,13 @@ async fn a_restore_can_be_bound_to_a_version() {
 async fn a_version_that_is_in_the_history_already_is_not_written_again() {
     let api = Api::start().await;
     let created = api.send(&Request::create(page_request())).await;
-    let mut version = api.engine.item(CLIENT, &id(&created));
-    version["sk"] = json!({ "S": format!("VERSION#{}#0000000001", id(&created)) });
+    let mut version = api.engine.item(&newest_key(&created.id()));
+    version["sk"] = json!({ "S": format!("VERSION#{}#0000000001", created.id()) });
     version["name"] = json!({ "S": "Somebody's hand" });
     api.engine.put(engine::TABLE, &version);
     let before = api.engine.items();
 
-    api.send(&Request::put(&path(&created), json!({ "name": "New" }))).await.expect(500, "INTERNAL_ERROR");
+    api.send(&Request::put(&created.path(), json!({ "name": "New" }))).await.expect(500, "INTERNAL_ERROR");
 
     assert_eq!(api.engine.items(), before);
 }
@@ -333,9 +333,9 @@ async fn a_version_that_is_absent_may_be_there_a_moment_later() {
         Request::get(&format!("{path}/versions")),
         Request::get(&format!("{path}/versions/2")),
         Request::get(&format!("{path}/versions/3/diff?from=2")),
-        Request::of("POST", &format!("{path}/versions/2/restore")),
+        Request::restore(&path, 2),
     ] {
         api.send(&request).await.expect(503, "TEMPORARILY_UNAVAILABLE");
     }
-    assert_eq!(api.send(&Request::get(&format!("{path}/versions?limit=2"))).await.status, 200);
+    assert_eq!(api.get(&format!("{path}/versions?limit=2")).await.status, 200);
 }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::engine;
 use crate::proxy::Proxy;
-use crate::support::{Api, CLIENT, Engine, Request, handler, id, page_request, path, send, set};
+use crate::support::{Api, CLIENT, Engine, Request, handler, page_request, send};
 
 /// Puts `count` flows of a client past the function, one created each minute, the newest last.
 ///
@@ -60,16 +60,16 @@ async fn a_list_shows_summaries_and_totals() {
     let pagination = json!({ "page": 1, "limit": 10, "total": 0, "pages": 0 });
     assert_eq!(none, json!({ "success": true, "data": [], "pagination": pagination }));
     let created = api.send(&Request::create(page_request())).await;
-    let updated = set(&api, &path(&created), "name", json!("Changed")).await;
+    let updated = api.set(&created.path(), "name", json!("Changed")).await;
 
-    let answer = api.send(&Request::get("/v2/project-flows")).await;
+    let answer = api.get("/v2/project-flows").await;
 
     answer.expect_headers();
     let mut summary = updated.json()["data"].clone();
     summary.as_object_mut().unwrap().retain(|name, _| !["configuration", "steps"].contains(&name.as_str()));
     let pagination = json!({ "page": 1, "limit": 10, "total": 1, "pages": 1 });
     assert_eq!(answer.json(), json!({ "success": true, "data": [summary], "pagination": pagination }));
-    assert_eq!(id(&created), answer.json()["data"][0]["_id"]);
+    assert_eq!(created.id(), answer.json()["data"][0]["_id"]);
 }
 
 #[tokio::test]

@@ -1,16 +1,18 @@
-//! The function as its callers know it: gateway events in, gateway responses out, a real engine underneath.
+//! The function as its callers see it: events of API Gateway in, its responses out, and a real engine as the database.
 
-// A test that cannot go on has failed; nothing is gained by saying so more gently.
+// A panic is how a test fails.
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::unwrap_used)]
-// Tables and helpers are written to be read; what they copy is no matter.
+// Tables and helpers are written to be read. Nobody waits for their copies.
 #![allow(clippy::assigning_clones, clippy::needless_pass_by_value, clippy::type_complexity, clippy::unnecessary_wraps)]
 
 mod support;
 
 mod binary;
+mod body;
 mod caller;
 mod calls;
 mod changes;
+mod cost_of_pages;
 mod costs;
 mod create;
 mod delete;
@@ -24,20 +26,18 @@ mod list;
 mod metrics;
 mod model;
 mod openapi;
-mod pages;
 mod preflight;
 mod projects;
 mod properties;
 mod race;
-mod restore;
 mod retrieve;
+mod routes;
 mod secrets;
 mod settings;
 mod size;
+mod table_restore;
 mod template;
 mod tenants;
 mod update;
-mod update_faults;
-mod windows;
 
 use network::{engine, http, proxy};

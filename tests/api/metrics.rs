@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::binary::{Process, RuntimeApi, lambda};
 use crate::proxy::{Fault, Loss, Proxy, When};
-use crate::support::{Answer, Engine, Request, page_request, path};
+use crate::support::{Answer, Engine, Request, page_request};
 
 /// The metrics of a line, each with its value and its sets of dimensions, by what the specification says of the members
 /// that `_aws` refers to.
@@ -97,7 +97,7 @@ async fn a_transaction_that_is_turned_away_counts_as_throttled_and_one_in_confli
     let mut runtime = RuntimeApi::start().await;
     let process = Process::start(&lambda(&runtime, &proxy.url));
     let (_, created) = runtime.invoke(&Request::create(page_request()).event().to_string()).await;
-    let path = path(&Answer::read(&created, true));
+    let path = Answer::read(&created, true).path();
 
     let expected = [
         (&["ThrottlingError", "None"], json!({ "recovered_retries": 1.0, "throttles": 1.0 })),

@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 
 use crate::create::MEMBERS;
 use crate::events::EVENTS;
-use crate::support::{Answer, Api, Request, page_request, page_request_with, path, send, set};
+use crate::support::{Answer, Api, Request, page_request, page_request_with, send};
 
 /// The document, with its references to follow.
 struct Document(Value);
@@ -473,12 +473,12 @@ async fn what_is_answered_more_rarely_is_as_the_document_says_too() {
     let document = Document::read();
     let api = Api::start().await;
     let create = Request::create(page_request());
-    let flow = path(&api.send(&create).await);
-    set(&api, &flow, "status", json!("active")).await;
+    let flow = api.create_from(&create).await;
+    api.set(&flow, "status", json!("active")).await;
     api.send(&create.clone().key("key")).await;
     let next = |answer: &Answer| answer.json()["pagination"]["next"].as_str().unwrap().to_owned();
-    let flows = next(&api.send(&Request::get("/v2/project-flows?limit=1")).await);
-    let versions = next(&api.send(&Request::get(&format!("{flow}/versions?limit=1"))).await);
+    let flows = next(&api.get("/v2/project-flows?limit=1").await);
+    let versions = next(&api.get(&format!("{flow}/versions?limit=1")).await);
     let large = page_request_with("configuration", json!({ "large": "x".repeat(256 * 1024) }));
     let rows = [
         (create.clone().key("key"), 201, "a replay"),
@@ -507,10 +507,10 @@ async fn what_is_answered_more_rarely_is_as_the_document_says_too() {
         (Request::put(&flow, json!({ "client": 1, "mine": 1 })), 409, "every problem of an update"),
         (Request::put(&flow, json!({ "status": "deleted", "version": 0 })), 400, "another two problems"),
         (Request::put(&flow, json!({})).header("if-none-match", "\"3\""), 412, "at a version that is excluded"),
-        (Request::of("DELETE", &flow).header("if-match", "\"1\""), 412, "stale"),
-        (Request::of("DELETE", &flow), 409, "active"),
-        (Request::of("POST", &format!("{flow}/versions/1/restore")).header("if-match", "\"3\""), 200, "restored"),
-        (Request::of("POST", &format!("{flow}/versions/1/restore")).header("if-match", "\"3\""), 412, "stale"),
+        (Request::delete(&flow).header("if-match", "\"1\""), 412, "stale"),
+        (Request::delete(&flow), 409, "active"),
+        (Request::restore(&flow, 1).header("if-match", "\"3\""), 200, "restored"),
+        (Request::restore(&flow, 1).header("if-match", "\"3\""), 412, "stale"),
         (Request::of("PATCH", &flow), 405, "another method"),
         (Request::of("OPTIONS", &flow).without("authorization"), 204, "a preflight"),
         (Request::get("/v2/project-flows/a%20b"), 404, "no name"),

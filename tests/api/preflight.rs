@@ -7,7 +7,7 @@ use project_flows::route::routes;
 use serde_json::{Value, json};
 
 use crate::binary::{Process, RuntimeApi, lambda};
-use crate::support::{Answer, Api, Engine, Request, page_request, path, send};
+use crate::support::{Answer, Api, Engine, Request, page_request, send};
 
 /// Every path, and its methods.
 const PATHS: [(&str, &str); 6] = [
@@ -80,7 +80,7 @@ async fn a_browser_asks_and_then_sends_the_request() {
     let api = Api::start().await;
     let created = api.send(&Request::create(page_request())).await;
     for (name, request) in [
-        ("preflight", Request::put(&path(&created), json!({ "name": "From a browser" }))),
+        ("preflight", Request::put(&created.path(), json!({ "name": "From a browser" }))),
         ("preflight-rest-api", Request::create(page_request())),
     ] {
         let file = format!("{}/events/{name}.json", env!("CARGO_MANIFEST_DIR"));

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use crate::faults::{lost, throttled, unsent};
 use crate::proxy::{Fault, Loss, Proxy, Unseen};
-use crate::support::{Answer, Engine, Request, handler, page_request, path, send};
+use crate::support::{Answer, Engine, Request, handler, page_request, send};
 
 const WRITERS: usize = 64;
 /// What an update sets, one of them each.
@@ -161,7 +161,7 @@ async fn race(attempts: u32, faults: bool) -> Race {
     let proxy = Proxy::start(&engine.url).await;
     let create = Request::create(first()).key("race");
     let created = send(&handler(&engine.url).await, &create.event()).await;
-    let path = path(&created);
+    let path = created.path();
     proxy.shake("TransactWriteItems", 20, &WINDOWS);
     if faults {
         let both = [

@@ -2,14 +2,14 @@
 
 use serde_json::json;
 
-use crate::support::{Api, Request, age, page_request, path, set};
+use crate::support::{Api, Request, page_request};
 
 #[tokio::test]
 async fn a_flow_is_read_as_it_was_created_with_its_version_as_etag() {
     let api = Api::start().await;
     let created = api.send(&Request::create(page_request())).await;
 
-    let read = api.send(&Request::get(&path(&created))).await;
+    let read = api.get(&created.path()).await;
 
     assert_eq!((read.status, &read.text), (200, &created.text));
     assert_eq!(read.headers["etag"], "\"1\"");
@@ -20,7 +20,7 @@ async fn a_flow_is_read_as_it_was_created_with_its_version_as_etag() {
 #[tokio::test]
 async fn a_version_that_the_client_has_is_not_sent_again() {
     let api = Api::start().await;
-    let path = path(&api.send(&Request::create(page_request())).await);
+    let path = api.create().await;
     let rows = [
         ("\"1\"", 304),
         ("W/\"1\"", 304),
@@ -55,26 +55,26 @@ async fn a_flow_that_is_not_there_is_not_found() {
         "x",
     ];
     for id in ids {
-        api.send(&Request::get(&format!("/v2/project-flows/{id}"))).await.expect(404, "PROJECT_FLOW_NOT_FOUND");
+        api.get(&format!("/v2/project-flows/{id}")).await.expect(404, "PROJECT_FLOW_NOT_FOUND");
     }
 }
 
 #[tokio::test]
 async fn a_flow_as_of_a_moment_is_the_version_that_was_in_force() {
     let api = Api::start().await;
-    let path = path(&api.send(&Request::create(page_request())).await);
+    let path = api.create().await;
     // As long a history as takes several halvings.
     for version in 2..=9 {
-        set(&api, &path, "name", json!(format!("Version {version}"))).await;
+        api.set(&path, "name", json!(format!("Version {version}"))).await;
     }
     // Version n is in force from the hour n.
     for version in 1..=9 {
-        age(&api, &path, version, &format!("2024-01-15T{version:02}:00:00Z"));
+        api.backdate(&path, version, &format!("2024-01-15T{version:02}:00:00Z"));
     }
     for hour in 1..=9 {
         for minute in ["00:00Z", "30:00Z", "59:59.999Z"] {
             let moment = format!("2024-01-15T{hour:02}:{minute}");
-            let answer = api.send(&Request::get(&format!("{path}?asOf={moment}"))).await;
+            let answer = api.get(&format!("{path}?asOf={moment}")).await;
             assert_eq!(answer.json()["data"]["version"], hour, "{moment}: {answer:?}");
             answer.expect_headers();
             let known = Request::get(&format!("{path}/versions/{hour}"));
@@ -83,11 +83,11 @@ async fn a_flow_as_of_a_moment_is_the_version_that_was_in_force() {
     }
     let moments = [("2030-01-01T00:00:00Z", 9), ("2024-01-15T05:00:00%2B02:00", 3), ("2024-01-15t03:30:00.5-01:30", 5)];
     for (moment, version) in moments {
-        let answer = api.send(&Request::get(&format!("{path}?asOf={moment}"))).await;
+        let answer = api.get(&format!("{path}?asOf={moment}")).await;
         assert_eq!(answer.json()["data"]["version"], version, "{moment}");
     }
     for before in ["2024-01-15T00:59:59Z", "0000-01-01T00:00:00Z"] {
-        let answer = api.send(&Request::get(&format!("{path}?asOf={before}"))).await;
+        let answer = api.get(&format!("{path}?asOf={before}")).await;
         answer.expect(404, "PROJECT_FLOW_NOT_FOUND");
     }
 }
@@ -95,15 +95,15 @@ async fn a_flow_as_of_a_moment_is_the_version_that_was_in_force() {
 #[tokio::test]
 async fn a_flow_was_not_in_force_while_it_was_deleted() {
     let api = Api::start().await;
-    let path = path(&api.send(&Request::create(page_request())).await);
-    assert_eq!(api.send(&Request::of("DELETE", &path)).await.status, 200);
-    api.send(&Request::get(&format!("{path}?asOf=2030-01-01T00:00:00Z"))).await.expect(404, "PROJECT_FLOW_NOT_FOUND");
-    assert_eq!(api.send(&Request::of("POST", &format!("{path}/versions/1/restore"))).await.status, 200);
+    let path = api.create().await;
+    assert_eq!(api.send(&Request::delete(&path)).await.status, 200);
+    api.get(&format!("{path}?asOf=2030-01-01T00:00:00Z")).await.expect(404, "PROJECT_FLOW_NOT_FOUND");
+    assert_eq!(api.send(&Request::restore(&path, 1)).await.status, 200);
     for version in 1..=3 {
-        age(&api, &path, version, &format!("2024-01-15T{version:02}:00:00Z"));
+        api.backdate(&path, version, &format!("2024-01-15T{version:02}:00:00Z"));
     }
     for (hour, status) in [(1, 200), (2, 404), (3, 200)] {
-        let answer = api.send(&Request::get(&format!("{path}?asOf=2024-01-15T{hour:02}:30:00Z"))).await;
+        let answer = api.get(&format!("{path}?asOf=2024-01-15T{hour:02}:30:00Z")).await;
         assert_eq!(answer.status, status, "{hour}");
     }
 }
@@ -111,7 +111,7 @@ async fn a_flow_was_not_in_force_while_it_was_deleted() {
 #[tokio::test]
 async fn what_is_no_instant_is_refused() {
     let api = Api::start().await;
-    let path = path(&api.send(&Request::create(page_request())).await);
+    let path = api.create().await;
     let malformed = [
         "asOf=",
         "asOf=2024-01-15",
@@ -126,14 +126,14 @@ async fn what_is_no_instant_is_refused() {
         "asof=2024-01-15T10:30:00Z",
     ];
     for query in malformed {
-        api.send(&Request::get(&format!("{path}?{query}"))).await.expect(400, "INVALID_PARAMETERS");
+        api.get(&format!("{path}?{query}")).await.expect(400, "INVALID_PARAMETERS");
     }
 }
 
 #[tokio::test]
 async fn a_body_where_there_is_none_to_be_is_not_dropped_without_a_word() {
     let api = Api::start().await;
-    let path = path(&api.send(&Request::create(page_request())).await);
+    let path = api.create().await;
     let mut request = Request { method: "GET".to_owned(), path, ..Request::create(json!({ "name": "x", "a/b": 1 })) };
     let answer = api.send(&request).await;
     answer.expect(400, "UNKNOWN_FIELD");

@@ -14,7 +14,7 @@ use tokio::runtime::Builder;
 
 use crate::engine;
 use crate::proxy::Proxy;
-use crate::support::{Answer, Api, CLIENT, Engine, Request, handler, handler_with_log, page_request, path, send, set};
+use crate::support::{Answer, Api, CLIENT, Engine, Request, handler, handler_with_log, send};
 
 const FLOWS: &str = "/v2/project-flows";
 /// A flow whose versions are put past the function.
@@ -169,7 +169,7 @@ async fn versions_with_endless_names_come_in_pages_that_lambda_takes() {
 #[tokio::test]
 async fn a_diff_of_names_that_are_escaped_three_times_is_one_that_lambda_takes() {
     let api = Api::start().await;
-    let path = path(&api.send(&Request::create(page_request())).await);
+    let path = api.create().await;
     // Each operation spells the name out. Unescaped, the paths come to so many bytes for each of the two versions.
     let half = PATHS / 2 - 10_000;
     for (character, length, bytes) in [
@@ -186,10 +186,10 @@ async fn a_diff_of_names_that_are_escaped_three_times_is_one_that_lambda_takes()
             json!({ character.repeat(length): members.collect::<serde_json::Map<_, _>>() })
         };
         for letter in ["a", "b"] {
-            set(&api, &path, "configuration", members(letter)).await;
+            api.set(&path, "configuration", members(letter)).await;
         }
-        let version = api.send(&Request::get(&path)).await.json()["data"]["version"].as_u64().unwrap();
-        let diff = api.send(&Request::get(&format!("{path}/versions/{version}/diff?from={}", version - 1))).await;
+        let version = api.get(&path).await.json()["data"]["version"].as_u64().unwrap();
+        let diff = api.get(&format!("{path}/versions/{version}/diff?from={}", version - 1)).await;
         assert_eq!(diff.status, 200, "{}", diff.text);
     }
 }

@@ -2,12 +2,12 @@
 
 use serde_json::json;
 
-use crate::support::{Api, CLIENT, Request, page_request, path, set};
+use crate::support::{Api, CLIENT, Request, page_request};
 
 #[tokio::test]
 async fn another_clients_flow_is_answered_like_one_that_does_not_exist_byte_for_byte() {
     let api = Api::start().await;
-    let theirs = path(&api.send(&Request::create(page_request()).client("client_2")).await);
+    let theirs = api.create_from(&Request::create(page_request()).client("client_2")).await;
     let update = Request::put(&theirs, json!({ "name": "Second" })).client("client_2");
     assert_eq!(api.send(&update).await.status, 200);
     let nobodys = "/v2/project-flows/project_flow_0123456789abcdefghjkmnpqrs";
@@ -24,15 +24,15 @@ async fn another_clients_flow_is_answered_like_one_that_does_not_exist_byte_for_
             Request::put(path, json!({ "client": CLIENT })),
             Request::put(path, json!({ "name": "Mine" })).header("if-match", "\"2\""),
             Request::put(&format!("{path}?dryRun=true"), json!({ "name": "Mine" })),
-            Request::of("DELETE", path),
-            Request::of("DELETE", path).header("if-match", "\"1\""),
+            Request::delete(path),
+            Request::delete(path).header("if-match", "\"1\""),
             Request::get(&format!("{path}/versions")),
             Request::get(&format!("{path}/versions?cursor=Mg")),
             Request::get(&format!("{path}/versions/1")),
             Request::get(&format!("{path}/versions/2")),
             Request::get(&format!("{path}/versions/2/diff?from=1")),
-            Request::of("POST", &format!("{path}/versions/1/restore")),
-            Request::of("POST", &format!("{path}/versions/1/restore")).header("if-match", "\"1\""),
+            Request::restore(path, 1),
+            Request::restore(path, 1).header("if-match", "\"1\""),
         ]
     };
     for (other, none) in requests(&theirs).iter().zip(&requests(nobodys)) {
@@ -40,7 +40,7 @@ async fn another_clients_flow_is_answered_like_one_that_does_not_exist_byte_for_
         assert_eq!(other, none);
         other.expect(404, "PROJECT_FLOW_NOT_FOUND");
     }
-    assert_eq!(api.send(&Request::get("/v2/project-flows")).await.json()["pagination"]["total"], 0);
+    assert_eq!(api.get("/v2/project-flows").await.json()["pagination"]["total"], 0);
     assert_eq!(api.engine.items(), before);
     // What is theirs is theirs.
     assert_eq!(api.send(&Request::get(&theirs).client("client_2")).await.json()["data"]["version"], 2);
@@ -51,8 +51,8 @@ async fn the_same_key_of_two_clients_makes_two_flows() {
     let api = Api::start().await;
     let create = Request::create(page_request()).key("shared");
     let (mine, theirs) = (api.send(&create).await, api.send(&create.client("client_2")).await);
-    set(&api, &path(&mine), "name", json!("Mine")).await;
-    assert_ne!(path(&mine), path(&theirs));
-    let theirs_now = api.send(&Request::get(&path(&theirs)).client("client_2")).await;
+    api.set(&mine.path(), "name", json!("Mine")).await;
+    assert_ne!(mine.path(), theirs.path());
+    let theirs_now = api.send(&Request::get(&theirs.path()).client("client_2")).await;
     assert_eq!(theirs_now.text, theirs.text);
 }

@@ -3,12 +3,12 @@
 use serde_json::{Value, json};
 
 use crate::engine;
-use crate::support::{Api, CLIENT, Request, age, id, page_request, page_request_with, path, set};
+use crate::support::{Api, Request, newest_key, page_request, page_request_with};
 
 #[tokio::test]
 async fn a_member_that_is_given_replaces_the_stored_one_and_the_others_stay() {
     let api = Api::start().await;
-    let path = path(&api.send(&Request::create(page_request())).await);
+    let path = api.create().await;
     let rows = [
         ("name", json!("Another name")),
         ("description", json!("Another description")),
@@ -16,7 +16,7 @@ async fn a_member_that_is_given_replaces_the_stored_one_and_the_others_stay() {
         ("configuration", json!({ "mine": [1, 2] })),
         ("steps", json!([{ "stepType": "email", "order": 9, "required": false }])),
     ];
-    let mut expected = api.send(&Request::get(&path)).await.json();
+    let mut expected = api.get(&path).await.json();
     for (index, (name, value)) in rows.into_iter().enumerate() {
         let answer = api.send(&Request::put(&path, json!({ name: value }))).await;
 
@@ -30,7 +30,7 @@ async fn a_member_that_is_given_replaces_the_stored_one_and_the_others_stay() {
         expected["data"]["version"] = json!(version);
         expected["data"]["updatedAt"] = data["updatedAt"].clone();
         assert_eq!(answer.json(), expected);
-        assert_eq!(api.send(&Request::get(&path)).await.text, answer.text);
+        assert_eq!(api.get(&path).await.text, answer.text);
     }
 }
 
@@ -38,10 +38,10 @@ async fn a_member_that_is_given_replaces_the_stored_one_and_the_others_stay() {
 async fn an_update_leaves_the_version_before_it_in_the_history_as_it_was() {
     let api = Api::start().await;
     let created = api.send(&Request::create(page_request()).key("a-key")).await;
-    let id = id(&created);
-    let mut first = api.engine.item(CLIENT, &id);
+    let id = created.id();
+    let mut first = api.engine.item(&newest_key(&id));
 
-    let updated = set(&api, &path(&created), "name", json!("Another name")).await;
+    let updated = api.set(&created.path(), "name", json!("Another name")).await;
 
     let items = api.engine.items();
     let [newest, version] = &items[..] else { panic!("expected two items, found {items:?}") };
@@ -65,20 +65,20 @@ async fn an_update_leaves_the_version_before_it_in_the_history_as_it_was() {
 #[tokio::test]
 async fn null_removes_the_description() {
     let api = Api::start().await;
-    let path = path(&api.send(&Request::create(page_request())).await);
+    let path = api.create().await;
 
-    let answer = set(&api, &path, "description", Value::Null).await;
+    let answer = api.set(&path, "description", Value::Null).await;
 
     assert_eq!((answer.json()["data"].get("description"), &answer.json()["data"]["version"]), (None, &json!(2)));
-    let again = set(&api, &path, "description", Value::Null).await;
+    let again = api.set(&path, "description", Value::Null).await;
     assert_eq!(again.text, answer.text);
 }
 
 #[tokio::test]
 async fn a_flow_can_be_read_edited_and_sent_back() {
     let api = Api::start().await;
-    let path = path(&api.send(&Request::create(page_request())).await);
-    let mut document = api.send(&Request::get(&path)).await.json()["data"].clone();
+    let path = api.create().await;
+    let mut document = api.get(&path).await.json()["data"].clone();
     document["name"] = json!("Edited");
 
     let answer = api.send(&Request::put(&path, &document)).await;
@@ -95,7 +95,7 @@ async fn unchanged_content_writes_nothing_and_keeps_the_version() {
     let body = page_request_with("configuration", json!("CONFIGURATION")).to_string();
     let created = api.send(&Request::create(body.replace("\"CONFIGURATION\"", configuration))).await;
     assert_eq!(created.status, 201, "{}", created.text);
-    let (path, before) = (path(&created), api.engine.items());
+    let (path, before) = (created.path(), api.engine.items());
     let unchanged = [
         "{}".to_owned(),
         created.json()["data"].to_string(),
@@ -121,8 +121,8 @@ async fn unchanged_content_writes_nothing_and_keeps_the_version() {
 #[tokio::test]
 async fn a_precondition_on_another_version_is_refused_and_says_which_one_it_is() {
     let api = Api::start().await;
-    let path = path(&api.send(&Request::create(page_request())).await);
-    set(&api, &path, "name", json!("Second")).await;
+    let path = api.create().await;
+    api.set(&path, "name", json!("Second")).await;
     let before = api.engine.items();
     let put = |body: Value| Request::put(&path, body);
 
@@ -181,7 +181,7 @@ async fn a_precondition_on_another_version_is_refused_and_says_which_one_it_is()
 async fn what_cannot_be_changed_may_be_sent_as_it_is_but_not_otherwise() {
     let api = Api::start().await;
     let created = api.send(&Request::create(page_request())).await;
-    let path = path(&created);
+    let path = created.path();
     let rows = [
         ("_id", json!("project_flow_0123456789abcdefghjkmnpqrs")),
         ("project", json!("another")),
@@ -212,11 +212,11 @@ async fn what_cannot_be_changed_may_be_sent_as_it_is_but_not_otherwise() {
 #[tokio::test]
 async fn an_updated_at_of_another_moment_is_an_older_read() {
     let api = Api::start().await;
-    let path = path(&api.send(&Request::create(page_request())).await);
-    age(&api, &path, 1, "2024-01-15T10:30:00Z");
-    let stale = api.send(&Request::get(&path)).await.json()["data"].clone();
-    set(&api, &path, "name", json!("Second")).await;
-    age(&api, &path, 2, "2024-01-15T11:00:00Z");
+    let path = api.create().await;
+    api.backdate(&path, 1, "2024-01-15T10:30:00Z");
+    let stale = api.get(&path).await.json()["data"].clone();
+    api.set(&path, "name", json!("Second")).await;
+    api.backdate(&path, 2, "2024-01-15T11:00:00Z");
     let before = api.engine.items();
     let put = |body: Value| Request::put(&path, body);
 
@@ -248,7 +248,7 @@ async fn an_updated_at_of_another_moment_is_an_older_read() {
 #[tokio::test]
 async fn all_problems_of_an_update_come_in_one_answer_in_the_order_of_the_document() {
     let api = Api::start().await;
-    let path = path(&api.send(&Request::create(page_request())).await);
+    let path = api.create().await;
 
     let answer = api
         .send(&Request::put(
@@ -297,7 +297,7 @@ async fn all_problems_of_an_update_come_in_one_answer_in_the_order_of_the_docume
 #[tokio::test]
 async fn the_merged_flow_is_validated_as_a_whole() {
     let api = Api::start().await;
-    let path = path(&api.send(&Request::create(page_request())).await);
+    let path = api.create().await;
     let switched_off = json!({ "phoneVerification": { "enabled": false } });
 
     // The stored steps have a phone step.
@@ -320,7 +320,7 @@ async fn the_merged_flow_is_validated_as_a_whole() {
 async fn a_dry_run_answers_the_merged_flow_and_writes_nothing() {
     let api = Api::start().await;
     let created = api.send(&Request::create(page_request())).await;
-    let (path, before) = (path(&created), api.engine.items());
+    let (path, before) = (created.path(), api.engine.items());
     let dry_run = format!("{path}?dryRun=true");
 
     let answer = api.send(&Request::put(&dry_run, json!({ "name": "Merged" }))).await;
@@ -343,7 +343,7 @@ async fn a_dry_run_answers_the_merged_flow_and_writes_nothing() {
 #[tokio::test]
 async fn concurrent_updates_of_different_members_all_land() {
     let api = Api::start().await;
-    let path = path(&api.send(&Request::create(page_request())).await);
+    let path = api.create().await;
     let changes = [
         json!({ "name": "Landed" }),
         json!({ "description": "Landed" }),
@@ -358,7 +358,7 @@ async fn concurrent_updates_of_different_members_all_land() {
     let mut versions: Vec<_> = answers.iter().map(|answer| answer.json()["data"]["version"].as_u64()).collect();
     versions.sort_unstable();
     assert_eq!(versions, [Some(2), Some(3), Some(4), Some(5), Some(6)]);
-    let flow = api.send(&Request::get(&path)).await.json()["data"].clone();
+    let flow = api.get(&path).await.json()["data"].clone();
     for change in changes {
         let (name, value) = change.as_object().unwrap().iter().next().unwrap();
         assert_eq!(&flow[name], value);
@@ -368,24 +368,21 @@ async fn concurrent_updates_of_different_members_all_land() {
 #[tokio::test]
 async fn a_flow_with_a_configuration_of_200_kb_can_be_updated() {
     let api = Api::start().await;
-    let path = path(&api.send(&Request::create(page_request())).await);
+    let path = api.create().await;
     let configuration = json!({ "large": "x".repeat(200 * 1024) });
-    set(&api, &path, "configuration", configuration.clone()).await;
+    api.set(&path, "configuration", configuration.clone()).await;
 
-    let answer = set(&api, &path, "name", json!("Small change")).await;
+    let answer = api.set(&path, "name", json!("Small change")).await;
 
     assert_eq!(answer.json()["data"]["configuration"], configuration);
-    assert_eq!(
-        api.send(&Request::get(&format!("{path}/versions/2"))).await.json()["data"]["configuration"],
-        configuration
-    );
+    assert_eq!(api.get(&format!("{path}/versions/2")).await.json()["data"]["configuration"], configuration);
 }
 
 #[tokio::test]
 async fn a_flow_that_would_exceed_an_item_is_too_large_and_nothing_is_written() {
     let api = Api::start().await;
-    let path = path(&api.send(&Request::create(page_request())).await);
-    set(&api, &path, "configuration", json!({ "large": "x".repeat(250 * 1024) })).await;
+    let path = api.create().await;
+    api.set(&path, "configuration", json!({ "large": "x".repeat(250 * 1024) })).await;
     let before = api.engine.items();
     let config = json!({ "large": "x".repeat(200 * 1024) });
     let steps = json!([{ "stepType": "email", "order": 1, "required": true, "config": config }]);
@@ -403,11 +400,11 @@ async fn a_flow_that_would_exceed_an_item_is_too_large_and_nothing_is_written() 
 async fn the_clock_may_go_back_but_updated_at_does_not() {
     let api = Api::start().await;
     let created = api.send(&Request::create(page_request())).await;
-    let mut item = api.engine.item(CLIENT, &id(&created));
+    let mut item = api.engine.item(&newest_key(&created.id()));
     item["updatedAt"] = json!({ "S": "2999-01-01T00:00:00Z" });
     api.engine.put(crate::engine::TABLE, &item);
 
-    let answer = set(&api, &path(&created), "name", json!("Later")).await;
+    let answer = api.set(&created.path(), "name", json!("Later")).await;
 
     assert_eq!(answer.json()["data"]["updatedAt"], "2999-01-01T00:00:00Z");
 }
@@ -415,7 +412,7 @@ async fn the_clock_may_go_back_but_updated_at_does_not() {
 #[tokio::test]
 async fn an_update_needs_a_body_of_json() {
     let api = Api::start().await;
-    let path = path(&api.send(&Request::create(page_request())).await);
+    let path = api.create().await;
     api.send(&Request::put(&path, "")).await.expect(400, "INVALID_JSON");
     api.send(&Request::put(&path, "[]")).await.expect(400, "INVALID_BODY");
     api.send(&Request::put(&path, r#"{"name": "a", "name": "b"}"#)).await.expect(400, "DUPLICATE_MEMBER");
@@ -430,12 +427,12 @@ async fn a_name_that_is_longer_than_it_may_be_today_can_be_read_and_kept_but_not
     let api = Api::start().await;
     let created = api.send(&Request::create(page_request())).await;
     let name = format!("{}a", " ".repeat(120));
-    let mut item = api.engine.item(CLIENT, &id(&created));
+    let mut item = api.engine.item(&newest_key(&created.id()));
     item["name"] = json!({ "S": name });
     api.engine.put(engine::TABLE, &item);
 
-    assert_eq!(api.send(&Request::get(&path(&created))).await.json()["data"]["name"], name);
-    assert_eq!(set(&api, &path(&created), "status", json!("active")).await.json()["data"]["name"], name);
-    api.send(&Request::put(&path(&created), json!({ "name": name }))).await.expect(400, "INVALID_NAME");
-    assert_eq!(set(&api, &path(&created), "name", json!(&name[1..])).await.json()["data"]["name"], name[1..]);
+    assert_eq!(api.send(&Request::get(&created.path())).await.json()["data"]["name"], name);
+    assert_eq!(api.set(&created.path(), "status", json!("active")).await.json()["data"]["name"], name);
+    api.send(&Request::put(&created.path(), json!({ "name": name }))).await.expect(400, "INVALID_NAME");
+    assert_eq!(api.set(&created.path(), "name", json!(&name[1..])).await.json()["data"]["name"], name[1..]);
 }

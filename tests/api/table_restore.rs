@@ -8,8 +8,7 @@ use serde_norway::Value;
 
 use crate::binary::{Process, RuntimeApi, lambda};
 use crate::engine;
-use crate::fsck::fsck;
-use crate::support::{Answer, Api, Request, page_request, path, sdk, set};
+use crate::support::{Answer, Api, Request, fsck, page_request, sdk};
 
 /// The name that the restored table gets: a restore always makes a new one.
 const RESTORED: &str = "project-flows-restored";
@@ -17,13 +16,13 @@ const RESTORED: &str = "project-flows-restored";
 #[tokio::test]
 async fn a_restored_table_is_checked_switched_to_and_serves_what_was() {
     let api = Api::start().await;
-    let path = path(&api.send(&Request::create(page_request()).key("key")).await);
-    set(&api, &path, "name", json!("As it was")).await;
-    let was = api.send(&Request::get(&path)).await;
+    let path = api.create_from(&Request::create(page_request()).key("key")).await;
+    api.set(&path, "name", json!("As it was")).await;
+    let was = api.get(&path).await;
     // The moment that is restored to.
     let items = api.engine.items();
     // After it, a flow is changed and another is created, and somebody damages the table past the function.
-    set(&api, &path, "name", json!("As it should not be")).await;
+    api.set(&path, "name", json!("As it should not be")).await;
     let late = api.send(&Request::create(page_request())).await;
     let mut damaged = api.engine.items().into_iter().find(|item| item["version"]["N"] == "3").unwrap();
     damaged["configuration"] = json!({ "S": "" });
@@ -48,7 +47,7 @@ async fn a_restored_table_is_checked_switched_to_and_serves_what_was() {
     let _process = Process::start(&variables);
     let (_, answer) = runtime.invoke(&Request::get(&path).event().to_string()).await;
     assert_eq!(Answer::read(&answer, true), was);
-    let (_, answer) = runtime.invoke(&Request::get(&self::path(&late)).event().to_string()).await;
+    let (_, answer) = runtime.invoke(&Request::get(&late.path()).event().to_string()).await;
     Answer::read(&answer, true).expect(404, "PROJECT_FLOW_NOT_FOUND");
     // Life goes on there: a key is still known, lists show what is there, and a change lands.
     let (_, answer) = runtime.invoke(&Request::create(page_request()).key("key").event().to_string()).await;
@@ -68,8 +67,8 @@ async fn a_restored_table_is_checked_switched_to_and_serves_what_was() {
 #[tokio::test]
 async fn a_single_item_is_brought_back_from_a_restored_table() {
     let api = Api::start().await;
-    let path = path(&api.send(&Request::create(page_request())).await);
-    set(&api, &path, "name", json!("Second")).await;
+    let path = api.create().await;
+    api.set(&path, "name", json!("Second")).await;
     let first = api.engine.items().into_iter().find(|item| item["version"]["N"] == "1").unwrap();
     engine::create_table_named(&api.engine.database, RESTORED).unwrap();
     api.engine.put(RESTORED, &first);

@@ -1,0 +1,84 @@
+//! A database that cannot be reached, or that cannot do its work.
+
+use std::time::Duration;
+
+use super::{UNAVAILABLE, UNKNOWN, always, unsent};
+use crate::engine;
+use crate::proxy::Loss;
+use crate::support::{Api, Request, handler, page_request, send};
+
+#[tokio::test]
+async fn a_database_that_is_down_is_temporarily_unavailable() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    drop(listener);
+    let handler = handler(&url).await;
+
+    let answer = send(&handler, &Request::create(page_request()).event()).await;
+
+    answer.expect(503, UNAVAILABLE);
+    assert_eq!(answer.headers["retry-after"], "1");
+    for secret in ["dynamodb", "127.0.0.1", engine::TABLE, "PutItem"] {
+        assert!(!answer.text.to_lowercase().contains(&secret.to_lowercase()), "{}", answer.text);
+    }
+}
+
+/// This address never completes the handshake of a connection.
+#[tokio::test]
+async fn a_database_that_cannot_be_reached_is_temporarily_unavailable() {
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let listener = socket.listen(1).unwrap();
+    let address = listener.local_addr().unwrap();
+    // These fill the queue of connections, so that the next ones wait.
+    let mut queue = Vec::new();
+    for _ in 0..4 {
+        queue.push(tokio::time::timeout(Duration::from_millis(100), tokio::net::TcpStream::connect(address)).await);
+    }
+    let handler = handler(&format!("http://{address}")).await;
+
+    let answer = send(&handler, &Request::create(page_request()).event()).await;
+
+    answer.expect(503, UNAVAILABLE);
+}
+
+#[tokio::test]
+async fn a_missing_table_is_an_internal_error_whose_answer_does_not_name_it() {
+    let database = dynoxide::Database::memory().unwrap();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let handler = handler(&engine::serve(database, listener).unwrap()).await;
+
+    let answer = send(&handler, &Request::create(page_request()).event()).await;
+
+    answer.expect(500, "INTERNAL_ERROR");
+    assert_eq!(answer.text, r#"{"error":"Internal error","message":"INTERNAL_ERROR"}"#);
+}
+
+#[tokio::test]
+async fn a_failed_read_is_temporarily_unavailable_and_its_outcome_never_unknown() {
+    let api = Api::start().await;
+    let path = api.create().await;
+    let (api, proxy) = api.behind_proxy().await;
+    for operation in ["GetItem", "Query"] {
+        proxy.fail(operation, &always(unsent(Loss::Close)));
+    }
+    let reads = [
+        Request::get(&path),
+        Request::get(&format!("{path}/versions")),
+        Request::get(&format!("{path}/versions/1/diff?from=1")),
+        Request::get("/v2/project-flows"),
+        Request::put(&format!("{path}?dryRun=true"), "{}"),
+    ];
+    for read in &reads {
+        api.send(read).await.expect(503, UNAVAILABLE);
+    }
+    proxy.heal();
+    for operation in ["GetItem", "Query"] {
+        proxy.fail(operation, &always(unsent(Loss::Hang)));
+    }
+    // Without time left, only a request that writes has an unknown outcome.
+    let late = [(&reads[0], UNAVAILABLE), (&reads[3], UNAVAILABLE), (&Request::put(&path, "{}"), UNKNOWN)];
+    for (request, code) in late {
+        api.send_before(request, Duration::from_millis(600)).await.expect(503, code);
+    }
+}

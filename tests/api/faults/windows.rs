@@ -1,0 +1,118 @@
+//! A request that reads in the middle of a transaction: it sees the newest version of a flow but not yet the one before,
+//! or the other way round.
+
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use super::{Met, UNAVAILABLE, expect, print_table};
+use crate::engine;
+use crate::proxy::{Fault, Proxy, Unseen};
+use crate::support::{Api, Request, fsck, page_request};
+
+/// A window that closes before a request gives up.
+const SHORT: Duration = Duration::from_millis(300);
+/// A window that stays open until a request has given up.
+const LONG: Duration = Duration::from_secs(4);
+
+/// A request that meets an update of its flow.
+struct Row {
+    name: &'static str,
+    request: fn(&str) -> Request,
+    /// How many versions the flow has before the update.
+    versions: u64,
+    /// Whether the request needs the newest of them, besides the version that the update writes.
+    needs_both: bool,
+    status: i64,
+}
+
+fn row(name: &'static str, needs_both: bool, request: fn(&str) -> Request) -> Row {
+    Row { name, request, versions: 2, needs_both, status: 200 }
+}
+
+fn rows() -> Vec<Row> {
+    vec![
+        row("retrieve", false, Request::get),
+        row("retrieve a version", true, |path| Request::get(&format!("{path}/versions/2"))),
+        row("versions", true, |path| Request::get(&format!("{path}/versions"))),
+        row("diff", true, |path| Request::get(&format!("{path}/versions/2/diff?from=1"))),
+        row("as of a moment", true, |path| Request::get(&format!("{path}?asOf=2024-01-15T10:30:00Z"))),
+        row("restore", true, |path| Request::restore(path, 2)),
+        row("update", false, |path| Request::put(path, json!({ "description": "New" }))),
+        Row { versions: 1, status: 201, ..row("replay of a create", true, |_| create()) },
+    ]
+}
+
+fn create() -> Request {
+    Request::create(page_request()).key("k")
+}
+
+/// Sends the row's request while an update of the flow is under way.
+async fn meet(row: Row, unseen: Unseen, open: Duration) -> Met {
+    let api = Api::start().await;
+    let path = api.create_from(&create()).await;
+    if row.versions == 2 {
+        api.set(&path, "name", json!("Second")).await;
+        api.backdate(&path, 1, "2024-01-15T01:00:00Z");
+        api.backdate(&path, 2, "2024-01-15T10:00:00Z");
+    }
+    let (request, update) = ((row.request)(&path), Request::put(&path, json!({ "name": "Last" })));
+    let (api, proxy) = api.behind_proxy().await;
+    proxy.fail("TransactWriteItems", &[Fault::Window(unseen, open)]);
+    let (met, written) = tokio::join!(
+        async {
+            under_way(&proxy).await;
+            let start = Instant::now();
+            let answer = api.send(&request).await;
+            Met { answer, time: start.elapsed(), items: api.engine.items().len() }
+        },
+        api.send(&update)
+    );
+    assert_eq!(written.status, 200, "{written:?}");
+    let is_too_long = row.needs_both && unseen == Unseen::Second && open == LONG;
+    let (status, code) = if is_too_long { (503, UNAVAILABLE) } else { (row.status, "") };
+    expect(&met.answer, status, code);
+    met
+}
+
+/// Waits until a transaction is under way.
+async fn under_way(proxy: &Proxy) {
+    while !proxy.is_under_way() {
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_request_that_sees_half_of_a_transaction_reads_again() {
+    let mut meetings = Vec::new();
+    for unseen in [Unseen::First, Unseen::Second] {
+        for open in [SHORT, LONG] {
+            for row in rows() {
+                let write = if unseen == Unseen::First { "newest" } else { "earlier" };
+                let name = format!("{}, {write} unseen for {} ms", row.name, open.as_millis());
+                meetings.push((name, meet(row, unseen, open)));
+            }
+        }
+    }
+    print_table("request in the middle of a transaction", meetings).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn fsck_reports_no_finding_in_the_middle_of_a_transaction() {
+    for unseen in [Unseen::First, Unseen::Second] {
+        let api = Api::start().await;
+        let path = api.create().await;
+        api.set(&path, "name", json!("Second")).await;
+        let (api, proxy) = api.behind_proxy().await;
+        proxy.fail("TransactWriteItems", &[Fault::Window(unseen, Duration::from_millis(2_500))]);
+        let update = Request::put(&path, json!({ "name": "Last" }));
+        let (checked, _) = tokio::join!(
+            async {
+                under_way(&proxy).await;
+                fsck(&proxy.url, engine::TABLE).await
+            },
+            api.send(&update)
+        );
+        checked.expect_healthy();
+    }
+}

@@ -1,0 +1,262 @@
+//! Tables with one damage each: it is found and named, and nothing else is.
+
+use std::collections::BTreeSet;
+
+use serde_json::json;
+
+use super::{Flows, OF};
+use crate::engine;
+use crate::support::{fsck, newest_key, version_key};
+
+/// A damage, what makes it, and the findings.
+///
+/// In a finding, KEYED, NEW and DELETED stand for the ids of flows, and TIME for the time of their creation. OTHER KIND stands
+/// for a longer text, and each finding about a flow goes on after [`OF`].
+type Damage = (&'static str, fn(&Flows), &'static [&'static str]);
+
+const DAMAGES: [Damage; 33] = [
+    (
+        "a version in the middle is missing",
+        |flows| flows.remove(&version_key(&flows.keyed, 2)),
+        &["KEYED: expected version 2 in the history, found nothing"],
+    ),
+    (
+        "the first version is missing",
+        |flows| flows.remove(&version_key(&flows.keyed, 1)),
+        &["KEYED: expected version 1 in the history, found nothing"],
+    ),
+    (
+        "the version before the newest is missing",
+        |flows| flows.remove(&version_key(&flows.keyed, 3)),
+        &["KEYED: expected version 3 in the history, found nothing"],
+    ),
+    (
+        "the whole history is missing",
+        |flows| (1..=3).for_each(|number| flows.remove(&version_key(&flows.keyed, number))),
+        &["KEYED: expected versions 1 to 3 in the history, found nothing"],
+    ),
+    (
+        "the newest version is missing",
+        |flows| flows.remove(&newest_key(&flows.keyed)),
+        &["KEYED: expected a newest version besides the history, which ends at version 3, found nothing"],
+    ),
+    (
+        "the number of the newest version is too high",
+        |flows| flows.change(&newest_key(&flows.keyed), |item| item["version"] = json!({ "N": "6" })),
+        &["KEYED: expected versions 4 to 5 in the history, found nothing"],
+    ),
+    (
+        "the number of the newest version is too low",
+        |flows| flows.change(&newest_key(&flows.keyed), |item| item["version"] = json!({ "N": "2" })),
+        &["KEYED: expected a history that ends before version 2, which is the newest, found versions 2 to 3 in it"],
+    ),
+    (
+        "the number of the newest version is a string",
+        |flows| flows.set(&newest_key(&flows.keyed), "version", "4"),
+        &["KEYED: version 4, the newest: version: expected 4, found \"4\", a string where a number belongs"],
+    ),
+    (
+        "a version of the history says that it is another",
+        |flows| flows.change(&version_key(&flows.keyed, 2), |item| item["version"] = json!({ "N": "1" })),
+        &["KEYED: version 2: version: expected 2, found 1"],
+    ),
+    (
+        "the configuration is not JSON",
+        |flows| flows.set(&newest_key(&flows.keyed), "configuration", "{\"secret\": "),
+        &[
+            "KEYED: version 4, the newest: expected a flow that can be read, found: stored flow: unreadable configuration",
+        ],
+    ),
+    (
+        "the configuration has a member twice",
+        |flows| flows.set(&version_key(&flows.keyed, 3), "configuration", r#"{"secret": 1, "secret": 2}"#),
+        &["KEYED: version 3: expected content that can be read, found: stored flow: unreadable configuration"],
+    ),
+    (
+        "the configuration breaks the rules",
+        |flows| flows.set(&version_key(&flows.keyed, 3), "configuration", r#"{"securityThresholds": {"secret": 2}}"#),
+        &["KEYED: version 3: configuration: expected what its rules allow, found INVALID_CONFIGURATION"],
+    ),
+    (
+        "the steps break the rules",
+        |flows| flows.set(&newest_key(&flows.new), "steps", "[]"),
+        &["NEW: version 1, the newest: steps: expected what its rules allow, found INVALID_STEPS"],
+    ),
+    (
+        "the status is unknown",
+        |flows| flows.set(&newest_key(&flows.keyed), "status", "archived"),
+        &["KEYED: version 4, the newest: expected a flow that can be read, found: stored flow: unreadable status"],
+    ),
+    (
+        "the newest version has no number",
+        |flows| flows.change(&newest_key(&flows.keyed), |item| drop(item.as_object_mut().unwrap().remove("version"))),
+        &["KEYED: newest version: expected a flow that can be read, found: stored flow: unreadable version"],
+    ),
+    (
+        "the time of a version is not a time",
+        |flows| flows.set(&version_key(&flows.keyed, 2), "updatedAt", "yesterday"),
+        &["KEYED: version 2: updatedAt: expected an instant as in 2024-01-15T10:30:00Z, found \"yesterday\""],
+    ),
+    (
+        "a version was written before the one before it",
+        |flows| flows.set(&version_key(&flows.keyed, 3), "updatedAt", "2024-01-15T10:30:00Z"),
+        &["KEYED: version 3: updatedAt: expected TIME or later, when the version before was written, \
+           found 2024-01-15T10:30:00Z"],
+    ),
+    (
+        "the newest version was written before the one before it",
+        |flows| flows.set(&newest_key(&flows.keyed), "updatedAt", "2024-01-15T10:30:00Z"),
+        &["KEYED: version 4, the newest: updatedAt: expected TIME or later, when the version before was written, \
+           found 2024-01-15T10:30:00Z"],
+    ),
+    (
+        "the newest version is another client's",
+        |flows| flows.set(&newest_key(&flows.keyed), "client", "client_2"),
+        &["KEYED: version 4, the newest: client: expected \"client_123456789\", found \"client_2\""],
+    ),
+    (
+        "a version of the history is another client's",
+        |flows| flows.set(&version_key(&flows.keyed, 1), "client", "client_2"),
+        &["KEYED: version 1: client: expected \"client_123456789\", found \"client_2\""],
+    ),
+    (
+        "a version says that it is another flow's",
+        |flows| flows.set(&version_key(&flows.keyed, 1), "_id", &flows.new),
+        &["KEYED: version 1: _id: expected \"KEYED\", found \"NEW\""],
+    ),
+    (
+        "the project of a version is another",
+        |flows| flows.set(&version_key(&flows.keyed, 2), "project", "project_2"),
+        &[
+            "KEYED: version 2: project: expected \"project_123456789\", found \"project_2\", though it never changes and \
+           the newest version has it so",
+        ],
+    ),
+    (
+        "the type of a version is another",
+        |flows| flows.set(&version_key(&flows.keyed, 2), "type", "login"),
+        &["KEYED: version 2: type: expected \"onboarding\", found \"login\", though it never changes and the newest \
+           version has it so"],
+    ),
+    (
+        "the creation of a version is another",
+        |flows| flows.set(&version_key(&flows.keyed, 2), "createdAt", "2024-01-15T10:30:00Z"),
+        &[
+            "KEYED: version 2: createdAt: expected \"TIME\", found \"2024-01-15T10:30:00Z\", though it never changes and \
+           the newest version has it so",
+        ],
+    ),
+    (
+        "the fingerprint of a version is another",
+        |flows| flows.set(&version_key(&flows.keyed, 1), "fingerprint", "secret"),
+        &[
+            "KEYED: version 1: fingerprint: expected another value, found something else, though it never changes and the \
+           newest version has it so",
+        ],
+    ),
+    (
+        "no list shows a flow",
+        |flows| flows.change(&newest_key(&flows.keyed), |item| drop(item.as_object_mut().unwrap().remove("listKey"))),
+        &["KEYED: version 4, the newest: listKey: expected \"TIME#KEYED\", found nothing"],
+    ),
+    (
+        "lists show a flow in the place of another one",
+        |flows| {
+            flows.change(&newest_key(&flows.keyed), |item| {
+                item["listKey"] = flows.engine.item(&newest_key(&flows.new))["listKey"].clone();
+            });
+        },
+        &["KEYED: version 4, the newest: listKey: expected \"TIME#KEYED\", found \"TIME#NEW\""],
+    ),
+    (
+        "lists show a deleted flow",
+        |flows| flows.set(&newest_key(&flows.deleted), "listKey", "anywhere"),
+        &["DELETED: version 3, the newest: listKey: expected nothing, found \"anywhere\""],
+    ),
+    (
+        "lists show an earlier version",
+        |flows| flows.set(&version_key(&flows.keyed, 2), "listKey", "anywhere"),
+        &["KEYED: version 2: listKey: expected nothing, found \"anywhere\""],
+    ),
+    (
+        "a version has an attribute that no flow has",
+        |flows| flows.set(&version_key(&flows.keyed, 2), "note", "secret"),
+        &["KEYED: version 2: note: expected nothing, found something else"],
+    ),
+    (
+        "a client has items that are no flows",
+        |flows| {
+            let item = flows.engine.item(&newest_key(&flows.new));
+            let short = format!("VERSION#{}#1", flows.new);
+            for sort in ["A", "FLOW#1", "GOAL#1", &short, "\u{10ffff}", "\u{10ffff}\u{10ffff}"] {
+                flows.engine.put(engine::TABLE, &json!({ "pk": item["pk"], "sk": { "S": sort } }));
+            }
+        },
+        &[
+            "partition \"CLIENT#client_123456789\", item \"A\": OTHER KIND",
+            "partition \"CLIENT#client_123456789\", item \"FLOW#1\": OTHER KIND",
+            "partition \"CLIENT#client_123456789\", item \"GOAL#1\": OTHER KIND",
+            "partition \"CLIENT#client_123456789\", item \"VERSION#NEW#1\": OTHER KIND",
+            "partition \"CLIENT#client_123456789\", item \"\\u{10ffff}\": OTHER KIND",
+            "partition \"CLIENT#client_123456789\", item \"\\u{10ffff}\\u{10ffff}\": OTHER KIND",
+        ],
+    ),
+    (
+        "a partition belongs to no client",
+        |flows| {
+            for partition in ["NOBODY", "CLIENT#", "CLIENT#with space"] {
+                let key = json!({ "pk": { "S": partition }, "sk": { "S": newest_key(&flows.new) } });
+                flows.engine.put(engine::TABLE, &key);
+            }
+        },
+        &[
+            "partition \"CLIENT#\", item \"FLOW#NEW\": OTHER KIND",
+            "partition \"CLIENT#with space\", item \"FLOW#NEW\": OTHER KIND",
+            "partition \"NOBODY\", item \"FLOW#NEW\": OTHER KIND",
+        ],
+    ),
+    (
+        "two damages at once",
+        |flows| {
+            flows.remove(&version_key(&flows.keyed, 1));
+            flows.remove(&version_key(&flows.deleted, 2));
+        },
+        &[
+            "DELETED: expected version 2 in the history, found nothing",
+            "KEYED: expected version 1 in the history, found nothing",
+        ],
+    ),
+];
+
+#[tokio::test]
+async fn each_damage_is_found_and_named_and_nothing_else_is_reported() {
+    let healthy = Flows::create().await;
+    // The flows were created within a second or two.
+    let mut times = BTreeSet::new();
+    for item in healthy.engine.items() {
+        times.extend(["createdAt", "updatedAt"].map(|name| item[name]["S"].as_str().unwrap().to_owned()));
+    }
+    let anonymous = |line: &String| {
+        let line = times.iter().fold(line.clone(), |line, one| line.replace(one, "TIME"));
+        line.replace(&healthy.keyed, "KEYED").replace(&healthy.new, "NEW").replace(&healthy.deleted, "DELETED")
+    };
+    for (name, damage, expected) in DAMAGES {
+        let flows = healthy.copy().await;
+        damage(&flows);
+
+        let checked = fsck(&flows.engine.url, engine::TABLE).await;
+
+        let mut found: Vec<_> = checked.findings.iter().map(anonymous).collect();
+        found.sort();
+        let kind = "expected a flow of a client or an earlier version of one, found an item of another kind";
+        let whole = |line: &&str| {
+            if line.starts_with("partition") { line.replace("OTHER KIND", kind) } else { format!("{OF}{line}") }
+        };
+        assert_eq!(found, expected.iter().map(whole).collect::<Vec<_>>(), "{name}");
+        assert_eq!((checked.status, checked.error.as_str()), (1, ""), "{name}");
+        assert!(checked.closing.starts_with(&format!("findings: {} in ", expected.len())), "{checked:?}");
+        for secret in ["secret", "Onboarding Flow", "verificationCode", "Version 4"] {
+            assert!(checked.findings.iter().all(|line| !line.contains(secret)), "{name}: {checked:?}");
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! A real engine of `DynamoDB` with the table of template.yaml, and items put there without the function.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_dynamodb::Client as DynamoDb;
+use aws_sdk_dynamodb::config::Credentials;
+use dynoxide::Database;
+use dynoxide::actions::get_item::GetItemRequest;
+use dynoxide::actions::scan::ScanRequest;
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+
+use super::CLIENT;
+use crate::engine;
+
+/// The name of the table of projects, in the tests that have one.
+pub const PROJECTS: &str = "projects";
+
+/// An engine with an empty table.
+#[derive(Clone)]
+pub struct Engine {
+    pub database: Database,
+    pub url: String,
+}
+
+impl Engine {
+    pub async fn start() -> Self {
+        let database = Database::memory().unwrap();
+        engine::create_table(&database).unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = engine::serve(database.clone(), listener).unwrap();
+        Self { database, url }
+    }
+
+    /// Adds a table of projects, each with the client that owns it.
+    pub fn add_projects(&self, projects: &[(&str, &str)]) {
+        let table = json!({
+            "TableName": PROJECTS,
+            "AttributeDefinitions": [{ "AttributeName": "_id", "AttributeType": "S" }],
+            "KeySchema": [{ "AttributeName": "_id", "KeyType": "HASH" }],
+            "BillingMode": "PAY_PER_REQUEST",
+        });
+        self.database.create_table(serde_json::from_value(table).unwrap()).unwrap();
+        for (id, client) in projects {
+            self.put(PROJECTS, &json!({ "_id": { "S": id }, "client": { "S": client } }));
+        }
+    }
+
+    /// Puts an item, as DynamoDB JSON.
+    #[track_caller]
+    pub fn put(&self, table: &str, item: &Value) {
+        let put = json!({ "TableName": table, "Item": item });
+        self.database.put_item(serde_json::from_value(put).unwrap()).unwrap();
+    }
+
+    /// Deletes an item of the table.
+    #[track_caller]
+    pub fn delete(&self, item: &Value) {
+        let delete = json!({ "TableName": engine::TABLE, "Key": { "pk": item["pk"], "sk": item["sk"] } });
+        self.database.delete_item(serde_json::from_value(delete).unwrap()).unwrap();
+    }
+
+    /// Every item of the table, as DynamoDB JSON.
+    pub fn items(&self) -> Vec<Value> {
+        let mut items = Vec::new();
+        let mut scan = json!({ "TableName": engine::TABLE });
+        loop {
+            let request: ScanRequest = serde_json::from_value(scan.clone()).unwrap();
+            let mut page = serde_json::to_value(self.database.scan(request).unwrap()).unwrap();
+            items.append(page["Items"].as_array_mut().unwrap());
+            match page.get("LastEvaluatedKey") {
+                Some(key) => scan["ExclusiveStartKey"] = key.clone(),
+                None => return items,
+            }
+        }
+    }
+
+    /// An item of [`CLIENT`] with this sort key, as DynamoDB JSON.
+    #[track_caller]
+    pub fn item(&self, sort_key: &str) -> Value {
+        let key = json!({ "pk": { "S": format!("CLIENT#{CLIENT}") }, "sk": { "S": sort_key } });
+        let get: GetItemRequest = serde_json::from_value(json!({ "TableName": engine::TABLE, "Key": key })).unwrap();
+        let found = serde_json::to_value(self.database.get_item(get).unwrap()).unwrap();
+        found.get("Item").unwrap_or_else(|| panic!("expected an item at {sort_key}, found none")).clone()
+    }
+}
+
+/// The sort key of the newest version of a flow.
+pub fn newest_key(id: &str) -> String {
+    format!("FLOW#{id}")
+}
+
+/// The sort key of an earlier version of a flow.
+pub fn version_key(id: &str, version: u64) -> String {
+    format!("VERSION#{id}#{version:010}")
+}
+
+/// The SDK's client for the engine or the proxy at `url`.
+pub async fn dynamo_db(url: &str) -> DynamoDb {
+    DynamoDb::new(&sdk(url).await)
+}
+
+/// The SDK's configuration for the engine or the proxy at `url`.
+pub async fn sdk(url: &str) -> SdkConfig {
+    static CONFIGURATIONS: AtomicU32 = AtomicU32::new(0);
+    // All clients of a region share one budget of retries. No test may spend that of another.
+    let region = format!("local-{}", CONFIGURATIONS.fetch_add(1, Ordering::Relaxed));
+    aws_config::defaults(BehaviorVersion::latest())
+        .region(Region::new(region))
+        .credentials_provider(Credentials::new("local", "local", None, None, "local"))
+        .endpoint_url(url)
+        .load()
+        .await
+}
