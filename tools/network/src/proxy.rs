@@ -174,6 +174,8 @@ pub struct Call {
     pub body: Value,
     /// Whether it met a fault.
     pub faulty: bool,
+    /// Whether it was refused because a transaction was under way.
+    pub refused: bool,
 }
 
 /// Faults at random: the same ones in the same order each time.
@@ -271,7 +273,7 @@ async fn serve(mut client: TcpStream, engine: &str, plan: Arc<Mutex<Plan>>) -> O
         let sent = body_of(&request)?;
         let refusal = plan.lock().unwrap().refusal(&operation, &sent);
         if let Some(refusal) = refusal {
-            plan.lock().unwrap().calls.push(Call { operation, body: sent, faulty: false });
+            plan.lock().unwrap().calls.push(Call { operation, body: sent, faulty: false, refused: true });
             client.write_all(&refusal).await.ok()?;
             continue;
         }
@@ -279,7 +281,7 @@ async fn serve(mut client: TcpStream, engine: &str, plan: Arc<Mutex<Plan>>) -> O
             let mut plan = plan.lock().unwrap();
             let planned = plan.faults.get_mut(operation.as_str()).and_then(VecDeque::pop_front);
             let fault = planned.or_else(|| plan.chance.get_mut(operation.as_str())?.next()).unwrap_or(Fault::None);
-            plan.calls.push(Call { operation, body: sent.clone(), faulty: fault != Fault::None });
+            plan.calls.push(Call { operation, body: sent.clone(), faulty: fault != Fault::None, refused: false });
             fault
         };
         match fault {
