@@ -13,25 +13,20 @@ SHELL := bash
 TOOLS := $(CURDIR)/.tools
 pip = $(1:%=$(TOOLS)/pip/%/ready)
 export PATH := $(TOOLS)/bin:$(TOOLS)/pip/$(CARGO_LAMBDA)/bin:$(TOOLS)/pip/$(SAM)/bin:$(PATH)
-SAM_PYTHON := $(TOOLS)/pip/$(SAM)/bin/python
 export SAM_CLI_TELEMETRY := 0
 # A step that takes long: what it does, then how long it took.
-step = echo "==> $(1)" && start=$$SECONDS && $(2) && took=$$((SECONDS - start)) && \
-  echo "==> $(firstword $(1)) took $$((took / 60)) min $$((took % 60)) s"
+step = echo "==> $(1)" && start=$$SECONDS && $(2) && echo "==> $(firstword $(1)) took $$(((SECONDS - start) / 60)) min $$(((SECONDS - start) % 60)) s"
 
-.PHONY: run demo token test soak contract faults race fsck fsck-at-scale rehearse-restore check check-speed advisories \
-  mutants fuzz build deploy bench ci ci-debug ci-release
+.PHONY: $(shell sed -n 's/^\([a-z -]*\):.*/\1/p' Makefile)
 
 # The function on this machine, on a local database: PORT=9000 DATABASE_PORT=8000; ONCE=1 stops after the first answer.
 run: $(call pip,$(CARGO_LAMBDA))
 	@$(call step,building the local database and the function: about 3 minutes the first time,cargo build --bin local --bin project-flows)
 	@PORT=$(PORT) DATABASE_PORT=$(DATABASE_PORT) exec target/debug/local serve $(if $(ONCE),--once)
 
-# The life of one flow, in requests and answers, on the function that `make run` serves: PORT=9000.
+# On the function that `make run` serves: the life of one flow (PORT=9000), and a token for CLIENT, good for a day.
 demo:
 	@PORT=$(PORT) cargo run --bin local -- demo
-
-# A development token for CLIENT, good for a day.
 token:
 	@$(if $(CLIENT),,$(error CLIENT: expected the client of the token, as in `make token CLIENT=client_1`))
 	@cargo run $(if $(wildcard target/debug/local),--quiet) --bin local -- token $(CLIENT)
@@ -41,26 +36,22 @@ test:
 	@$(call step,building the tests,cargo test --no-run)
 	cargo test -- --test-threads=4
 
-# The same with what takes too long for each change: all at length and at scale, and 100,000 inputs for each property.
+# At length: 64 writers on one flow, without and with faults; then everything, with 100,000 inputs for each property.
+race:
+	cargo test --release --test api race::at_length -- --ignored --nocapture --test-threads=1
 soak:
 	PROPTEST_CASES=100000 cargo test --release --test api -- --include-ignored --nocapture --test-threads=1
 
-# The running function against openapi.yaml: a generated client, then REQUESTS requests (10,000, some minutes; at least
-# 1,000) of schemathesis with all its checks. PORT=9010 DATABASE_PORT=8010.
+# The running function against openapi.yaml: a generated client, then REQUESTS=10000 of schemathesis. PORT=9010 DATABASE_PORT=8010.
 contract: $(call pip,$(CARGO_LAMBDA) $(CONTRACT))
 	@$(call step,building the local database and the function,cargo build --bin local --bin project-flows)
 	@PORT=$(PORT) DATABASE_PORT=$(DATABASE_PORT) REQUESTS=$(REQUESTS) PATH="$(TOOLS)/pip/$(CONTRACT)/bin:$$PATH" tests/contract/run
 
 # The table of faults and what comes of each; docs/restore.md, as far as a local engine goes.
 faults rehearse-restore:
-	cargo test --test api $(if $(filter faults,$@),faults::,restore::) -- --nocapture
+	cargo test --test api $(if $(filter faults,$@),faults::,table_restore::) -- --nocapture
 
-# 64 writers on one flow: 100,000 updates, and 10,000 with one call in five lost or refused; and the judge's verdict.
-race:
-	cargo test --release --test api race::at_length -- --ignored --nocapture --test-threads=1
-
-# Checks the table TABLE_NAME, of the account and region that the usual AWS variables name; docs/restore.md. Then what that
-# takes on 1,000 and on 10,000 flows, on a local engine.
+# Checks the table TABLE_NAME (docs/restore.md); measures the check on 1,000 and 10,000 flows of a local engine.
 fsck:
 	@cargo run --bin fsck
 fsck-at-scale:
@@ -73,58 +64,45 @@ check: $(call pip,$(SAM)) $(TOOLS)/cargo/$(CARGO_DENY)
 	RUSTDOCFLAGS="--deny warnings" cargo doc --no-deps
 	tools/compiled-once
 	cfn-lint template.yaml
-	$(SAM_PYTHON) -B -m unittest discover --start-directory tests/deployment --pattern '*.py'
+	$(TOOLS)/pip/$(SAM)/bin/python -B -m unittest discover --start-directory tests/deployment --pattern '*.py'
 	python3 docs/costs.py --check
 	cargo deny check bans licenses sources
 advisories: $(TOOLS)/cargo/$(CARGO_DENY)
 	cargo deny check advisories
 
-# Instructions of each operation, against benches/instructions.json: fails where one is 3 % above. Needs valgrind.
-# RECORD=1 writes them down instead.
+# Fails where an operation needs 3 % more instructions than benches/instructions.json says; RECORD=1 writes that file.
 check-speed:
 	@command -v valgrind >/dev/null || { echo "==> installing valgrind" && apt-get install --yes --quiet valgrind; }
 	@$(call step,building the function for release,cargo build --release --package project-flows --bin project-flows)
 	BINARY=target/release/project-flows cargo bench --profile dev --bench speed -- $(if $(RECORD),record,check)
 
-# Changes the code in every way that should turn a test red, and names the ways that do not (an hour or two).
+# Changes the code in every way that should turn a test red (hours). Attacks each way in for SECONDS=60, into fuzz/artifacts.
 mutants: $(TOOLS)/cargo/$(CARGO_MUTANTS)
 	cargo mutants --jobs 4 --output target
-
-# Attacks each way in for SECONDS=60. What is found lands in fuzz/artifacts.
 fuzz:
 	@$(call step,building the fuzz targets,fuzz/run build)
 	@$(call step,fuzzing,fuzz/run $(or $(SECONDS),60))
 
-# The package that Lambda runs, in target/lambda/project-flows: bootstrap.zip, the same bytes wherever it is built with the
-# same tools, and what is in it (CycloneDX). ARCH=arm64 for the other processor.
+# The package in target/lambda/project-flows, reproducible, and a list of its contents (CycloneDX). ARCH=arm64 for the other.
 build: export RUSTFLAGS := --remap-path-prefix=$(CURDIR)=/project-flows --remap-path-prefix=$(or $(CARGO_HOME),$(HOME)/.cargo)=/cargo
 build: $(call pip,$(CARGO_LAMBDA)) $(TOOLS)/cargo/$(CARGO_CYCLONEDX)
 	cargo lambda build --release $(if $(filter arm64,$(ARCH)),--arm64,--x86-64)
 	python3 tools/package.py target/lambda/project-flows/bootstrap
-	cargo cyclonedx --quiet --format json --override-filename sbom.cdx \
-	  --target $(if $(filter arm64,$(ARCH)),aarch64,x86_64)-unknown-linux-gnu
+	cargo cyclonedx --quiet --format json --override-filename sbom.cdx --target $(if $(filter arm64,$(ARCH)),aarch64,x86_64)-unknown-linux-gnu
 	@mv sbom.cdx.json target/lambda/project-flows/
 
-# Deploys to ENVIRONMENT, development or production, as samconfig.toml says. KEYS=keys.json hands over the keys that verify
-# tokens: the first time, and whenever they change. .aws-sam/release.yaml is empty for the build, and gone afterwards.
+# Deploys to ENVIRONMENT, development or production. KEYS=keys.json hands over the keys that verify tokens.
 deploy: $(call pip,$(CARGO_LAMBDA) $(SAM))
-	@$(if $(filter development production,$(ENVIRONMENT)),,$(error ENVIRONMENT: expected development or production, \
-	  as in `make deploy ENVIRONMENT=development`))
-	sam validate --config-env $(ENVIRONMENT)
-	@trap 'rm -f .aws-sam/release.yaml' EXIT; mkdir -p .aws-sam && (umask 077; echo '{}' > .aws-sam/release.yaml) && \
-	  sam build --config-env $(ENVIRONMENT) && \
-	  $(SAM_PYTHON) examples/release.py $(ENVIRONMENT) $(KEYS) && \
-	  sam deploy --config-env $(ENVIRONMENT)
+	@tools/deploy "$(ENVIRONMENT)" $(KEYS)
 
-# Times, memory and size of a create beside the SDK's own call, an empty function and the same in Node.js and Python; what a
-# page of a list costs. Draws benches/speed.svg anew.
+# Times, memory and size beside the SDK's own call, an empty function, Node.js and Python; what a page costs. Draws speed.svg.
 bench:
 	benches/peers/build $(TOOLS)/peers
 	cargo build --release --bin project-flows --example floor --example raw
 	cargo bench --bench speed
-	cargo test --release --test api pages:: -- --ignored --nocapture
+	cargo test --release --test api cost_of_pages:: -- --ignored --nocapture
 
-# What every change must pass, in a clean clone: .ci/run. What is built for debugging is side by side with what is not.
+# What every change must pass: debug builds and release builds side by side, then the tests.
 ci:
 	@$(MAKE) --no-print-directory --jobs=2 ci-debug ci-release
 	@$(MAKE) --no-print-directory test
@@ -137,7 +115,6 @@ $(TOOLS)/pip/%/ready:
 	@echo "==> installing $(subst +, and ,$*) into .tools"
 	@python3 -m venv $(@D) && $(@D)/bin/python -m pip install --quiet --disable-pip-version-check $(subst @,==,$(subst +, ,$*))
 	@touch $@
-
 $(TOOLS)/cargo/%:
 	@$(call step,building $* into .tools,cargo install --locked --debug --root $(TOOLS) $*)
 	@mkdir -p $(@D) && touch $@
