@@ -292,7 +292,7 @@ async fn run(attempts: u32, faults: bool) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn writers_that_race_lose_double_and_skip_nothing() {
-    run(3_000, false).await;
+    run(1_000, false).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
