@@ -18,17 +18,16 @@ step = echo "==> $(1)" && start=$$SECONDS && $(2) && took=$$((SECONDS - start)) 
   echo "==> $(firstword $(1)) took $$((took / 60)) min $$((took % 60)) s"
 
 .PHONY: run demo token test soak contract faults race fsck fsck-at-scale rehearse-restore check check-speed advisories \
-  mutants fuzz build deploy bench ci ci-debug ci-release
+  mutants fuzz build deploy bench ci
 
 # The function on this machine, on a local database: PORT=9000 DATABASE_PORT=8000; ONCE=1 stops after the first answer.
 run: $(call pip,$(CARGO_LAMBDA))
-	@$(call step,building the local database and the function: about 3 minutes the first time,cargo build --bin local --bin project-flows)
+	@$(call step,building the local database and the function: about 2 minutes the first time,cargo build --bin local --bin project-flows)
 	@PORT=$(PORT) DATABASE_PORT=$(DATABASE_PORT) exec target/debug/local serve $(if $(ONCE),--once)
 
 # The life of one flow, in requests and answers, on the function that `make run` serves: PORT=9000.
 demo:
 	@PORT=$(PORT) cargo run --bin local -- demo
-
 # A development token for CLIENT, good for a day.
 token:
 	@$(if $(CLIENT),,$(error CLIENT: expected the client of the token, as in `make token CLIENT=client_1`))
@@ -38,7 +37,6 @@ token:
 test:
 	@$(call step,building the tests,cargo test --no-run)
 	cargo test -- --test-threads=4
-
 # The same with what takes too long for each change: all at length and at scale, and 100,000 inputs for each property.
 soak:
 	PROPTEST_CASES=100000 cargo test --release --test api -- --include-ignored --nocapture --test-threads=1
@@ -52,15 +50,14 @@ contract: $(call pip,$(CARGO_LAMBDA) $(CONTRACT))
 # The table of faults and what comes of each; docs/restore.md, as far as a local engine goes.
 faults rehearse-restore:
 	cargo test --test api $(if $(filter faults,$@),faults::,restore::) -- --nocapture
-
 # 64 writers on one flow: 100,000 updates, and 10,000 with one call in five lost or refused; and the judge's verdict.
 race:
 	cargo test --release --test api race::at_length -- --ignored --nocapture --test-threads=1
 
-# Checks the table TABLE_NAME, of the account and region that the usual AWS variables name; docs/restore.md. Then what that
-# takes on 1,000 and on 10,000 flows, on a local engine.
+# Checks the table TABLE_NAME, of the account and region that the usual AWS variables name; docs/restore.md.
 fsck:
 	@cargo run --bin fsck
+# What that takes on 1,000 and on 10,000 flows, on a local engine.
 fsck-at-scale:
 	cargo test --test api fsck::at_scale -- --ignored --nocapture
 
@@ -86,21 +83,14 @@ check-speed:
 # Changes the code in every way that should turn a test red, and names the ways that do not (an hour or two).
 mutants: $(TOOLS)/cargo/$(CARGO_MUTANTS)
 	cargo mutants --jobs 4 --output target
-
 # Attacks each way in for SECONDS=60. What is found lands in fuzz/artifacts.
 fuzz:
 	@$(call step,building the fuzz targets,fuzz/run build)
 	@$(call step,fuzzing,fuzz/run $(or $(SECONDS),60))
 
-# The package that Lambda runs, in target/lambda/project-flows: bootstrap.zip, the same bytes wherever it is built with the
-# same tools, and what is in it (CycloneDX). ARCH=arm64 for the other processor.
-build: export RUSTFLAGS := --remap-path-prefix=$(CURDIR)=/project-flows --remap-path-prefix=$(or $(CARGO_HOME),$(HOME)/.cargo)=/cargo
+# The package that Lambda runs, in target/lambda/project-flows, and what is in it. ARCH=arm64 for the other processor.
 build: $(call pip,$(CARGO_LAMBDA)) $(TOOLS)/cargo/$(CARGO_CYCLONEDX)
-	cargo lambda build --release $(if $(filter arm64,$(ARCH)),--arm64,--x86-64)
-	python3 tools/package.py target/lambda/project-flows/bootstrap
-	cargo cyclonedx --quiet --format json --override-filename sbom.cdx \
-	  --target $(if $(filter arm64,$(ARCH)),aarch64,x86_64)-unknown-linux-gnu
-	@mv sbom.cdx.json target/lambda/project-flows/
+	tools/package $(or $(ARCH),x86_64)
 
 # Deploys to ENVIRONMENT, development or production, as samconfig.toml says. KEYS=keys.json hands over the keys that verify
 # tokens: the first time, and whenever they change.
@@ -120,20 +110,15 @@ bench:
 	cargo bench --bench speed
 	cargo test --release --test api pages:: -- --ignored --nocapture
 
-# What every change must pass, in a clean clone: .ci/run. What is built for debugging is side by side with what is not.
+# What every change must pass, in a clean clone: .ci/run. What is built for release is built beside the rest.
 ci:
-	@$(MAKE) --no-print-directory --jobs=2 ci-debug ci-release
+	@tools/side-by-side "make run ONCE=1 && make check && make contract REQUESTS=1000" "make fuzz && make check-speed"
 	@$(MAKE) --no-print-directory test
-ci-debug:
-	@{ $(MAKE) run ONCE=1 && $(MAKE) check && $(MAKE) contract REQUESTS=1000; } 2>&1 | sed -u 's/^/debug:   /'
-ci-release:
-	@{ $(MAKE) fuzz && $(MAKE) check-speed; } 2>&1 | sed -u 's/^/release: /'
 
 $(TOOLS)/pip/%/ready:
 	@echo "==> installing $(subst +, and ,$*) into .tools"
-	@python3 -m venv $(@D) && $(@D)/bin/python -m pip install --quiet --disable-pip-version-check $(subst @,==,$(subst +, ,$*))
-	@touch $@
-
+	@python3 -m venv $(@D)
+	@$(@D)/bin/python -m pip install --quiet --disable-pip-version-check $(subst @,==,$(subst +, ,$*)) && touch $@
 $(TOOLS)/cargo/%:
 	@$(call step,building $* into .tools,cargo install --locked --debug --root $(TOOLS) $*)
 	@mkdir -p $(@D) && touch $@

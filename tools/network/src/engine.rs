@@ -11,7 +11,7 @@ use tokio::net::TcpListener;
 /// The name of the table in a local engine.
 pub const TABLE: &str = "project-flows";
 
-/// What `CreateTable` takes, but for the name; CloudFormation names its members as that does.
+/// What `CreateTable` takes, but for the name; its members have the names of the template's properties.
 static DEFINITION: LazyLock<Result<serde_json::Value, String>> = LazyLock::new(|| {
     let template: Value =
         serde_norway::from_str(include_str!("../../../template.yaml")).map_err(|error| error.to_string())?;
