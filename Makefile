@@ -17,11 +17,12 @@ export SAM_CLI_TELEMETRY := 0
 # A step that takes long: what it does, then how long it took.
 step = echo "==> $(1)" && start=$$SECONDS && $(2) && echo "==> $(firstword $(1)) took $$(((SECONDS - start) / 60)) min $$(((SECONDS - start) % 60)) s"
 
-.PHONY: $(shell sed -n 's/^\([a-z -]*\):.*/\1/p' Makefile)
+.PHONY: run demo token test race soak contract faults rehearse-restore fsck fsck-at-scale check advisories check-speed \
+  mutants fuzz build deploy bench ci
 
 # The function on this machine, on a local database: PORT=9000 DATABASE_PORT=8000; ONCE=1 stops after the first answer.
 run: $(call pip,$(CARGO_LAMBDA))
-	@$(call step,building the local database and the function: about 3 minutes the first time,cargo build --bin local --bin project-flows)
+	@$(call step,building the local database and the function: about 2 minutes the first time,cargo build --bin local --bin project-flows)
 	@PORT=$(PORT) DATABASE_PORT=$(DATABASE_PORT) exec target/debug/local serve $(if $(ONCE),--once)
 
 # On the function that `make run` serves: the life of one flow (PORT=9000), and a token for CLIENT, good for a day.
@@ -83,13 +84,9 @@ fuzz:
 	@$(call step,building the fuzz targets,fuzz/run build)
 	@$(call step,fuzzing,fuzz/run $(or $(SECONDS),60))
 
-# The package in target/lambda/project-flows, reproducible, and a list of its contents (CycloneDX). ARCH=arm64 for the other.
-build: export RUSTFLAGS := --remap-path-prefix=$(CURDIR)=/project-flows --remap-path-prefix=$(or $(CARGO_HOME),$(HOME)/.cargo)=/cargo
+# The package in target/lambda/project-flows, reproducible, and a list of its contents. ARCH=arm64 for the other processor.
 build: $(call pip,$(CARGO_LAMBDA)) $(TOOLS)/cargo/$(CARGO_CYCLONEDX)
-	cargo lambda build --release $(if $(filter arm64,$(ARCH)),--arm64,--x86-64)
-	python3 tools/package.py target/lambda/project-flows/bootstrap
-	cargo cyclonedx --quiet --format json --override-filename sbom.cdx --target $(if $(filter arm64,$(ARCH)),aarch64,x86_64)-unknown-linux-gnu
-	@mv sbom.cdx.json target/lambda/project-flows/
+	tools/package $(or $(ARCH),x86_64)
 
 # Deploys to ENVIRONMENT, development or production. KEYS=keys.json hands over the keys that verify tokens.
 deploy: $(call pip,$(CARGO_LAMBDA) $(SAM))
@@ -104,12 +101,8 @@ bench:
 
 # What every change must pass: debug builds and release builds side by side, then the tests.
 ci:
-	@$(MAKE) --no-print-directory --jobs=2 ci-debug ci-release
+	@tools/side-by-side "make run ONCE=1 && make check && make contract REQUESTS=1000" "make fuzz && make check-speed"
 	@$(MAKE) --no-print-directory test
-ci-debug:
-	@{ $(MAKE) run ONCE=1 && $(MAKE) check && $(MAKE) contract REQUESTS=1000; } 2>&1 | sed -u 's/^/debug:   /'
-ci-release:
-	@{ $(MAKE) fuzz && $(MAKE) check-speed; } 2>&1 | sed -u 's/^/release: /'
 
 $(TOOLS)/pip/%/ready:
 	@echo "==> installing $(subst +, and ,$*) into .tools"
