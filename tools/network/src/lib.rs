@@ -4,7 +4,7 @@
 // What is public is so for the tests, and is named after what it does.
 #![allow(clippy::missing_errors_doc, clippy::missing_panics_doc)]
 // A test that cannot go on has failed; nothing is gained by saying so more gently.
-#![allow(clippy::expect_used, clippy::indexing_slicing, clippy::missing_panics_doc, clippy::unwrap_used)]
+#![allow(clippy::expect_used, clippy::indexing_slicing, clippy::unwrap_used)]
 
 pub mod engine;
 pub mod http;
