@@ -24,7 +24,7 @@ pub enum Change {
 
 /// The most bytes that the paths of a patch take in a response. Each operation spells out its path, so that a patch could be
 /// many times as long as the document. Values cannot: those of a flow, which is an item of at most 400 KB, take 3 MB at worst.
-pub const PATHS: usize = 1_000_000;
+pub const MAX_PATH_BYTES: usize = 1_000_000;
 
 /// What an operation takes beside its path and its value: `{"op":"replace","path":"","value":},` with its quotes escaped.
 const OPERATION: usize = 46;
@@ -43,7 +43,7 @@ const OPERATION: usize = 46;
 /// # Ok::<(), serde_json::Error>(())
 /// ```
 pub fn diff(from: &RawValue, to: &RawValue) -> Result<Vec<Change>, Cause> {
-    let budget = Budget::new(PATHS);
+    let budget = Budget::new(MAX_PATH_BYTES);
     let mut walk = Walk { operations: Vec::new(), path: String::new(), path_bytes: 0, level: 0, budget };
     walk.compare(from, to).map_err(|error| Cause::new(format!("diff: {error}")))?;
     Ok(walk.operations)

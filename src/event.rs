@@ -36,8 +36,8 @@ pub struct Event {
     path: Option<String>,
     raw_path: Option<String>,
     raw_query_string: Option<String>,
-    query_string_parameters: Option<Parameters>,
-    multi_value_query_string_parameters: Option<Parameters>,
+    query_string_parameters: Option<QueryParameters>,
+    multi_value_query_string_parameters: Option<QueryParameters>,
     headers: Option<Headers>,
     multi_value_headers: Option<Headers>,
     body: Option<String>,
@@ -126,13 +126,13 @@ impl Event {
     /// The gateway's id of the request, where it is one that a response header can carry.
     pub fn request_id(&self) -> Option<&str> {
         let id = self.request_context.as_ref()?.request_id.as_deref()?;
-        let printable = (1..=REQUEST_ID_LENGTH).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_graphic());
+        let printable = (1..=MAX_REQUEST_ID).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_graphic());
         printable.then_some(id)
     }
 }
 
 /// Longer request ids are not the gateway's (it sends 16 or 36 characters).
-const REQUEST_ID_LENGTH: usize = 128;
+const MAX_REQUEST_ID: usize = 128;
 
 /// The headers that this function reads, whatever the case of their names.
 ///
@@ -169,7 +169,7 @@ impl Headers {
 
 /// Query parameters in the order of the event.
 #[derive(Debug, Default)]
-struct Parameters(Vec<(String, String)>);
+struct QueryParameters(Vec<(String, String)>);
 
 /// An object whose values are strings or lists of strings: the two shapes of headers and of query parameters.
 trait Entries: Default {
@@ -197,7 +197,7 @@ impl Entries for Headers {
     }
 }
 
-impl Entries for Parameters {
+impl Entries for QueryParameters {
     fn wants(&mut self, _: &str) -> bool {
         true
     }
@@ -213,7 +213,7 @@ impl<'de> Deserialize<'de> for Headers {
     }
 }
 
-impl<'de> Deserialize<'de> for Parameters {
+impl<'de> Deserialize<'de> for QueryParameters {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_map(EntriesVisitor(PhantomData))
     }

@@ -17,7 +17,7 @@ use crate::flow::members::Description;
 use crate::flow::{Flow, Summary};
 use crate::operations::Outcome;
 use crate::problem::Problem;
-use crate::size::RESPONSE_LIMIT;
+use crate::size::MAX_RESPONSE;
 use crate::store::{Page, Versions};
 
 /// An HTTP response.
@@ -85,12 +85,12 @@ impl Reply {
 
     fn check_size(&self) -> Result<(), Cause> {
         // JSON has no control characters but white space, so escapes double it at most.
-        if self.body.len() <= RESPONSE_LIMIT / 4 {
+        if self.body.len() <= MAX_RESPONSE / 4 {
             return Ok(());
         }
         match text(self).len() {
-            0..=RESPONSE_LIMIT => Ok(()),
-            found => Err(Cause::new(format!("reply: expected at most {RESPONSE_LIMIT} bytes, found {found}"))),
+            0..=MAX_RESPONSE => Ok(()),
+            found => Err(Cause::new(format!("reply: expected at most {MAX_RESPONSE} bytes, found {found}"))),
         }
     }
 

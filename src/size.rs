@@ -8,7 +8,7 @@ use crate::flow::members::Description;
 
 /// The most bytes of a response. Lambda refuses one of more than 6 MB (AWS Lambda Developer Guide, "Lambda quotas"), and
 /// the gateway answers a bare 5xx in its place.
-pub const RESPONSE_LIMIT: usize = 6_000_000;
+pub const MAX_RESPONSE: usize = 6_000_000;
 
 /// What a response has beside its data at most: status, headers, envelope, pagination.
 const FRAME: usize = 4 * 1024;
@@ -25,7 +25,7 @@ impl Budget {
 
     /// All that an answer has room for.
     pub const fn of_answer() -> Self {
-        Self(RESPONSE_LIMIT - FRAME)
+        Self(MAX_RESPONSE - FRAME)
     }
 
     /// Takes `bytes`; `false`, and none are taken, where fewer are left.

@@ -37,7 +37,7 @@ use crate::problem::{Code, Problem};
 const CONNECT_TIMEOUT: Duration = Duration::from_millis(500);
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(1);
 const OPERATION_TIMEOUT: Duration = Duration::from_secs(3);
-const ATTEMPTS: u32 = 3;
+const MAX_ATTEMPTS: u32 = 3;
 const INITIAL_BACKOFF: Duration = Duration::from_millis(25);
 
 /// The most bytes of an item ("Quotas in Amazon DynamoDB" in its Developer Guide).
@@ -64,7 +64,7 @@ impl Store {
             .build();
         let config = config::Builder::from(sdk)
             .timeout_config(timeouts)
-            .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS).with_initial_backoff(INITIAL_BACKOFF))
+            .retry_config(RetryConfig::standard().with_max_attempts(MAX_ATTEMPTS).with_initial_backoff(INITIAL_BACKOFF))
             // The timeout of an attempt covers its answer already.
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
             .interceptor(Attempts)
@@ -82,7 +82,7 @@ impl Store {
     /// One item, as it stands after every write that was answered.
     async fn read(&self, table: &str, key: Item) -> Result<Option<Item>, Error> {
         let read = self.client.get_item().table_name(table).set_key(Some(key)).consistent_read(true).send();
-        on_heap(read).await.map(|output| output.item).map_err(|error| refused("GetItem", &error))
+        on_heap(read).await.map(|output| output.item).map_err(|error| map_error("GetItem", &error))
     }
 }
 
@@ -106,7 +106,7 @@ const THROTTLING: [&str; 3] = ["ProvisionedThroughputExceededException", "Reques
 const CONTENTION: [&str; 2] = ["TransactionConflictException", "TransactionInProgressException"];
 
 /// An error after which the database is as it was before.
-fn refused<E>(call: &str, error: &SdkError<E>) -> Error
+fn map_error<E>(call: &str, error: &SdkError<E>) -> Error
 where
     E: StdError + ProvideErrorMetadata + 'static,
 {
@@ -156,7 +156,7 @@ fn on_heap<F: Future>(call: F) -> Pin<Box<F>> {
 }
 
 async fn send_query(query: QueryFluentBuilder) -> Result<QueryOutput, Error> {
-    on_heap(query.send()).await.map_err(|error| refused("Query", &error))
+    on_heap(query.send()).await.map_err(|error| map_error("Query", &error))
 }
 
 /// Asks a query for these attributes and no others.

@@ -7,7 +7,7 @@ use aws_sdk_dynamodb::types::{
 
 use super::attempts::{self, AnyUnanswered};
 use super::transaction::{Backoff, Transacted, incomplete};
-use super::{ABSENT, Store, on_heap, refused};
+use super::{ABSENT, Store, map_error, on_heap};
 use crate::error::{Cause, Error};
 use crate::flow::Flow;
 use crate::item::{self, Item};
@@ -93,7 +93,7 @@ impl Store {
                 }
                 // The flow of this key is there, and somebody is changing it.
                 Some(PutItemError::TransactionConflictException(_)) if backoff.wait().await => {}
-                Some(_) | None => return Err(refused("PutItem", &error)),
+                Some(_) | None => return Err(map_error("PutItem", &error)),
             }
         }
     }

@@ -16,7 +16,7 @@ use crate::size::{self, Budget};
 
 /// The most queries of a page of versions. They read 4 megabytes at most: 1,024 read units of the 3,000 that a partition has
 /// for a second ("Burst and adaptive capacity" in the Developer Guide).
-const QUERIES: usize = 4;
+const MAX_QUERIES: usize = 4;
 
 /// A page of a flow's versions, newest first.
 #[derive(Debug, Clone)]
@@ -86,7 +86,7 @@ impl Store {
     }
 
     /// At most `limit` versions of a flow that come after `after`, newest first: one read, and one query for each megabyte
-    /// of versions. The page ends early after `QUERIES`, and where an answer has no room for more.
+    /// of versions. The page ends early after `MAX_QUERIES`, and where an answer has no room for more.
     pub async fn versions(
         &self,
         client: &Client,
@@ -106,7 +106,7 @@ impl Store {
             summaries.push(newest);
         }
         let (mut queries, mut backoff) = (0, Backoff::of_window());
-        while before > 1 && summaries.len() < limit && queries < QUERIES {
+        while before > 1 && summaries.len() < limit && queries < MAX_QUERIES {
             let query = self
                 .client
                 .query()

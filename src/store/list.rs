@@ -52,18 +52,18 @@ pub struct Totals {
 }
 
 /// The most that a filter is given to choose from at a time.
-const READ_AT_ONCE: usize = 1_000;
+const MAX_READ: usize = 1_000;
 
 /// The most queries of a page by cursor, whose filter may drop all that they find. They read 16 megabytes at most: 2,048 read
 /// units of the 3,000 that a partition has for a second ("Burst and adaptive capacity" in the Developer Guide).
-const QUERIES: usize = 16;
+const MAX_QUERIES: usize = 16;
 
 /// A place in the index: what comes after this key, where there is one.
 type After = Option<String>;
 
 impl Store {
     /// A page of at most `limit` flows of `client` that meet `filter`. It is full wherever there are that many, unless an
-    /// answer has no room for them; by cursor, it also ends after `QUERIES`. Where it ends early, `next` leads on.
+    /// answer has no room for them; by cursor, it also ends after `MAX_QUERIES`. Where it ends early, `next` leads on.
     ///
     /// A page by number begins where it would if those before it were full, and so `total` tells how many pages there are.
     /// It reads everything for its total, whatever it shows.
@@ -79,7 +79,7 @@ impl Store {
         match position {
             Position::After(cursor) => {
                 let after = Some(item::list_key(&cursor.created_at, &cursor.id));
-                let (summaries, next) = self.page(client, filter, after, limit, QUERIES).await?;
+                let (summaries, next) = self.page(client, filter, after, limit, MAX_QUERIES).await?;
                 Ok(Page { summaries, next, totals: None })
             }
             Position::Page(page) => {
@@ -130,7 +130,7 @@ impl Store {
                 return Ok((summaries, None));
             }
             // What a filter drops is made up for by reading more at a time.
-            read = if filter == &Filter::default() { wanted - summaries.len() } else { READ_AT_ONCE.min(read * 4) };
+            read = if filter == &Filter::default() { wanted - summaries.len() } else { MAX_READ.min(read * 4) };
         }
         let next = after.as_deref().and_then(FlowCursor::of_key);
         Ok((summaries, Some(next.ok_or_else(|| Cause::new("Query: a last key that is not a flow's"))?)))

@@ -9,7 +9,7 @@ use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{CancellationReason, TransactWriteItem};
 
-use super::{INITIAL_BACKOFF, Store, describe, is_about_size, item_too_large, on_heap, refused};
+use super::{INITIAL_BACKOFF, Store, describe, is_about_size, item_too_large, map_error, on_heap};
 use crate::error::{Cause, Error};
 use crate::flow::random_text;
 use crate::item::Item;
@@ -62,7 +62,7 @@ impl Store {
                 {
                     continue;
                 }
-                _ => return Err(refused("TransactWriteItems", &error)),
+                _ => return Err(map_error("TransactWriteItems", &error)),
             };
             match cancellation(cancelled.cancellation_reasons()) {
                 Cancellation::FirstFailed(item) => return Ok(Transacted::FirstFailed(item)),

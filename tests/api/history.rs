@@ -1,7 +1,7 @@
 //! `GET …/versions`, `GET …/versions/{n}`, `GET …/versions/{n}/diff`, `POST …/versions/{n}/restore`
 
 use oracles::json_patch::{self, Patch};
-use project_flows::diff::PATHS;
+use project_flows::diff::MAX_PATH_BYTES;
 use serde_json::{Value, json};
 
 use crate::engine;
@@ -197,7 +197,7 @@ async fn a_diff_tells_the_members_of_a_flow_apart_though_its_paths_have_no_more_
     // With its path, an operation takes 1,000 bytes in the response.
     let operation = r#"{\"op\":\"replace\",\"path\":\"/configuration//0000\",\"value\":},"#.len();
     let name = "n".repeat(1_000 - operation);
-    let members = |value: u32| (0..PATHS / 1_000).map(move |number| (format!("{number:04}"), json!(value)));
+    let members = |value: u32| (0..MAX_PATH_BYTES / 1_000).map(move |number| (format!("{number:04}"), json!(value)));
     for value in [1, 2] {
         let members: serde_json::Map<_, _> = members(value).collect();
         api.set(&path, "configuration", json!({ &name: members })).await;
@@ -205,7 +205,7 @@ async fn a_diff_tells_the_members_of_a_flow_apart_though_its_paths_have_no_more_
     let answer = api.send(&Request::get(&format!("{path}/versions/3/diff?from=2"))).await;
     let operations = answer.json()["data"].as_array().unwrap().clone();
     let below = operations.iter().filter(|one| one["path"].as_str().unwrap().starts_with("/configuration/"));
-    assert_eq!(below.count(), PATHS / 1_000);
+    assert_eq!(below.count(), MAX_PATH_BYTES / 1_000);
     assert!(operations.contains(&json!({ "op": "replace", "path": "/version", "value": 3 })));
 }
 

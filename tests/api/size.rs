@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use axum::Router;
 use oracles::proptest::prelude::*;
 use oracles::proptest::test_runner::{Config, TestRunner};
-use project_flows::diff::PATHS;
+use project_flows::diff::MAX_PATH_BYTES;
 use project_flows::handler::Handler;
 use project_flows::log::Log;
 use serde_json::{Value, json};
@@ -171,7 +171,7 @@ async fn a_diff_of_names_that_are_escaped_three_times_is_one_that_lambda_takes()
     let api = Api::start().await;
     let path = api.create().await;
     // Each operation spells the name out. Unescaped, the paths come to so many bytes for each of the two versions.
-    let half = PATHS / 2 - 10_000;
+    let half = MAX_PATH_BYTES / 2 - 10_000;
     for (character, length, bytes) in [
         ("\u{1}", 30_000, half),
         ("\u{1}", 30_000, 2 * half),

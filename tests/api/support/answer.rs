@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use lambda_http::aws_lambda_events::apigw::{ApiGatewayProxyResponse, ApiGatewayV2httpResponse};
 use lambda_http::aws_lambda_events::encodings::Body;
-use project_flows::size::RESPONSE_LIMIT;
+use project_flows::size::MAX_RESPONSE;
 use serde_json::Value;
 
 /// An answer of the API.
@@ -22,7 +22,7 @@ impl Answer {
     #[track_caller]
     pub fn read(response: &str, http_api: bool) -> Self {
         let bytes = response.len();
-        assert!(bytes < RESPONSE_LIMIT, "Lambda refuses a response of {bytes} bytes");
+        assert!(bytes < MAX_RESPONSE, "Lambda refuses a response of {bytes} bytes");
         let (status, headers, body) = if http_api {
             let response: ApiGatewayV2httpResponse = serde_json::from_str(response).expect("a response to an HTTP API");
             (response.status_code, response.headers, response.body)

@@ -6,7 +6,7 @@ use std::error::Error as StdError;
 use std::time::Duration;
 
 use aws_config::SdkConfig;
-use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::Client as DynamoDb;
 use aws_sdk_dynamodb::config;
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
@@ -35,7 +35,7 @@ pub struct Unfinished(pub String);
 
 /// The table, and what its reads have cost.
 pub struct Table {
-    client: Client,
+    client: DynamoDb,
     name: String,
     read_units_per_second: f64,
     spent: Mutex<Spent>,
@@ -55,7 +55,7 @@ impl Table {
             .timeout_config(TimeoutConfig::builder().operation_attempt_timeout(ATTEMPT_TIMEOUT).build())
             .build();
         let spent = Mutex::new(Spent { read_units: 0.0, ready: Instant::now() });
-        Self { client: Client::from_conf(config), name, read_units_per_second, spent }
+        Self { client: DynamoDb::from_conf(config), name, read_units_per_second, spent }
     }
 
     /// The read units of all reads so far.
