@@ -8,7 +8,7 @@ use std::process::Command;
 use crate::database;
 use crate::operations::OPERATIONS;
 
-const JWKS: &str = include_str!("../../examples/jwks.json");
+const JWKS: &str = include_str!("../../tools/jwks.json");
 
 /// What `make peers` has built of `benches/peers/`.
 const PEERS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/.tools/peers");

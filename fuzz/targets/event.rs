@@ -13,7 +13,7 @@ use project_flows::reply::Reply;
 use project_flows::route::Target;
 
 static AUTHENTICATOR: LazyLock<Authenticator> = LazyLock::new(|| {
-    let jwks = include_str!("../../examples/jwks.json");
+    let jwks = include_str!("../../tools/jwks.json");
     Authenticator::new(jwks, None, None, "clientId", SharedSecrets::Allowed).expect("usable keys")
 });
 

@@ -100,7 +100,7 @@ fn a_secret_among_the_keys_is_refused_unless_the_setting_allows_it() {
 
 #[test]
 fn sam_local_is_given_the_development_keys() {
-    let variables: serde_json::Value = serde_json::from_str(include_str!("../../examples/sam-local.json")).unwrap();
+    let variables: serde_json::Value = serde_json::from_str(include_str!("../../tools/sam-local.json")).unwrap();
     let keys: serde_json::Value = serde_json::from_str(variables["Function"]["JWKS"].as_str().unwrap()).unwrap();
     assert_eq!(keys, serde_json::from_str::<serde_json::Value>(JWKS).unwrap());
     let (name, value) = ALLOWED;

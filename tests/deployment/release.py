@@ -1,4 +1,4 @@
-"""What `make deploy` refuses before anything is uploaded: examples/release.py, run as it runs it."""
+"""What `make deploy` refuses before anything is uploaded: tools/release.py, run as it runs it."""
 
 import base64
 import json
@@ -41,7 +41,7 @@ class Release(unittest.TestCase):
         if keys:
             (self.folder / "keys.json").write_text(json.dumps({"keys": keys}))
             arguments = ["keys.json"]
-        command = [sys.executable, "-B", ROOT / "examples/release.py", "production", *arguments]
+        command = [sys.executable, "-B", ROOT / "tools/release.py", "production", *arguments]
         run = subprocess.run(command, cwd=self.folder, capture_output=True, text=True)
         written = json.loads((self.folder / ".aws-sam/release.yaml").read_text())
         if run.returncode != 0:
@@ -89,5 +89,5 @@ class Release(unittest.TestCase):
         self.assertIn("Jwks", self.release(SECRET))
 
     def test_the_development_key_is_refused(self):
-        [key] = json.loads((ROOT / "examples/jwks.json").read_text())["keys"]
+        [key] = json.loads((ROOT / "tools/jwks.json").read_text())["keys"]
         self.assertIn("expected keys of your own, found the development key", self.release(key))

@@ -134,6 +134,6 @@ class Template(unittest.TestCase):
 
     def test_sam_local_hands_over_every_variable_of_its_file(self):
         variables = TEMPLATE["Resources"]["Function"]["Properties"]["Environment"]["Variables"]
-        given = json.loads((ROOT / "examples/sam-local.json").read_text())["Function"]
+        given = json.loads((ROOT / "tools/sam-local.json").read_text())["Function"]
         # Others than those of the template it leaves out without a word.
         self.assertLessEqual(set(given), set(variables))

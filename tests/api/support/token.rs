@@ -8,7 +8,7 @@ use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::{Value, json};
 
 /// The development key, which also verifies the tokens of `events/`.
-pub const JWKS: &str = include_str!("../../../examples/jwks.json");
+pub const JWKS: &str = include_str!("../../../tools/jwks.json");
 
 /// The client of the tokens of `events/`.
 pub const CLIENT: &str = "client_123456789";

@@ -29,7 +29,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::signal::unix::{SignalKind, signal};
 
-const JWKS: &str = include_str!("../../../examples/jwks.json");
+const JWKS: &str = include_str!("../../../tools/jwks.json");
 const EVENT: &str = include_str!("../../../events/create-flow.json");
 const PAGE_CLIENT: &str = "client_123456789";
 /// Where the flows are, unless `DATABASE_FILE` says otherwise.

@@ -63,7 +63,7 @@ def main(environment, keys_file=None):
     added = {}
     if keys_file:
         keys = json.loads(Path(keys_file).read_text())
-        if keys == json.loads((PROJECT / "examples/jwks.json").read_text()):
+        if keys == json.loads((PROJECT / "tools/jwks.json").read_text()):
             sys.exit(f"{keys_file}: expected keys of your own, found the development key, which is public")
         # The SAM CLI takes \" for a quote.
         added["Jwks"] = json.dumps(keys, separators=(",", ":")).replace('\\"', "\\u0022")
