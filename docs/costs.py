@@ -1,46 +1,46 @@
-"""What a million requests cost: prints the tables of costs.md, or with --check says whether the page has them as they are.
+"""Calculates the tables of costs.md and prints them; with --check, fails if the page has other tables.
 
-Everything that goes into them stands here, at the top: change it, and put what is printed into the page.
+All prices and assumptions are at the top of this file. To change one, edit it and copy the printed tables into the page.
 """
 
 import sys
 from math import ceil
 from pathlib import Path
 
-# Prices in US dollars, US East (N. Virginia), first tier, without the free tier. Each is from the page that is named, which
-# changes without notice: look them up before you rely on the tables.
+# Prices in US dollars, US East (N. Virginia), first tier, without the free tier. The comments name the AWS pages, which change
+# without notice. Look the prices up before you rely on the tables.
 LAMBDA_REQUEST = 0.20e-6  # "AWS Lambda Pricing"
 LAMBDA_GB_SECOND = 0.0000166667  # x86; the same page
 API_REQUEST = 1.00e-6  # "Amazon API Gateway pricing", HTTP APIs, each 512 KB or part of it
 WRITE_UNIT = 0.625e-6  # "Pricing for On-Demand Capacity" of Amazon DynamoDB
 READ_UNIT = 0.125e-6  # the same page
-TABLE_GB_MONTH = 0.25 + 0.20  # the same page: what is stored, and its recovery to a point in time
-LOG_GB = 0.50  # "Amazon CloudWatch Pricing": ingestion, of Lambda's lines and of the API's
+TABLE_GB_MONTH = 0.25 + 0.20  # the same page: storage, and point-in-time recovery
+LOG_GB = 0.50  # "Amazon CloudWatch Pricing": ingestion of the log lines of Lambda and of the API
 METRIC_MONTH = 0.30  # the same page: a custom metric
-ALARM_METRIC_MONTH = 0.10  # the same page: a metric that an alarm looks at
+ALARM_METRIC_MONTH = 0.10  # the same page: a metric that an alarm watches
 DASHBOARD_MONTH = 3.00  # the same page
 PIPE_REQUEST = 0.40e-6  # "Amazon EventBridge pricing", after the filter
 EVENT = 1.00e-6  # the same page: a custom event
 EXPRESS_REQUEST = 1.00e-6  # "AWS Step Functions Pricing", express workflows
-EXPRESS_GB_SECOND = 0.00001667  # the same page; 64 MB and 100 ms are the least
+EXPRESS_GB_SECOND = 0.00001667  # the same page; billed for at least 64 MB and 100 ms
 
-# Measured. Bytes are those of the flow of the API page; tests/api/costs.rs measures them again.
+# Measured. The bytes are those of the flow on the API page; tests/api/costs.rs measures them again.
 ITEM_BYTES = 944  # the item of a new flow
-INDEX_BYTES = 423  # what the index holds of it
-OVERHEAD_BYTES = 100  # what is stored with each of them besides ("DynamoDB Item sizes and formats")
-# Milliseconds of a whole processor: the README's for a create, the others in proportion to the instructions that
-# benches/instructions.json has.
+INDEX_BYTES = 423  # its copy in the index
+OVERHEAD_BYTES = 100  # storage overhead of each of them ("DynamoDB Item sizes and formats")
+# Milliseconds of a whole processor. A create is measured (docs/performance.md); the others are scaled by the instructions in
+# benches/instructions.json.
 PROCESSOR = {"create": 0.22, "read": 0.19, "update": 0.39, "list": 0.50}
 
 # Assumed.
-CALL_MS = 5.0  # a call of DynamoDB, there and back
-WHOLE_PROCESSOR_MB = 1769  # Lambda gives a whole processor at this size, and less in proportion
+CALL_MS = 5.0  # a call to DynamoDB, until its answer
+WHOLE_PROCESSOR_MB = 1769  # Lambda gives one processor at this memory size, and a share below it
 LINE_BYTES = 550  # the function's line, with its metrics
 PLATFORM_BYTES = 300  # Lambda's own START, END and REPORT
 ACCESS_LINE_BYTES = 450  # the API's line
-# The metrics of the function: one time for all, one for each route, one for each code that a route has met, five counts.
+# The metrics of the function: the duration in total, by route (10) and by route and code (20 in use), and five counts.
 METRICS = 1 + 10 + 20 + 5
-ALARM_METRICS = 11  # what the alarms of template.yaml look at; tests/api/costs.rs counts them
+ALARM_METRICS = 11  # what the alarms of template.yaml watch; tests/api/costs.rs counts them
 
 MEMORY = (128, 256, 512)
 MILLION = 1_000_000
@@ -48,24 +48,24 @@ GB = 1e9
 
 
 def write_units(size):
-    """A unit for each KB."""
+    """One unit for each KB."""
     return ceil(size / 1024)
 
 
 def read_units(size, consistent=True):
-    """A unit for each 4 KB, half of it where what is read may be a moment old."""
+    """One unit for each 4 KB, or half a unit for an eventually consistent read."""
     return ceil(size / 4096) * (1 if consistent else 0.5)
 
 
-# For each operation: calls of DynamoDB one after another, write units, read units. In a transaction, each write of the
-# table counts twice.
+# For each operation: its key in PROCESSOR, the number of successive calls to DynamoDB, write units, read units. A write to the
+# table counts twice in a transaction.
 OPERATIONS = {
     "create": ("create", 1, write_units(ITEM_BYTES) + write_units(INDEX_BYTES), 0),
     "read": ("read", 1, 0, read_units(ITEM_BYTES)),
     "update": ("update", 2, 2 * 2 * write_units(ITEM_BYTES) + write_units(INDEX_BYTES), read_units(ITEM_BYTES)),
-    "list of ten, by cursor": ("list", 1, 0, read_units(11 * INDEX_BYTES, consistent=False)),
-    # Two queries: what `make bench` counts.
-    "list of ten, by number, of 1,000": ("list", 2, 0, read_units(1000 * INDEX_BYTES, consistent=False)),
+    "list of ten flows, by cursor": ("list", 1, 0, read_units(11 * INDEX_BYTES, consistent=False)),
+    # `make bench` counts two queries.
+    "list of ten of 1,000 flows, by number": ("list", 2, 0, read_units(1000 * INDEX_BYTES, consistent=False)),
 }
 
 
@@ -75,7 +75,7 @@ def billed_ms(name, memory):
 
 
 def parts(name, memory):
-    """What a million of an operation cost, part by part."""
+    """The cost of a million requests, part by part."""
     _, _, writes, reads = OPERATIONS[name]
     return {
         "API": MILLION * API_REQUEST,
@@ -86,7 +86,7 @@ def parts(name, memory):
 
 
 def tables():
-    lines = ["A million of | write units | read units | API | function at 256 MB | table | logs | 128 MB | 256 MB | 512 MB"]
+    lines = ["A million requests of this kind | write units | read units | API | function at 256 MB | table | logs | 128 MB | 256 MB | 512 MB"]
     lines += ["---|---|---|---|---|---|---|---|---|---"]
     for name, (_, _, writes, reads) in OPERATIONS.items():
         at_256 = parts(name, 256)
@@ -95,14 +95,14 @@ def tables():
         lines.append(" | ".join(cells))
     fixed = {
         f"{METRICS} metrics of the function": METRICS * METRIC_MONTH,
-        f"{ALARM_METRICS} metrics under alarm": ALARM_METRICS * ALARM_METRIC_MONTH,
+        f"{ALARM_METRICS} metrics that alarms watch": ALARM_METRICS * ALARM_METRIC_MONTH,
         "the dashboard": DASHBOARD_MONTH,
-        "a million flows kept, each at its first version": MILLION * (ITEM_BYTES + INDEX_BYTES + 2 * OVERHEAD_BYTES) / GB * TABLE_GB_MONTH,
+        "storage of a million flows with one version each": MILLION * (ITEM_BYTES + INDEX_BYTES + 2 * OVERHEAD_BYTES) / GB * TABLE_GB_MONTH,
     }
     change = PIPE_REQUEST + EXPRESS_REQUEST + EXPRESS_GB_SECOND * 64 / 1024 * 0.1 + EVENT
-    lines += ["", "Every month | dollars", "---|---"]
+    lines += ["", "Each month | dollars", "---|---"]
     lines += [f"{name} | {cost:.2f}" for name, cost in fixed.items()]
-    lines += ["", "Where an event bus is told | dollars", "---|---", f"a million changes | {MILLION * change:.2f}"]
+    lines += ["", "With change events | dollars", "---|---", f"a million changes | {MILLION * change:.2f}"]
     return "\n".join(("" if line == "" else f"|{line}|" if line.startswith("---") else f"| {line} |") for line in lines)
 
 
