@@ -1,19 +1,19 @@
-//! Opaque positions in a list: where the next page goes on.
+//! Opaque positions in a list: where the next page begins.
 //!
-//! A cursor names a place and nothing else. Whose list it is in comes from the caller's token each time, so that a
-//! cursor of another client, or one that is made up, leads nowhere but through the caller's own flows.
+//! A cursor names a position only. The client comes from the caller's token, so a forged or foreign cursor can only reach
+//! the caller's own flows.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::flow::{FlowId, Timestamp};
 
-/// The place after one flow in a client's list, newest first.
+/// The position after one flow in a client's list, newest first.
 ///
 /// ```
 /// # use project_flows::cursor::FlowCursor;
 /// # use project_flows::flow::{FlowId, Timestamp};
-/// let created_at = Timestamp::parse("2024-01-15T10:30:00Z").expect("an instant");
+/// let created_at = Timestamp::parse("2024-01-15T10:30:00Z").expect("a timestamp");
 /// let id = FlowId::parse("project_flow_0123456789abcdefghjkmnpqrs").expect("an id");
 /// let cursor = FlowCursor { created_at, id };
 /// assert_eq!(FlowCursor::parse(&cursor.encode()), Some(cursor));
@@ -29,22 +29,22 @@ impl FlowCursor {
         URL_SAFE_NO_PAD.encode(format!("{}#{}", self.created_at, self.id.as_str()))
     }
 
-    /// The cursor that a client sent, or `None` when it is not one.
+    /// `None` if `text` is malformed.
     pub fn parse(text: &str) -> Option<Self> {
-        Self::of_key(&decode(text)?)
+        Self::from_stored(&decode(text)?)
     }
 
-    /// The place after the flow with this key in the index, or `None` when no flow has it.
-    pub fn of_key(key: &str) -> Option<Self> {
+    /// The position after the flow with this key in the index; `None` if the key is malformed.
+    pub fn from_stored(key: &str) -> Option<Self> {
         let (created_at, id) = key.split_once('#')?;
         let parsed = Timestamp::parse(created_at)?;
-        // Only the one form that instants are stored in.
+        // Only the form that is stored.
         (parsed.as_str() == created_at).then_some(())?;
         Some(Self { created_at: parsed, id: FlowId::parse(id)? })
     }
 }
 
-/// The place after one version in the list of a flow's versions, newest first.
+/// The position after one version in the list of a flow's versions, newest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct VersionCursor(pub u64);
 
@@ -53,7 +53,7 @@ impl VersionCursor {
         URL_SAFE_NO_PAD.encode(self.0.to_string())
     }
 
-    /// The cursor that a client sent, or `None` when it is not one.
+    /// `None` if `text` is malformed.
     pub fn parse(text: &str) -> Option<Self> {
         crate::flow::parse_version(&decode(text)?).map(Self)
     }

@@ -26,7 +26,7 @@ pub enum Status {
     Draft,
     Active,
     Paused,
-    /// Gone, but for its history.
+    /// Only its history is left.
     Deleted,
 }
 
@@ -85,9 +85,9 @@ pub struct Flow {
     pub summary: Summary,
     pub configuration: Json,
     pub steps: Json,
-    /// Which call wrote this version, where that may have to be proved.
+    /// The call that wrote this version. A create without an idempotency key has none: its random id is the proof.
     pub write_token: Option<WriteToken>,
-    /// What was sent with the key that the flow was created with, where it was.
+    /// Identifies the content that was sent with the idempotency key; `None` for a flow that was created without one.
     pub fingerprint: Option<Fingerprint>,
 }
 
@@ -124,10 +124,10 @@ impl Flow {
         Ok(self)
     }
 
-    /// This flow, unless it is deleted.
-    pub fn undeleted(&self) -> Result<&Self, Error> {
+    /// Refuses a deleted flow as one that does not exist.
+    pub fn check_undeleted(&self) -> Result<(), Error> {
         match self.summary.status {
-            Status::Draft | Status::Active | Status::Paused => Ok(self),
+            Status::Draft | Status::Active | Status::Paused => Ok(()),
             Status::Deleted => Err(Error::ProjectFlowNotFound),
         }
     }
@@ -147,15 +147,15 @@ impl Flow {
         }
     }
 
-    /// The version that brings the content of an earlier one back. It never switches the flow on or off: the status
-    /// stays, and a deleted flow comes back as a draft.
+    /// The next version, with the content of `past`. The status stays; a deleted flow comes back as a draft.
     pub fn restore(&self, now: SystemTime, past: &Self) -> Result<Self, Cause> {
         let status = match self.summary.status {
             Status::Draft | Status::Active | Status::Paused => self.summary.status,
             Status::Deleted => Status::Draft,
         };
-        let Summary { name, description, .. } = past.summary.clone();
-        let summary = Summary { name, description, ..self.summary.clone() };
+        let mut summary = self.summary.clone();
+        summary.name.clone_from(&past.summary.name);
+        summary.description.clone_from(&past.summary.description);
         let (configuration, steps) = (past.configuration.clone(), past.steps.clone());
         let (write_token, fingerprint) = (None, self.fingerprint.clone());
         Self { summary, configuration, steps, write_token, fingerprint }.next(now, status)

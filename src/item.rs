@@ -30,7 +30,7 @@ pub const STATUS: &str = "status";
 pub const CREATED_AT: &str = "createdAt";
 pub const UPDATED_AT: &str = "updatedAt";
 
-/// What a summary shows.
+/// The attributes of a summary.
 pub const SUMMARY: [&str; 10] =
     ["_id", PROJECT, TYPE, STATUS, VERSION, "name", "description", CLIENT, CREATED_AT, UPDATED_AT];
 
@@ -40,6 +40,7 @@ pub const CLIENT_PREFIX: &str = "CLIENT#";
 pub const FLOW_PREFIX: &str = "FLOW#";
 /// What the sort key of an earlier version begins with.
 pub const VERSION_PREFIX: &str = "VERSION#";
+
 /// An item, or its key.
 pub type Item = HashMap<String, AttributeValue>;
 
@@ -73,7 +74,7 @@ pub fn project_key(project: &ProjectId) -> Item {
     HashMap::from([("_id".to_owned(), AttributeValue::S(project.as_str().to_owned()))])
 }
 
-/// The attribute of a project that names whose it is.
+/// The attribute of a project that names its client.
 pub const PROJECT_CLIENT: &str = "client";
 
 /// A key that no item has: reading it opens the connection and finds nothing.
@@ -115,7 +116,8 @@ pub fn from_flow(flow: &Flow) -> Item {
     item
 }
 
-/// The item of a version that is no longer the newest: all that the newest was, under its own key, and in no index.
+/// The item of a version that is no longer the newest: the same attributes under the key of an earlier version, and not in
+/// the index.
 pub fn into_version(mut newest: Item, flow: &Flow) -> Item {
     newest.extend(version_key(&flow.summary.client, &flow.summary.id, flow.summary.version));
     newest.remove(LIST_KEY);
@@ -124,7 +126,7 @@ pub fn into_version(mut newest: Item, flow: &Flow) -> Item {
 
 /// The flow that an item holds.
 ///
-/// What was valid when it was written is not judged anew; only what cannot be a flow at all is refused.
+/// The rules are not checked again, so a flow that was written under other rules stays readable.
 pub fn to_flow(item: &Item) -> Result<Flow, Cause> {
     let json = |name| Json::from_stored(required(item, name)?).ok_or_else(|| unreadable(name));
     Ok(Flow {

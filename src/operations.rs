@@ -81,14 +81,15 @@ impl Command<'_> {
             }
             Self::Retrieve { id, known } => {
                 let flow = store.newest(client, &id).await?;
-                flow.undeleted()?;
+                flow.check_undeleted()?;
                 let is_known = known.is_some_and(|known| known.match_weakly(flow.summary.version));
                 Ok(if is_known { Outcome::NotModified(flow) } else { Outcome::Newest(flow) })
             }
             Self::RetrieveAsOf { id, moment } => Ok(Outcome::Past(store.version_as_of(client, &id, &moment).await?)),
             Self::Update { id, update, preconditions, dry_run } => {
                 let change = |newest: &Flow| {
-                    preconditions.check(newest.undeleted()?.summary.version)?;
+                    newest.check_undeleted()?;
+                    preconditions.check(newest.summary.version)?;
                     newest.update(SystemTime::now(), &update)
                 };
                 if dry_run {
@@ -101,7 +102,8 @@ impl Command<'_> {
             }
             Self::Delete { id, preconditions } => {
                 let change = |newest: &Flow| {
-                    preconditions.check(newest.undeleted()?.summary.version)?;
+                    newest.check_undeleted()?;
+                    preconditions.check(newest.summary.version)?;
                     newest.delete(SystemTime::now()).map(Some)
                 };
                 Ok(Outcome::Deleted(store.change(client, &id, change).await?))

@@ -59,13 +59,12 @@ impl Content {
                 Ok(Self { project, flow_type, name, description: description.flatten(), configuration, steps })
             }
             (Some(problems), ..) => Err(problems),
-            // Each member that is `None` has left its problem.
             (None, ..) => Err(no_flow()),
         }
     }
 }
 
-/// Never met: what is missing has left its own problem.
+/// Unreachable: every missing member has its own problem in the list.
 pub(super) fn no_flow() -> Problems {
     Problem::new("", Code::InvalidBody, "expected a flow, found none").into()
 }

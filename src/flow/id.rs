@@ -1,4 +1,4 @@
-//! Who and which: clients, flows, and the calls that write them.
+//! Identifiers of clients, flows and writes.
 
 use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::rand;
@@ -17,7 +17,7 @@ pub const MAX_KEY: usize = 255;
 pub struct Client(String);
 
 impl Client {
-    /// The client of that name, or `None` when it is not one.
+    /// `None` if `text` is malformed.
     pub fn parse(text: &str) -> Option<Self> {
         let well_formed = (1..=MAX_CLIENT).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
         well_formed.then(|| Self(text.to_owned()))
@@ -35,7 +35,7 @@ pub struct FlowId(String);
 impl FlowId {
     const PREFIX: &str = "project_flow_";
 
-    /// An id that nobody else holds.
+    /// A new id: 130 random bits, so nobody else has it.
     pub fn random() -> Result<Self, Cause> {
         random_text().map(|text| Self(format!("{}{text}", Self::PREFIX)))
     }
@@ -51,7 +51,7 @@ impl FlowId {
         &self.0
     }
 
-    /// The id of that text, or `None` when it is not one.
+    /// `None` if `text` is malformed.
     pub fn parse(text: &str) -> Option<Self> {
         let random = text.strip_prefix(Self::PREFIX)?;
         let well_formed = random.len() == TEXT_LENGTH && random.bytes().all(|byte| ALPHABET.contains(&byte));
@@ -70,19 +70,19 @@ fn base32(bytes: &[u8]) -> String {
     characters.map(|&character| char::from(character)).collect()
 }
 
-/// 26 random characters of base32: 130 bits, so that nobody else has the same.
+/// 26 random characters of base32: 130 bits.
 pub fn random_text() -> Result<String, Cause> {
     let mut bytes = [0; TEXT_LENGTH];
     rand::fill(&mut bytes).map_err(|_| Cause::new("no random bytes"))?;
     Ok(base32(&bytes))
 }
 
-/// What makes a create exactly-once: 1 to 255 visible ASCII characters of the client's choice.
+/// Makes a create exactly-once: 1 to 255 visible ASCII characters that the client chooses.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IdempotencyKey(String);
 
 impl IdempotencyKey {
-    /// The key of that text, or `None` when it is not one.
+    /// `None` if `text` is malformed.
     pub fn parse(text: &str) -> Option<Self> {
         let well_formed = (1..=MAX_KEY).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
         well_formed.then(|| Self(text.to_owned()))
@@ -93,7 +93,7 @@ impl IdempotencyKey {
     }
 }
 
-/// What was sent with a key: the same for the same content, in base64url.
+/// Identifies the content that was sent with an idempotency key, in base64url.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fingerprint(String);
 
@@ -112,14 +112,14 @@ impl Fingerprint {
     }
 }
 
-/// What `Idempotency-Key` asks for.
+/// An idempotency key, and the content that it was sent with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Idempotency {
     pub key: IdempotencyKey,
     pub fingerprint: Fingerprint,
 }
 
-/// Which call wrote a version: random, so that a write can be told from everybody else's.
+/// A random token that identifies the call that wrote a version.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WriteToken(String);
 
@@ -128,7 +128,6 @@ impl WriteToken {
         Self(text.to_owned())
     }
 
-    /// A token that nobody else has.
     pub fn random() -> Result<Self, Cause> {
         random_text().map(Self)
     }

@@ -1,4 +1,4 @@
-//! What a flow is made of: each member, and the rule for it.
+//! The members of a flow, and the rule for each.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -24,7 +24,7 @@ impl ProjectId {
         &self.0
     }
 
-    /// The id of that text, or `None` when it is not one.
+    /// `None` if `text` is malformed.
     pub fn parse(text: &str) -> Option<Self> {
         let well_formed = (1..=MAX_PROJECT).contains(&text.len())
             && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
@@ -56,7 +56,7 @@ impl FlowType {
         }
     }
 
-    /// The type of that name, or `None` when there is none.
+    /// `None` if no type has this name.
     pub fn parse(text: &str) -> Option<Self> {
         [Self::Login, Self::Onboarding].into_iter().find(|one| one.as_str() == text)
     }
@@ -117,7 +117,7 @@ impl Description {
     }
 }
 
-/// JSON that was checked, as the text that was sent.
+/// Checked JSON, kept as the text that was sent.
 #[derive(Debug, Clone)]
 pub struct Json(Box<RawValue>);
 
@@ -126,7 +126,7 @@ impl Json {
         self.0.get()
     }
 
-    /// The text, to be written into a larger one without another look.
+    /// The text, for embedding in a larger document without parsing it again.
     pub fn as_raw(&self) -> &RawValue {
         &self.0
     }
@@ -140,13 +140,13 @@ impl Json {
         RawValue::from_string(member.text.to_owned()).ok().map(Self)
     }
 
-    /// The member of this name that was stored so.
+    /// Parses the stored text as the member `name`.
     pub fn member(&self, name: &'static str) -> Result<Member<'_>, Cause> {
         Member::read(name, self.as_str()).map_err(|_| Cause::new(format!("stored flow: unreadable {name}")))
     }
 }
 
-/// Equal when both say the same, whatever white space and escapes they are written with.
+/// Compares values: white space and escapes do not matter.
 impl PartialEq for Json {
     fn eq(&self, other: &Self) -> bool {
         let canonical = |json: &Self| json::canonical(json.as_str(), Order::AsSent).ok();
@@ -154,7 +154,7 @@ impl PartialEq for Json {
     }
 }
 
-/// What stands where a value is expected, as a sentence names it.
+/// The value found where one was expected; `Display` names it in a message.
 #[derive(Clone, Copy)]
 pub(super) struct Found<'value, 'text>(pub(super) Option<&'value Value<'text>>);
 

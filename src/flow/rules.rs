@@ -10,7 +10,7 @@ use crate::problem::{Code, Problem, Problems};
 pub const MAX_STEPS: usize = 100;
 const STEP_MEMBERS: [&str; 4] = ["stepType", "order", "required", "config"];
 
-/// What a step checks, with the section of `configuration` that switches it on.
+/// What a step verifies. A section of `configuration` enables each type.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum StepType {
     Email,
@@ -41,7 +41,7 @@ impl StepType {
     }
 }
 
-/// The problem with a member at `path` that is none of those that are `known`.
+/// The problem for a member at `path` that is not one of `known`.
 pub fn unknown_field(path: String, known: &[&str]) -> Problem {
     let error = match known {
         [] => "expected no members, found one".to_owned(),
@@ -50,11 +50,11 @@ pub fn unknown_field(path: String, known: &[&str]) -> Problem {
     Problem::new(path, Code::UnknownField, error)
 }
 
-/// The problems met so far.
+/// Collects problems.
 #[derive(Default)]
 pub(super) struct Check {
     problems: Vec<Problem>,
-    /// Unknown members come last, wherever they stand.
+    /// Reported after all other problems.
     unknown: Vec<Problem>,
 }
 
@@ -72,7 +72,7 @@ impl Check {
         Problems::found(self.problems)
     }
 
-    /// What was parsed at `path`; the problem is noted where nothing was.
+    /// The parsed value; a failure is reported at `path`.
     pub(super) fn note<T>(&mut self, path: &str, code: Code, parsed: Result<T, String>) -> Option<T> {
         parsed.map_err(|error| self.report(path, code, error)).ok()
     }

@@ -1,4 +1,4 @@
-//! Moments, as flows record them.
+//! The timestamps of a flow.
 
 use std::fmt;
 use std::time::SystemTime;
@@ -11,7 +11,7 @@ use time::{OffsetDateTime, UtcOffset};
 pub struct Timestamp(String);
 
 impl Timestamp {
-    /// The second of the moment that `text` spells (RFC 3339), or `None` when it spells none.
+    /// The moment in `text` (RFC 3339), cut to the second and converted to UTC; `None` if `text` is malformed.
     ///
     /// ```
     /// # use project_flows::flow::Timestamp;
@@ -19,7 +19,7 @@ impl Timestamp {
     /// assert_eq!(timestamp.as_str(), "2024-01-15T10:30:00Z");
     /// ```
     pub fn parse(text: &str) -> Option<Self> {
-        // `time` takes any letter between date and time, as ISO 8601 does.
+        // `time` accepts any character between date and time. The grammar of RFC 3339 (5.6) has only `T`.
         let separator = text.as_bytes().get("2024-01-15".len());
         let moment = OffsetDateTime::parse(text, &Rfc3339).ok().filter(|_| matches!(separator, Some(b'T' | b't')))?;
         Self::of(moment.checked_to_offset(UtcOffset::UTC)?)

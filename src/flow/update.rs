@@ -1,7 +1,7 @@
-//! What a client sends to change a flow: the members that it gives, put in the place of the stored ones.
+//! Changes a flow: the members that a client sends replace the stored ones.
 //!
-//! A client may read a flow, edit it and send it back whole. So what cannot be changed is allowed where it is as it was
-//! read, and `version` and `updatedAt` say from which version the edit was made.
+//! A client may read a flow, edit it and send it back whole. So members that cannot change are accepted with their stored
+//! values. `version` and `updatedAt` say which version was edited.
 
 use std::time::SystemTime;
 
@@ -13,7 +13,7 @@ use crate::error::Error;
 use crate::json::{Member, Value, pointer_step};
 use crate::problem::{Code, Problem, Problems};
 
-/// The members of an update, which are judged together with those of the flow that they change.
+/// The members of an update. They are checked together with the flow that they change.
 #[derive(Debug, Clone)]
 pub struct Update<'body>(pub Vec<Member<'body>>);
 
@@ -34,7 +34,7 @@ const MEMBERS: [&str; 12] = [
 ];
 
 impl Flow {
-    /// This flow's next version, with what `update` gives; `None` when that is what the flow has already.
+    /// The next version, with the members of `update`; `None` when that changes nothing.
     ///
     /// # Errors
     ///
@@ -79,19 +79,18 @@ impl Flow {
         let unknown = update.0.iter().filter(|member| !MEMBERS.contains(&member.name.as_ref()));
         problems.extend(unknown.map(|member| unknown_field(pointer_step(&member.name), &MEMBERS)));
 
-        // Those of a step too.
+        // Unknown members come last, those of a step too.
         problems.sort_by_key(|problem| problem.code == Code::UnknownField);
 
         match (Problems::found(problems), new_status, merged) {
             (None, Ok(new_status), Some(merged)) if new_status == *status && self.says_the_same(&merged) => Ok(None),
             (None, Ok(new_status), Some(merged)) => Ok(Some(merged.next(now, new_status)?)),
             (Some(problems), ..) => Err(problems.into()),
-            // What is missing has left its problem.
             (None, ..) => Err(no_flow().into()),
         }
     }
 
-    /// Whether both say the same, whatever white space and escapes they are written with.
+    /// Whether both have the same content. White space and escapes do not matter.
     fn says_the_same(&self, other: &Self) -> bool {
         self.summary.name == other.summary.name
             && self.summary.description == other.summary.description
@@ -99,8 +98,8 @@ impl Flow {
             && self.steps == other.steps
     }
 
-    /// This flow with the members of `sent` in the place of its own; `description: null` removes it. Checked as a
-    /// whole, so that a step and what switches it off cannot be sent one after the other.
+    /// This flow with the members of `sent`; `description: null` removes the description. The result is checked as a
+    /// whole: otherwise one update could add a step and the next could disable its section.
     ///
     /// # Errors
     ///
@@ -108,31 +107,37 @@ impl Flow {
     fn merge(&self, sent: &[Member<'_>]) -> Result<Self, Error> {
         let member = |name: &str| sent.iter().find(|member| member.name == name);
         let mut check = Check::default();
-        let mut merged = self.clone();
-
+        let mut summary = self.summary.clone();
         if let Some(member) = member("name") {
             let name = check.note("/name", Code::InvalidName, Name::from_member(Found(Some(&member.value))));
-            merged.summary.name = name.unwrap_or(merged.summary.name);
+            summary.name = name.unwrap_or(summary.name);
         }
         match member("description") {
-            Some(Member { value: Value::Null, .. }) => merged.summary.description = None,
+            Some(Member { value: Value::Null, .. }) => summary.description = None,
             Some(member) => {
                 let description = Description::from_member(Found(Some(&member.value)));
-                merged.summary.description = check.note("/description", Code::InvalidDescription, description);
+                summary.description = check.note("/description", Code::InvalidDescription, description);
             }
             None => {}
         }
-        if member("configuration").is_some() || member("steps").is_some() {
-            let stored_configuration = self.configuration.member("configuration")?;
-            let stored_steps = self.steps.member("steps")?;
-            let configuration = member("configuration").unwrap_or(&stored_configuration);
-            let steps = member("steps").unwrap_or(&stored_steps);
-            let checked = (check.configuration(Some(configuration)), check.steps(Some(steps), Some(configuration)));
-            if let (Some(configuration), Some(steps)) = checked {
-                (merged.configuration, merged.steps) = (configuration, steps);
+        let (configuration, steps) = match (member("configuration"), member("steps")) {
+            (None, None) => (Some(self.configuration.clone()), Some(self.steps.clone())),
+            (configuration, steps) => {
+                let stored_configuration = self.configuration.member("configuration")?;
+                let stored_steps = self.steps.member("steps")?;
+                let configuration = configuration.unwrap_or(&stored_configuration);
+                let steps = steps.unwrap_or(&stored_steps);
+                (check.configuration(Some(configuration)), check.steps(Some(steps), Some(configuration)))
             }
+        };
+
+        match (check.finish(), configuration, steps) {
+            (None, Some(configuration), Some(steps)) => {
+                Ok(Self { summary, configuration, steps, write_token: None, fingerprint: self.fingerprint.clone() })
+            }
+            (Some(problems), ..) => Err(problems.into()),
+            (None, ..) => Err(no_flow().into()),
         }
-        check.finish().map_or(Ok(merged), |problems| Err(problems.into()))
     }
 }
 

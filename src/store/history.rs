@@ -64,7 +64,7 @@ impl Store {
     /// As [`Store::newest`]; not found too when the flow was not there then, or is deleted now.
     pub async fn version_as_of(&self, client: &Client, id: &FlowId, moment: &Timestamp) -> Result<Flow, Error> {
         let mut version = self.newest(client, id).await?;
-        version.undeleted()?;
+        version.check_undeleted()?;
         if *moment < version.summary.created_at {
             return Err(Error::ProjectFlowNotFound);
         }
@@ -81,7 +81,7 @@ impl Store {
                 }
             }
         }
-        version.undeleted()?;
+        version.check_undeleted()?;
         Ok(version)
     }
 
