@@ -1,6 +1,5 @@
-//! Compares the index with the table. It is sorted otherwise, so both sides are added up, in numbers that do not depend
-//! on the order; only where the sums differ is each item looked up. Whether an item is as it should be is not asked here,
-//! only whether the index has of it what `DynamoDB` should have put there.
+//! Compares the index with the table. Both are sorted differently, so each side is summed up in hashes that do not depend
+//! on the order. Items are looked up one by one only where the sums differ. `life` judges the items themselves.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, SystemTime};
@@ -10,30 +9,29 @@ use project_flows::flow::Timestamp;
 use project_flows::item::{self, Item};
 
 use crate::place::{self, Place};
-
 use crate::report::{self, Count, Report, difference};
 use crate::table::{Part, Table, Unfinished};
 
-/// How many sums there are of each side: a difference leads to one in so many of the client's items.
+/// The sums of each side. A difference leads to one in `BUCKETS` of the client's items.
 const BUCKETS: usize = 1_024;
-/// How long ago an item was written that the index must have by now. It is a fraction of a second behind, as a rule.
+/// The index must show a write after this time. It is usually a fraction of a second behind.
 const SETTLING: Duration = Duration::from_secs(2);
-/// How often an item is looked at that changes each time.
+/// How often an item is read that changes between two reads.
 const LOOKS: u32 = 3;
 
-/// What one side has of a client, added up.
+/// The sums of one side, for one client.
 pub struct Sums {
     client: Option<String>,
     sums: Vec<u128>,
 }
 
 impl Sums {
-    /// Nothing yet, of this client.
+    /// Empty sums.
     pub fn new(client: Option<&str>) -> Self {
         Self { client: client.map(str::to_owned), sums: vec![0; BUCKETS] }
     }
 
-    /// Adds what the index should have of an item, if that is in the client's part of it.
+    /// Adds the entry that the index should have for an item, if it belongs to the client.
     pub fn add_item(&mut self, item: &Item) {
         if let Some(entry) =
             place::entry(item).filter(|entry| item::text(entry, item::CLIENT) == self.client.as_deref())
@@ -49,25 +47,25 @@ impl Sums {
         }
     }
 
-    /// Whether the sums that this entry is in differ.
+    /// Whether the sums that contain this entry differ.
     fn differ_at(&self, other: &Self, entry: &Item) -> bool {
         let bucket = bucket(entry);
         self.sums.get(bucket) != other.sums.get(bucket)
     }
 }
 
-/// The sums that an item is in: always the same.
+/// The bucket of an item. It depends on the key only.
 fn bucket(item: &Item) -> usize {
     let key: BTreeMap<_, _> = place::key_of(item).into_iter().collect();
     usize::try_from(number(&format!("{key:?}")) % BUCKETS as u128).unwrap_or_default()
 }
 
-/// A number that another text does not have.
+/// A hash: the first 128 bits of the SHA-256.
 fn number(text: &str) -> u128 {
     digest(&SHA256, text.as_bytes()).as_ref().iter().take(16).fold(0, |number, byte| number << 8 | u128::from(*byte))
 }
 
-/// Compares what the index has of a client with what it should have.
+/// Compares the index entries of a client with those that it should have.
 pub async fn check(table: &Table, report: &Report, client: &str, expected: &Sums) -> Result<(), Unfinished> {
     let mut found = Sums::new(Some(client));
     let mut entries = table.walk(Part::entries(client));
@@ -94,19 +92,19 @@ pub async fn check(table: &Table, report: &Report, client: &str, expected: &Sums
     Ok(())
 }
 
-/// Where an entry was found that may be off.
+/// Where a doubtful entry was found.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Side {
-    /// In the index: is it one of an item?
+    /// In the index: does it have an item?
     Index,
-    /// In the table: does the index have it, and as it is?
+    /// In the table: does the index have the same?
     Table,
 }
 
-/// Looks up an entry in the table and in the index, as often as it takes to be sure, and reports where they disagree.
+/// Looks up an entry in the table and in the index, until both are settled, and reports differences.
 ///
-/// The index is behind the table. So what counts is an item that was the same before and after the index was read, and
-/// was not written in the moment before.
+/// The index is behind the table. So the item must be the same before and after the index is read, and must not be newer
+/// than [`SETTLING`].
 async fn look_at(table: &Table, report: &Report, entry: &Item, side: Side) -> Result<(), Unfinished> {
     let key = place::key_of(entry);
     let stands = |item: Option<&Item>| item.and_then(place::entry).filter(|stands| same_place(stands, entry));
@@ -132,11 +130,11 @@ async fn look_at(table: &Table, report: &Report, entry: &Item, side: Side) -> Re
     Ok(())
 }
 
-/// Says how the entry that follows from the table and that of the index disagree, each where it was come from.
+/// Reports how the expected entry and the entry of the index differ. Each difference is reported from one side only.
 fn judge(report: &Report, entry: &Item, side: Side, expected: Option<&Item>, found: Option<&Item>) {
     let name = item::text(entry, item::CLIENT).unwrap_or_default();
     let list_key = item::text(entry, item::LIST_KEY).unwrap_or_default();
-    let place = place(entry);
+    let place = describe(entry);
     let say = |says: String| report.finding(&place, &format!("index {}: {says}", item::INDEX));
     match (side, expected, found) {
         (Side::Index, None, Some(_)) => {
@@ -151,12 +149,12 @@ fn judge(report: &Report, entry: &Item, side: Side, expected: Option<&Item>, fou
                 say(difference(name, expected, found));
             }
         }
-        // The other side says it, or nothing is left to say.
+        // The other side reports it, or there is no difference.
         (Side::Index, Some(_), _) | (Side::Index | Side::Table, None, None) | (Side::Table, None, Some(_)) => {}
     }
 }
 
-/// What the index has of the item of this entry, at the place of this entry.
+/// The index entry with the same keys as `entry`.
 async fn indexed(table: &Table, entry: &Item) -> Result<Option<Item>, Unfinished> {
     let part = |name| item::text(entry, name).unwrap_or_default();
     let mut found = table.walk(Part::entries_at(part(item::CLIENT), part(item::LIST_KEY)));
@@ -172,14 +170,15 @@ fn same_place(one: &Item, other: &Item) -> bool {
     [item::CLIENT, item::LIST_KEY].iter().all(|name| one.get(*name) == other.get(*name))
 }
 
-/// Whether an item was written so long ago that the index must have it.
+/// Whether the index must have the item by now.
 fn is_settled(item: Option<&Item>) -> bool {
     let moment = Timestamp::from(SystemTime::now() - SETTLING);
     let written = item.and_then(|item| item::to_flow(item).ok()).map(|flow| flow.summary.updated_at);
     written.is_some_and(|written| written < moment)
 }
 
-fn place(entry: &Item) -> String {
+/// Where the item of an entry is, as a finding names it.
+fn describe(entry: &Item) -> String {
     let part = |name| item::text(entry, name);
     let client = part(item::PARTITION_KEY).and_then(place::partition_client);
     match (client, part(item::SORT_KEY).and_then(Place::parse)) {

@@ -1,5 +1,5 @@
-//! Judges one flow by its items: its history, version by version from the first, and its newest version. It reads
-//! nothing itself, and keeps no more than what the next item is compared with.
+//! Judges the items of one flow: its history, version by version from the first, then its newest version. It reads nothing
+//! itself, and keeps only what the next item is compared with.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -13,32 +13,31 @@ use project_flows::json::{Member, Value};
 use crate::place;
 use crate::report::difference;
 
-/// A flow whose items are seen in the order of their versions.
+/// A flow. Its items are judged in the order of their versions.
 pub struct Life<'flow> {
     client: &'flow Client,
     id: &'flow FlowId,
     newest: Option<&'flow Item>,
-    /// What the newest version says its number is.
+    /// The number in the newest version.
     number: Option<u64>,
-    /// What all versions must agree with: the newest where it is there, else the first that was seen.
+    /// All versions must agree with this one: the newest, or the first of the history if there is no newest.
     pattern: Option<Item>,
-    /// The first version that was not seen yet.
+    /// The next version that the history should have.
     next: u64,
-    /// The first and the last version that stand in the history and should not yet.
+    /// The first and the last version in the history that are not older than the newest.
     surplus: Option<(u64, u64)>,
     /// When the version before was written.
     written: Option<Timestamp>,
 }
 
 impl<'flow> Life<'flow> {
-    /// The life of this flow, whose newest version is `newest`.
     pub fn new(client: &'flow Client, id: &'flow FlowId, newest: Option<&'flow Item>) -> Self {
         let number = newest.and_then(|item| item::text(item, item::VERSION)).and_then(|text| text.parse().ok());
         let pattern = newest.map(unchanging);
         Self { client, id, newest, number, pattern, next: 1, surplus: None, written: None }
     }
 
-    /// Judges the next item of the history, which stands there as version `number`.
+    /// Judges the next item of the history; its key says version `number`.
     pub fn earlier(&mut self, number: u64, item: &Item, found: &mut impl FnMut(String)) {
         if self.number.is_some_and(|newest| newest <= number) {
             let first = self.surplus.map_or(number, |(first, _)| first);
@@ -58,7 +57,7 @@ impl<'flow> Life<'flow> {
         }
     }
 
-    /// Judges the newest version, and whether the history is whole.
+    /// Judges the newest version, and whether the history is complete.
     pub fn end(mut self, found: &mut impl FnMut(String)) {
         if let Some(number) = self.number {
             self.gap(number, found);
@@ -82,14 +81,14 @@ impl<'flow> Life<'flow> {
         }
     }
 
-    /// Says which versions before `number` were not there, where some were not.
+    /// Reports the versions that are missing before `number`.
     fn gap(&mut self, number: u64, found: &mut impl FnMut(String)) {
         if self.next < number {
             found(format!("expected {} in the history, found nothing", span(self.next, number - 1)));
         }
     }
 
-    /// Whether an item can be read, keeps the rules, says what its key says, and has what follows from all that.
+    /// Checks that an item is readable, keeps the rules, agrees with its key, and has the derived attributes.
     fn judge(&mut self, item: &Item, number: Option<u64>, found: &mut impl FnMut(String)) {
         let mut flow = match item::to_flow(item) {
             Ok(flow) => flow,
@@ -111,7 +110,7 @@ impl<'flow> Life<'flow> {
             found(broken);
         }
 
-        // Its key says whose it is and which; all else follows from what it says itself.
+        // Client, id and version come from the key. All other attributes must follow from the flow.
         flow.summary.client = self.client.clone();
         flow.summary.id = self.id.clone();
         flow.summary.version = number.unwrap_or(flow.summary.version);
@@ -127,7 +126,7 @@ impl<'flow> Life<'flow> {
 }
 
 impl Life<'_> {
-    /// Whether a version was written no earlier than the one before it, and the first no earlier than it was created.
+    /// Checks that no version was written before the previous one, or the first before the flow was created.
     fn order(&mut self, flow: &Flow, found: &mut impl FnMut(String)) {
         let before =
             self.written.replace(flow.summary.updated_at.clone()).unwrap_or_else(|| flow.summary.created_at.clone());
@@ -141,7 +140,7 @@ impl Life<'_> {
     }
 }
 
-/// The rules for what is sent that a stored flow breaks: which member and which rule, but not what it says.
+/// The rules that a stored flow breaks: member and code, never a value.
 fn broken_rules(flow: &Flow) -> Vec<String> {
     match check(flow) {
         Ok(()) => Vec::new(),
@@ -179,9 +178,7 @@ fn span(first: u64, last: u64) -> String {
     if first == last { format!("version {first}") } else { format!("versions {first} to {last}") }
 }
 
-/// Whether this flow could be sent today.
-///
-/// No request asks: what was valid when it was written stays readable, whatever the rules are by now.
+/// Checks a stored flow against the rules for a new one. The function never does: a flow stays readable when rules change.
 fn check(flow: &Flow) -> Result<(), Error> {
     let text = |name: &'static str, text| Member {
         name: Cow::Borrowed(name),

@@ -1,5 +1,5 @@
-//! Checks that a table is sound, and says in a line for each finding what was expected, what was found and where; it
-//! only reads. docs/restore.md has what it checks, what it costs and which permissions it needs.
+//! Checks that a table is sound. It only reads, and prints a line for each finding: what was expected, what was found, and
+//! where. docs/restore.md says what it checks, what it costs and which permissions it needs.
 //!
 //! ```sh
 //! TABLE_NAME=… cargo run --bin fsck
@@ -7,7 +7,7 @@
 //!
 //! Exit status 0: nothing found. 1: findings. 2: it could not finish.
 //!
-//! Here is start-up, and the way from one client to the next; a client's items are left to `partition`.
+//! This file starts up and goes from client to client; `partition` checks the items of one.
 
 mod index;
 mod life;
@@ -27,9 +27,9 @@ use index::Sums;
 use report::Report;
 use table::{Part, Table, Unfinished};
 
-/// How many clients are checked at a time: with few flows each, most of the time is waiting.
+/// How many clients are checked at the same time. Clients with few flows mostly wait for answers.
 const AT_A_TIME: usize = 8;
-/// A third of what one partition of a table gives, so that the function can still be served.
+/// A third of the limit of a partition, so that the function can still read.
 const READ_UNITS_PER_SECOND: f64 = 1_000.0;
 
 #[tokio::main(flavor = "current_thread")]
@@ -70,7 +70,7 @@ async fn run(report: &Arc<Report>) -> Result<f64, Unfinished> {
         let (table, report) = (Arc::clone(&table), Arc::clone(report));
         start(&mut checks, async move { partition::check(&table, &report, &name).await }).await?;
     }
-    // What the index has of clients that have nothing in the table.
+    // Clients that are in the index but not in the table.
     let mut next = table.next_indexed_client(None).await?;
     while let Some(name) = next {
         next = table.next_indexed_client(Some(&name)).await?;
@@ -86,7 +86,7 @@ async fn run(report: &Arc<Report>) -> Result<f64, Unfinished> {
     Ok(table.read_units().await)
 }
 
-/// Starts a check, once fewer than [`AT_A_TIME`] are under way.
+/// Starts a check as soon as fewer than [`AT_A_TIME`] are running.
 async fn start(
     checks: &mut JoinSet<Result<(), Unfinished>>,
     check: impl Future<Output = Result<(), Unfinished>> + Send + 'static,

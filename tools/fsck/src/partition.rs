@@ -1,27 +1,26 @@
-//! Goes through a partition: its flows and their earlier versions side by side, as a merge of two sorted lists, so that
-//! one flow is in memory at a time. What a flow must be like is left to `life`, the index to `index`.
+//! Reads a partition: a merge of two sorted lists, the flows and their earlier versions, so that only one flow is in memory.
+//! `life` judges a flow, `index` compares the index.
 
 use std::time::Duration;
 
 use project_flows::flow::{Client, FlowId};
 use project_flows::item::{self, Item};
 
-use crate::place::{self, Place};
-
 use crate::index::{self, Sums};
 use crate::life::Life;
+use crate::place::{self, Place};
 use crate::report::{self, Count, Report};
 use crate::table::{Part, Table, Unfinished, Walk};
 
-/// Checks all items of a partition, and what the index has of them.
+/// Checks all items of a partition, and their index entries.
 pub async fn check(table: &Table, report: &Report, partition: &str) -> Result<(), Unfinished> {
     let client = place::partition_client(partition);
     let mut sums = Sums::new(client.as_ref().map(Client::as_str));
-    let mut flows = Side { walk: table.walk(Part::flows(partition)), whose: client.as_ref() };
-    let mut versions = Side { walk: table.walk(Part::versions(partition)), whose: client.as_ref() };
+    let mut flows = List { walk: table.walk(Part::flows(partition)), whose: client.as_ref() };
+    let mut versions = List { walk: table.walk(Part::versions(partition)), whose: client.as_ref() };
     let mut newest = flows.next(report, &mut sums).await?;
     let mut earlier = versions.next(report, &mut sums).await?;
-    // Without a client, all items were of another kind.
+    // Without a client, all items were reported as another kind.
     let Some(client) = &client else { return Ok(()) };
     report.count(Count::Clients);
 
@@ -49,13 +48,13 @@ pub async fn check(table: &Table, report: &Report, partition: &str) -> Result<()
 }
 
 /// One of the two lists of a partition.
-struct Side<'check> {
+struct List<'check> {
     walk: Walk<'check>,
     whose: Option<&'check Client>,
 }
 
-impl Side<'_> {
-    /// The next item whose place is known; those of another kind are reported on the way.
+impl List<'_> {
+    /// The next item of a known kind. Items of other kinds are reported and skipped.
     async fn next(&mut self, report: &Report, sums: &mut Sums) -> Result<Option<(Place, Item)>, Unfinished> {
         while let Some(item) = self.walk.next().await? {
             report.count(Count::Items);
@@ -73,7 +72,7 @@ impl Side<'_> {
     }
 }
 
-/// The flow that comes first: both lists are in the order of their ids.
+/// The next flow: both lists are sorted by id.
 fn first(newest: Option<&(Place, Item)>, earlier: Option<&(Place, Item)>) -> Option<FlowId> {
     let ids = [newest, earlier].into_iter().flatten().map(|(place, _)| id_of(place));
     ids.min_by_key(|id| id.as_str()).cloned()
@@ -85,7 +84,7 @@ const fn id_of(place: &Place) -> &FlowId {
     }
 }
 
-/// Reads one flow anew, and reports what is off with it: where a transaction may be to blame, what is off at every look.
+/// Reads one flow again and reports its findings. If a transaction may be under way, only findings of every look count.
 async fn look_again(table: &Table, report: &Report, client: &Client, id: &FlowId) -> Result<(), Unfinished> {
     let Look { mut findings, mut is_half_way } = look_at(table, client, id).await?;
     for _ in 1..LOOKS {
@@ -104,23 +103,23 @@ async fn look_again(table: &Table, report: &Report, client: &Client, id: &FlowId
     Ok(())
 }
 
-/// How often a flow is looked at that may be in a transaction, and how long it takes from one look to the next: longer
-/// than `DynamoDB` takes to finish a transaction that has stalled.
+/// The looks at a flow that may be in a transaction, and the pause between them. Together they take longer than `DynamoDB`
+/// needs to finish a stalled transaction.
 const LOOKS: u32 = 4;
 const PAUSE: Duration = Duration::from_secs(2);
 
 /// One look at a flow.
 struct Look {
     findings: Vec<String>,
-    /// Whether the history ends a version early or late, as it does where one of a transaction's two writes is not seen
-    /// yet: reads of two items are no snapshot.
+    /// Whether the history ends one version early or late. It does while only one of a transaction's two writes is visible:
+    /// reads of two items are no snapshot.
     is_half_way: bool,
 }
 
-/// Reads one flow anew.
+/// Reads one flow again.
 ///
-/// It may change meanwhile. So the end of the history is read first: what is there comes before every newest version
-/// that is read later. And the history is read last, up to the newest version: all of it was there when that was read.
+/// The flow may change meanwhile, so the order of the reads matters. The end of the history is read first: a newest version
+/// that is read later must be behind it. The history is read last, up to the newest version: it was complete by then.
 async fn look_at(table: &Table, client: &Client, id: &FlowId) -> Result<Look, Unfinished> {
     let partition = item::partition(client);
     let number_of = |item: &Item| match Place::parse(item::text(item, item::SORT_KEY)?)? {
@@ -134,7 +133,7 @@ async fn look_at(table: &Table, client: &Client, id: &FlowId) -> Result<Look, Un
     let mut findings = Vec::new();
     let mut life = Life::new(client, id, newest.as_ref());
     let last = end.max(number.map_or(0, |number| number.saturating_sub(1)));
-    // The last of the history before the newest version, and whether the newest has its like in the history.
+    // The last earlier version, and whether the history also has one with the newest's number.
     let (mut before, mut is_twice) = (0, false);
     if last > 0 {
         let mut history = table.walk(Part::history(&partition, id, last));
@@ -148,7 +147,7 @@ async fn look_at(table: &Table, client: &Client, id: &FlowId) -> Result<Look, Un
             }
         }
     }
-    // Both are gone by now: nobody's business any more.
+    // If both are absent, the flow was removed meanwhile.
     if newest.is_some() || end > 0 {
         life.end(&mut |says| findings.push(says));
     }

@@ -1,10 +1,10 @@
-//! What only the check knows of items: where each stands, and what the index has of it.
+//! Keys and index entries of items, as far as only this check needs them.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use project_flows::flow::{Client, FlowId};
 use project_flows::item::{self, Item};
 
-/// What no update changes: each version has it as the first had it.
+/// Attributes that no update changes: all versions have the same.
 pub const UNCHANGING: [&str; 4] = [item::PROJECT, item::TYPE, item::CREATED_AT, "fingerprint"];
 /// Identifying attributes, safe to print.
 pub const IDENTIFYING: [&str; 11] = [
@@ -21,15 +21,15 @@ pub const IDENTIFYING: [&str; 11] = [
     item::UPDATED_AT,
 ];
 
-/// What sorts behind every key that an item has here.
+/// Sorts after every key of this table.
 const LAST: &str = "\u{10ffff}";
 
-/// The partition of what the index calls a client, whether it is one or not.
+/// The partition of a client of the index, even if the client is malformed.
 pub fn partition_of(client: &str) -> String {
     [item::CLIENT_PREFIX, client].concat()
 }
 
-/// What an item is, by its sort key.
+/// The kind of an item, by its sort key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Place {
     /// The newest version of a flow.
@@ -39,7 +39,7 @@ pub enum Place {
 }
 
 impl Place {
-    /// The place that a sort key names, or `None` when no item of this kind is known.
+    /// `None` if the kind is unknown.
     pub fn parse(sort: &str) -> Option<Self> {
         if let Some(id) = sort.strip_prefix(item::FLOW_PREFIX) {
             return FlowId::parse(id).map(Self::Newest);
@@ -50,13 +50,12 @@ impl Place {
     }
 }
 
-/// The client whose partition it is, or `None` when it is nobody's.
+/// The client of a partition; `None` if it belongs to no client.
 pub fn partition_client(partition: &str) -> Option<Client> {
     Client::parse(partition.strip_prefix(item::CLIENT_PREFIX)?)
 }
 
-/// Where the earlier versions begin in a client's partition: all flows sort before, in the order of their ids, and the
-/// versions after, in the order of their flows' ids.
+/// The start of the earlier versions in a client's partition. Flows sort before it, versions after it, both by id.
 pub const VERSIONS: &str = item::VERSION_PREFIX;
 
 /// A key behind every item of a partition.
@@ -64,7 +63,7 @@ pub fn behind_partition(partition: &str) -> Item {
     key(partition, LAST)
 }
 
-/// A key behind everything that the index has of a client.
+/// A key behind every index entry of a client.
 pub fn behind_client(client: &str) -> Item {
     let mut behind = key(LAST, LAST);
     for (name, value) in [(item::CLIENT, client), (item::LIST_KEY, LAST)] {
@@ -73,7 +72,7 @@ pub fn behind_client(client: &str) -> Item {
     behind
 }
 
-/// The key of an item that was read, or of the item that an entry of the index was made of.
+/// The key of an item, or of the item of an index entry.
 pub fn key_of(item: &Item) -> Item {
     item.iter()
         .filter(|(name, _)| [item::PARTITION_KEY, item::SORT_KEY].contains(&name.as_str()))
@@ -81,7 +80,7 @@ pub fn key_of(item: &Item) -> Item {
         .collect()
 }
 
-/// What the index has of an item, or `None` when it has nothing of it.
+/// The index entry of an item; `None` if it has none.
 pub fn entry(item: &Item) -> Option<Item> {
     let indexed =
         [item::CLIENT, item::LIST_KEY].iter().all(|name| matches!(item.get(*name), Some(AttributeValue::S(_))));

@@ -1,5 +1,5 @@
-//! What is said: a line for each finding, and what was counted. Attributes are shown only where they tell an item from
-//! others; a configuration, a name or a token is never.
+//! The output: a line for each finding, and the counts. Only identifying attributes are printed: never a configuration, a
+//! name or a token.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -9,21 +9,20 @@ use project_flows::item::{self, Item};
 
 use crate::place;
 
-/// Findings and counts, as they come.
+/// Prints findings and counts them.
 #[derive(Default)]
 pub struct Report {
     findings: AtomicU64,
     counts: [AtomicU64; Count::ALL.len()],
 }
 
-/// What is counted.
 #[derive(Debug, Clone, Copy)]
 pub enum Count {
     Clients,
     Flows,
     Versions,
     Items,
-    /// Flows that were written at every look, so that their place in the index could not be judged.
+    /// Flows that changed between all looks, so that their index entry could not be judged.
     Unsettled,
 }
 
@@ -42,7 +41,7 @@ impl Count {
 }
 
 impl Report {
-    /// Says what was expected, what was found, and where.
+    /// Prints what was expected, what was found, and where.
     pub fn finding(&self, place: &str, says: &str) {
         self.findings.fetch_add(1, Ordering::Relaxed);
         println!("{place}: {says}");
@@ -60,7 +59,7 @@ impl Report {
         self.findings.load(Ordering::Relaxed)
     }
 
-    /// All counts, in words; of what is never met in a table at rest, only where it was met.
+    /// All counts, in words. [`Count::Unsettled`] appears only if it is not zero.
     pub fn counts(&self) -> String {
         let counted =
             Count::ALL.iter().zip(&self.counts).map(|(count, counter)| (count, counter.load(Ordering::Relaxed)));
@@ -72,18 +71,18 @@ impl Report {
     }
 }
 
-/// Where a flow is.
+/// The location of a flow, as a finding names it.
 pub fn flow(client: &Client, id: &FlowId) -> String {
     format!("client {:?}, flow {}", client.as_str(), id.as_str())
 }
 
-/// Where any item is.
+/// The location of any item.
 pub fn key(item: &Item) -> String {
     let part = |name| item::text(item, name).unwrap_or_default();
     format!("partition {:?}, item {:?}", part(item::PARTITION_KEY), part(item::SORT_KEY))
 }
 
-/// An attribute, as it may be shown.
+/// An attribute as it is printed.
 pub fn shown(item: &Item, name: &str) -> String {
     match item.get(name) {
         None => "nothing".to_owned(),
