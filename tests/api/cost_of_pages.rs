@@ -1,8 +1,7 @@
-//! What a page of a list costs, by number and by cursor, for 10, 1,000 and 10,000 flows: `make bench`.
+//! The cost of a page of a list, by number and by cursor, for 10, 1,000 and 10,000 flows: `make bench`.
 //!
-//! Queries are counted between the function and a local engine, and so are the read units that `DynamoDB` would bill, as
-//! the engine reports them for the same part of the index. Times are those of this machine and this engine: what they
-//! show is how they grow.
+//! A proxy counts the queries. The engine reports the read units that `DynamoDB` would bill for the same part of the index.
+//! The times depend on the machine; they show only how the cost grows.
 
 use std::time::{Duration, Instant};
 
@@ -19,7 +18,7 @@ const TRIALS: usize = 20;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "a benchmark: `make bench`"]
-async fn what_a_page_costs() {
+async fn the_cost_of_a_page_is_printed() {
     println!("a page of {LIMIT}, median of {TRIALS}:");
     println!("{:>7}  {:<24} {:>7} {:>10} {:>9}", "flows", "page", "queries", "read units", "time");
     for flows in FLOWS {
@@ -64,7 +63,7 @@ async fn median(handler: &Handler, event: &Value) -> Duration {
     times[TRIALS / 2]
 }
 
-/// What reading all of the client's part of the index costs, or this many entries of it.
+/// The read units of a query for all entries of the client in the index, or for this many.
 fn read_units(engine: &Engine, entries: Option<usize>) -> f64 {
     let mut query = json!({
         "TableName": engine::TABLE,

@@ -5,9 +5,9 @@ use project_flows::diff::MAX_PATH_BYTES;
 use serde_json::{Value, json};
 
 use crate::engine;
-use crate::support::{Api, CLIENT, Request, newest_key, page_request, page_request_with};
+use crate::support::{Api, NOWHERE, Request, newest_key, page_request, page_request_with, version_key};
 
-/// A flow at this version, each with a name of its own.
+/// Creates a flow with this many versions: the name of version n is `Version n`.
 async fn flow_at(api: &Api, version: u64) -> String {
     let path = api.create_from(&Request::create(page_request_with("name", json!("Version 1")))).await;
     for version in 2..=version {
@@ -17,7 +17,7 @@ async fn flow_at(api: &Api, version: u64) -> String {
 }
 
 #[tokio::test]
-async fn versions_are_summaries_newest_first() {
+async fn the_versions_of_a_flow_are_listed_as_summaries_newest_first() {
     let api = Api::start().await;
     let path = flow_at(&api, 12).await;
 
@@ -36,7 +36,7 @@ async fn versions_are_summaries_newest_first() {
 }
 
 #[tokio::test]
-async fn versions_come_in_pages() {
+async fn versions_are_listed_in_pages() {
     let api = Api::start().await;
     let path = flow_at(&api, 12).await;
     for limit in [1, 2, 5, 6, 11, 12, 13] {
@@ -61,7 +61,7 @@ async fn versions_come_in_pages() {
 }
 
 #[tokio::test]
-async fn large_versions_are_listed_beyond_a_megabyte() {
+async fn versions_of_more_than_a_megabyte_are_all_listed() {
     let api = Api::start().await;
     let path = api.create().await;
     for version in 2..=9 {
@@ -80,7 +80,7 @@ async fn large_versions_are_listed_beyond_a_megabyte() {
 }
 
 #[tokio::test]
-async fn versions_that_are_not_there_are_not_found() {
+async fn a_version_that_does_not_exist_is_not_found() {
     let api = Api::start().await;
     let path = flow_at(&api, 3).await;
     for version in ["0", "4", "01", "+1", "-1", "1.0", "x", "99999999999", "18446744073709551616"] {
@@ -93,19 +93,18 @@ async fn versions_that_are_not_there_are_not_found() {
         }
     }
     api.get(&format!("{path}/versions/1/diff?from=4")).await.expect(404, "PROJECT_FLOW_NOT_FOUND");
-    let nowhere = "/v2/project-flows/project_flow_0123456789abcdefghjkmnpqrs";
     for request in [
-        Request::get(&format!("{nowhere}/versions")),
-        Request::get(&format!("{nowhere}/versions/1")),
-        Request::get(&format!("{nowhere}/versions/1/diff?from=1")),
-        Request::restore(nowhere, 1),
+        Request::get(&format!("{NOWHERE}/versions")),
+        Request::get(&format!("{NOWHERE}/versions/1")),
+        Request::get(&format!("{NOWHERE}/versions/1/diff?from=1")),
+        Request::restore(NOWHERE, 1),
     ] {
         api.send(&request).await.expect(404, "PROJECT_FLOW_NOT_FOUND");
     }
 }
 
 #[tokio::test]
-async fn a_diff_is_the_patch_that_makes_one_version_of_another() {
+async fn a_diff_is_a_patch_from_one_version_to_another() {
     let api = Api::start().await;
     let path = api.create().await;
     api.set(&path, "description", Value::Null).await;
@@ -134,14 +133,14 @@ async fn a_diff_is_the_patch_that_makes_one_version_of_another() {
         { "op": "replace", "path": "/version", "value": 6 },
     ]);
     let operations = answer.json()["data"].clone();
-    let beside_the_clock: Vec<_> =
+    let but_for_the_time: Vec<_> =
         operations.as_array().unwrap().iter().filter(|one| one["path"] != "/updatedAt").collect();
-    assert_eq!(json!(beside_the_clock), expected);
+    assert_eq!(json!(but_for_the_time), expected);
     answer.expect_headers();
 }
 
 #[tokio::test]
-async fn a_diff_tells_numbers_apart_by_their_spelling() {
+async fn a_diff_shows_another_spelling_of_the_same_number() {
     let api = Api::start().await;
     let path = api.create().await;
     let put = |number: &str| Request::put(&path, format!(r#"{{"configuration": {{"n": [{number}, "1.0"]}}}}"#));
@@ -157,13 +156,13 @@ async fn a_diff_tells_numbers_apart_by_their_spelling() {
     }
 }
 
-/// Each operation of a patch spells out its path, so that it can be thousands of times as long as what has changed.
+/// Each operation contains its whole path, so a patch can be thousands of times as long as the change.
 #[tokio::test]
-async fn a_diff_that_would_be_too_long_replaces_what_contains_the_changes() {
+async fn a_diff_that_would_be_too_long_replaces_a_whole_object_or_array() {
     let api = Api::start().await;
     let path = api.create().await;
     let name = "n".repeat(100 * 1024);
-    // Each with what is replaced.
+    // Each with the path that is replaced from the version before.
     let configurations = [
         (json!({ "x": vec![0; 100_000], "y": 0 }), "/x"),
         (json!({ "x": vec![1; 100_000], "y": 1 }), "/x"),
@@ -191,10 +190,10 @@ async fn a_diff_that_would_be_too_long_replaces_what_contains_the_changes() {
 }
 
 #[tokio::test]
-async fn a_diff_tells_the_members_of_a_flow_apart_though_its_paths_have_no_more_room() {
+async fn a_diff_names_each_member_of_a_flow_even_if_there_is_no_room_for_longer_paths() {
     let api = Api::start().await;
     let path = api.create().await;
-    // With its path, an operation takes 1,000 bytes in the response.
+    // Each operation takes 1,000 bytes of the response.
     let operation = r#"{\"op\":\"replace\",\"path\":\"/configuration//0000\",\"value\":},"#.len();
     let name = "n".repeat(1_000 - operation);
     let members = |value: u32| (0..MAX_PATH_BYTES / 1_000).map(move |number| (format!("{number:04}"), json!(value)));
@@ -202,7 +201,7 @@ async fn a_diff_tells_the_members_of_a_flow_apart_though_its_paths_have_no_more_
         let members: serde_json::Map<_, _> = members(value).collect();
         api.set(&path, "configuration", json!({ &name: members })).await;
     }
-    let answer = api.send(&Request::get(&format!("{path}/versions/3/diff?from=2"))).await;
+    let answer = api.get(&format!("{path}/versions/3/diff?from=2")).await;
     let operations = answer.json()["data"].as_array().unwrap().clone();
     let below = operations.iter().filter(|one| one["path"].as_str().unwrap().starts_with("/configuration/"));
     assert_eq!(below.count(), MAX_PATH_BYTES / 1_000);
@@ -238,7 +237,7 @@ async fn a_diff_of_steps_is_as_short_as_the_change() {
 }
 
 #[tokio::test]
-async fn a_diff_needs_the_version_to_compare_with() {
+async fn a_diff_without_a_version_to_compare_with_is_refused() {
     let api = Api::start().await;
     let path = flow_at(&api, 2).await;
     for query in ["", "from=", "from=0", "from=x", "from=01", "from=1&from=1", "to=1", "from=1&to=2"] {
@@ -248,7 +247,7 @@ async fn a_diff_needs_the_version_to_compare_with() {
 }
 
 #[tokio::test]
-async fn a_restore_writes_a_new_version_with_the_content_of_an_old_one() {
+async fn a_restore_writes_a_new_version_with_the_content_of_an_earlier_one() {
     let api = Api::start().await;
     let created = api.send(&Request::create(page_request())).await;
     let path = created.path();
@@ -265,17 +264,17 @@ async fn a_restore_writes_a_new_version_with_the_content_of_an_old_one() {
     expected["data"]["updatedAt"] = answer.json()["data"]["updatedAt"].clone();
     assert_eq!(answer.json(), expected);
     assert_eq!(api.get(&path).await.text, answer.text);
-    // Nothing of the history has changed.
+    // The history has not changed.
     for item in before.iter().filter(|item| item["sk"]["S"].as_str().unwrap().starts_with("VERSION#")) {
         assert!(api.engine.items().contains(item));
     }
-    // The newest too can be restored, and that is a version as well.
+    // A restore of the newest version writes a new version too.
     let again = api.send(&Request::restore(&path, 4)).await;
     assert_eq!((again.status, &again.json()["data"]["version"]), (200, &json!(5)));
 }
 
 #[tokio::test]
-async fn a_restore_never_switches_a_flow_on_or_off() {
+async fn a_restore_does_not_change_whether_a_flow_is_active() {
     let api = Api::start().await;
     let path = flow_at(&api, 1).await;
     let restore = |version: u64| Request::restore(&path, version);
@@ -284,7 +283,7 @@ async fn a_restore_never_switches_a_flow_on_or_off() {
     api.set(&path, "status", json!("paused")).await;
     assert_eq!(api.send(&restore(2)).await.json()["data"]["status"], "paused");
     assert_eq!(api.send(&Request::delete(&path)).await.json()["data"]["version"], 6);
-    // A deleted flow comes back as a draft, and into the list.
+    // A deleted flow is a draft after the restore, and it is listed again.
     let restored = api.send(&restore(2)).await;
     assert_eq!((&restored.json()["data"]["status"], &restored.json()["data"]["version"]), (&json!("draft"), &json!(7)));
     assert_eq!(api.get("/v2/project-flows").await.json()["data"][0]["version"], 7);
@@ -294,7 +293,7 @@ async fn a_restore_never_switches_a_flow_on_or_off() {
 }
 
 #[tokio::test]
-async fn a_restore_can_be_bound_to_a_version() {
+async fn a_restore_with_a_precondition_replaces_only_that_version() {
     let api = Api::start().await;
     let path = flow_at(&api, 3).await;
     let restore = Request::restore(&path, 1);
@@ -307,12 +306,12 @@ async fn a_restore_can_be_bound_to_a_version() {
 }
 
 #[tokio::test]
-async fn a_version_that_is_in_the_history_already_is_not_written_again() {
+async fn a_version_in_the_history_is_never_overwritten() {
     let api = Api::start().await;
     let created = api.send(&Request::create(page_request())).await;
     let mut version = api.engine.item(&newest_key(&created.id()));
-    version["sk"] = json!({ "S": format!("VERSION#{}#0000000001", created.id()) });
-    version["name"] = json!({ "S": "Somebody's hand" });
+    version["sk"] = json!({ "S": version_key(&created.id(), 1) });
+    version["name"] = json!({ "S": "Written by hand" });
     api.engine.put(engine::TABLE, &version);
     let before = api.engine.items();
 
@@ -322,13 +321,11 @@ async fn a_version_that_is_in_the_history_already_is_not_written_again() {
 }
 
 #[tokio::test]
-async fn a_version_that_is_absent_may_be_there_a_moment_later() {
+async fn a_request_for_a_missing_earlier_version_is_to_be_sent_again() {
     let api = Api::start().await;
     let path = flow_at(&api, 4).await;
     let id = path.rsplit_once('/').unwrap().1;
-    let key = json!({ "pk": { "S": format!("CLIENT#{CLIENT}") }, "sk": { "S": format!("VERSION#{id}#0000000002") } });
-    let delete = json!({ "TableName": engine::TABLE, "Key": key });
-    api.engine.database.delete_item(serde_json::from_value(delete).unwrap()).unwrap();
+    api.engine.delete(&api.engine.item(&version_key(id, 2)));
     for request in [
         Request::get(&format!("{path}/versions")),
         Request::get(&format!("{path}/versions/2")),

@@ -1,7 +1,10 @@
 //! `Idempotency-Key`: a create happens once, however often it is sent.
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 
+use crate::engine;
 use crate::support::{Answer, Api, Request, newest_key, page_request, page_request_with};
 
 #[track_caller]
@@ -14,7 +17,7 @@ fn assert_replays(first: &Answer, again: &Answer) {
 }
 
 #[tokio::test]
-async fn the_same_request_again_is_answered_with_the_first_result() {
+async fn the_same_request_again_gets_the_first_answer_again() {
     let api = Api::start().await;
     let request = Request::create(page_request()).key("order-1");
 
@@ -30,7 +33,7 @@ async fn the_same_request_again_is_answered_with_the_first_result() {
 }
 
 #[tokio::test]
-async fn the_same_content_in_another_spelling_is_the_same() {
+async fn another_spelling_of_the_same_content_is_a_replay() {
     let api = Api::start().await;
     let text = r#"{"project":"p","type":"login","name":"nä/me","configuration":{"a":[1,{"x":1.0,"y":null}],"b":{}},"steps":[{"stepType":"email","order":1,"required":true}]}"#;
     let other = " {\"steps\" : [ {\"required\":true,\"order\":1,\"stepType\":\"\\u0065mail\"} ], \"type\":\"login\",\n \"name\":\"n\\u00e4\\/me\",\"configuration\":{\"b\":{ },\"a\":[1 , {\"y\":null,\"x\":1.0}]},\"project\":\"p\"}";
@@ -61,7 +64,7 @@ async fn other_content_under_the_same_key_is_refused() {
     }
     assert_eq!(api.engine.items().len(), 1);
 
-    // Numbers that a double cannot tell apart, and spellings of the same one.
+    // Numbers that a double cannot tell apart, and other spellings of the same number.
     for (key, one, other) in [("a", "9007199254740992", "9007199254740993"), ("b", "1", "1.0"), ("c", "1e2", "100")] {
         let body = |number: &str| {
             page_request().to_string().replacen(
@@ -76,7 +79,7 @@ async fn other_content_under_the_same_key_is_refused() {
 }
 
 #[tokio::test]
-async fn a_key_is_the_clients_own() {
+async fn two_clients_may_use_the_same_key() {
     let api = Api::start().await;
 
     let one = api.send(&Request::create(page_request()).client("client_1").key("k")).await;
@@ -87,22 +90,11 @@ async fn a_key_is_the_clients_own() {
 }
 
 #[tokio::test]
-async fn a_replay_shows_the_flow_as_it_was_created_although_it_has_moved_on() {
+async fn a_replay_shows_the_flow_as_it_was_created_even_after_an_update() {
     let api = Api::start().await;
     let request = Request::create(page_request()).key("k");
     let first = api.send(&request).await;
-    let id = first.json()["data"]["_id"].as_str().unwrap().to_owned();
-
-    // What an update leaves: version 1 under its own key, and version 2 in its place.
-    let mut item = api.engine.item(&newest_key(&id));
-    let mut history = item.clone();
-    history["sk"]["S"] = json!(format!("VERSION#{id}#0000000001"));
-    history.as_object_mut().unwrap().remove("listKey");
-    item["version"]["N"] = json!("2");
-    item["name"]["S"] = json!("Renamed");
-    item["writeToken"]["S"] = json!("another call's");
-    api.engine.put(crate::engine::TABLE, &history);
-    api.engine.put(crate::engine::TABLE, &item);
+    api.set(&first.path(), "name", json!("Renamed")).await;
 
     assert_replays(&first, &api.send(&request).await);
     api.send(&Request::create(page_request_with("name", json!("Renamed"))).key("k"))
@@ -111,11 +103,10 @@ async fn a_replay_shows_the_flow_as_it_was_created_although_it_has_moved_on() {
 }
 
 #[tokio::test]
-async fn a_stored_flow_that_cannot_be_read_is_an_internal_error_that_says_nothing_of_it() {
+async fn an_unreadable_stored_flow_is_an_internal_error() {
     let api = Api::start().await;
     let request = Request::create(page_request()).key("k");
-    let id = api.send(&request).await.json()["data"]["_id"].as_str().unwrap().to_owned();
-    let whole = api.engine.item(&newest_key(&id));
+    let whole = api.engine.item(&newest_key(&api.send(&request).await.id()));
     let damages = [
         ("_id", json!({ "S": "project_flow_1" })),
         ("status", json!({ "S": "gone" })),
@@ -132,11 +123,11 @@ async fn a_stored_flow_that_cannot_be_read_is_an_internal_error_that_says_nothin
     for (name, damage) in damages {
         let mut item = whole.clone();
         item[name] = damage;
-        api.engine.put(crate::engine::TABLE, &item);
+        api.engine.put(engine::TABLE, &item);
         let answer = api.send(&request).await;
         assert_eq!((answer.status, answer.code().as_str()), (500, "INTERNAL_ERROR"), "{name}");
     }
-    api.engine.put(crate::engine::TABLE, &whole);
+    api.engine.put(engine::TABLE, &whole);
     assert_eq!(api.send(&request).await.status, 201);
 }
 
@@ -165,26 +156,26 @@ async fn a_malformed_key_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_same_key_sent_at_once_is_one_flow_and_one_body() {
+async fn concurrent_requests_with_the_same_key_make_one_flow_and_get_one_answer() {
     send_at_once(100).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "a minute: `make soak`"]
-async fn at_length_the_same_key_sent_at_once_is_one_flow_and_one_body() {
+async fn at_length_concurrent_requests_with_the_same_key_make_one_flow_and_get_one_answer() {
     send_at_once(1_000).await;
 }
 
-/// Sends the same request 2 to 50 times at once, and that so many times.
+/// Sends the same request 2 to 50 times at once. Repeats this with another request and key for each trial.
 async fn send_at_once(trials: usize) {
-    let api = std::sync::Arc::new(Api::start().await);
+    let api = Arc::new(Api::start().await);
     for trial in 0..trials {
         let requests = 2 + trial % 49;
         let request = Request::create(page_request_with("name", json!(format!("Trial {trial}"))));
         let request = request.key(&format!("trial-{trial}"));
         let tasks: Vec<_> = (0..requests)
             .map(|_| {
-                let (api, request) = (std::sync::Arc::clone(&api), request.clone());
+                let (api, request) = (Arc::clone(&api), request.clone());
                 tokio::spawn(async move { api.send(&request).await })
             })
             .collect();

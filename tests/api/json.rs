@@ -1,11 +1,11 @@
-//! The strict reader, through the function: what is refused, and where it says the problem is.
+//! The text of a body, which is read strictly: what is refused, and the place that the answer names.
 
 use project_flows::json::{Order, canonical};
 use serde_json::json;
 
 use crate::support::{Api, Request, page_request};
 
-/// A body, its code, and the answer's sentence.
+/// A body, and the code and the sentence of its answer.
 const BODIES: &[(&str, &str, &str)] = &[
     ("", "INVALID_JSON", "EOF while parsing a value at line 1 column 0"),
     ("  \n ", "INVALID_JSON", "EOF while parsing a value at line 2 column 1"),
@@ -40,7 +40,7 @@ const BODIES: &[(&str, &str, &str)] = &[
     ("[{}]", "INVALID_BODY", "expected a JSON object, found an array"),
     ("[", "INVALID_JSON", "EOF while parsing a list at line 1 column 1"),
     ("[1] x", "INVALID_JSON", "trailing characters at line 1 column 5"),
-    // What is wrong inside of another value comes before that it is none.
+    // Malformed JSON is reported first, even if the value is no object either.
     ("[1e999]", "INVALID_JSON", "number out of range at line 1 column 6"),
     ("\n[[1,\n \"\\ud800\"]]", "INVALID_JSON", "unexpected end of hex escape at line 3 column 9"),
     ("-1e999", "INVALID_JSON", "number out of range at line 1 column 6"),
@@ -49,7 +49,7 @@ const BODIES: &[(&str, &str, &str)] = &[
 ];
 
 #[tokio::test]
-async fn a_body_that_is_not_one_object_is_refused_with_its_place() {
+async fn a_body_that_is_not_one_json_object_is_refused() {
     let api = Api::start().await;
     for (body, code, sentence) in BODIES {
         let answer = api.send(&Request::create(body)).await;
@@ -59,7 +59,7 @@ async fn a_body_that_is_not_one_object_is_refused_with_its_place() {
 }
 
 #[tokio::test]
-async fn a_request_without_body_is_refused_as_an_empty_one() {
+async fn a_missing_body_is_refused_like_an_empty_one() {
     let api = Api::start().await;
     let mut request = Request::create("");
     request.body = None;
@@ -67,7 +67,7 @@ async fn a_request_without_body_is_refused_as_an_empty_one() {
 }
 
 #[tokio::test]
-async fn the_same_member_twice_is_refused_at_any_depth_and_in_any_spelling() {
+async fn a_duplicate_member_is_refused_at_any_depth_and_in_any_spelling() {
     let api = Api::start().await;
     let bodies = [
         (r#"{"name": "a", "name": "a"}"#, "/name"),
@@ -86,7 +86,7 @@ async fn the_same_member_twice_is_refused_at_any_depth_and_in_any_spelling() {
 }
 
 #[tokio::test]
-async fn thirty_two_levels_are_taken_and_one_more_is_refused() {
+async fn a_body_of_32_levels_is_accepted_and_one_more_is_refused() {
     let api = Api::start().await;
     // The body and `configuration` are two levels.
     let nested = |levels: usize| {
@@ -97,8 +97,8 @@ async fn thirty_two_levels_are_taken_and_one_more_is_refused() {
             .replace(&page_request()["configuration"].to_string(), &format!("{{\"own\":{open}{odd}{close}}}"))
     };
 
-    let taken = api.send(&Request::create(nested(30))).await;
-    assert_eq!(taken.status, 201, "{}", taken.text);
+    let accepted = api.send(&Request::create(nested(30))).await;
+    assert_eq!(accepted.status, 201, "{}", accepted.text);
 
     let refused = api.send(&Request::create(nested(31))).await;
     refused.expect(400, "TOO_DEEP");
@@ -106,7 +106,7 @@ async fn thirty_two_levels_are_taken_and_one_more_is_refused() {
     let path = format!("/configuration/own{}", "/a/0".repeat(15));
     assert_eq!(refused.json()["details"][0]["path"], path);
 
-    // The same without an object around them.
+    // The limit is the same if the body is an array.
     let array = |levels: usize| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
     api.send(&Request::create(array(32))).await.expect(400, "INVALID_BODY");
     for levels in [33, 1_000, 100_000] {
@@ -117,7 +117,7 @@ async fn thirty_two_levels_are_taken_and_one_more_is_refused() {
 }
 
 #[tokio::test]
-async fn levels_without_end_are_refused() {
+async fn thousands_of_levels_are_refused() {
     let api = Api::start().await;
     for unit in ["[", "{\"a\":"] {
         let deep = unit.repeat(200 * 1024 / unit.len());
@@ -147,8 +147,7 @@ fn texts_of_the_same_value_have_one_canonical_form() {
     assert!(canonical("{", Order::AsSent).is_err());
 }
 
-/// Any crate of the build can switch `arbitrary_precision` on for all of it; numbers would then reach the strict
-/// reader as objects with a name of `serde_json`'s own.
+/// If any crate of the build enabled `arbitrary_precision`, `serde_json` would hand numbers to the strict reader as objects.
 #[test]
 fn numbers_are_read_as_numbers() {
     use project_flows::json::{Value, read_object};

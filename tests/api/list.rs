@@ -5,35 +5,23 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use crate::engine;
-use crate::proxy::Proxy;
-use crate::support::{Api, CLIENT, Engine, Request, handler, page_request, send};
+use crate::support::{Api, CLIENT, Engine, Request, flow_item, page_request};
 
-/// Puts `count` flows of a client past the function, one created each minute, the newest last.
+/// Puts `count` flows of a client into the table, each created a minute after the one before.
 ///
-/// Of ten, the first is active and the second at login; of a hundred, the first is of another project.
-pub fn fill(engine: &Engine, client: &str, count: usize) {
+/// Of ten, the first is active and the second is a login flow. Of a hundred, the first belongs to another project.
+fn fill(engine: &Engine, client: &str, count: usize) {
     for number in 0..count {
-        let id = format!("project_flow_{number:026}");
         let (hours, minutes) = (number / 60, number % 60);
         let created =
             format!("2024-{:02}-{:02}T{:02}:{minutes:02}:00Z", hours / 24 / 28 + 1, hours / 24 % 28 + 1, hours % 24);
-        let texts = [
-            ("pk", format!("CLIENT#{client}")),
-            ("sk", format!("FLOW#{id}")),
-            ("listKey", format!("{created}#{id}")),
-            ("_id", id),
-            ("client", client.to_owned()),
-            ("project", if number % 100 == 0 { "rare" } else { "common" }.to_owned()),
-            ("type", if number % 10 == 1 { "login" } else { "onboarding" }.to_owned()),
-            ("status", if number % 10 == 0 { "active" } else { "draft" }.to_owned()),
-            ("name", format!("Flow {number}")),
-            ("configuration", "{}".to_owned()),
-            ("steps", "[]".to_owned()),
-            ("createdAt", created.clone()),
-            ("updatedAt", created),
-        ];
-        let mut item = json!({ "version": { "N": "1" } });
-        for (name, text) in texts {
+        let mut item = flow_item(client, &format!("project_flow_{number:026}"), &created);
+        for (name, text) in [
+            ("project", if number % 100 == 0 { "rare" } else { "common" }),
+            ("type", if number % 10 == 1 { "login" } else { "onboarding" }),
+            ("status", if number % 10 == 0 { "active" } else { "draft" }),
+            ("name", &format!("Flow {number}")),
+        ] {
             item[name] = json!({ "S": text });
         }
         engine.put(engine::TABLE, &item);
@@ -54,7 +42,7 @@ async fn page(api: &Api, query: &str) -> Value {
 }
 
 #[tokio::test]
-async fn a_list_shows_summaries_and_totals() {
+async fn a_list_has_summaries_and_totals() {
     let api = Api::start().await;
     let none = page(&api, "").await;
     let pagination = json!({ "page": 1, "limit": 10, "total": 0, "pages": 0 });
@@ -77,7 +65,7 @@ async fn pages_by_number_and_by_cursor_show_every_flow_once_newest_first() {
     let api = Api::start().await;
     fill(&api.engine, CLIENT, 250);
     fill(&api.engine, "client_2", 50);
-    // Each with what it leaves of the 250.
+    // Each with the flows that match it.
     let filters: [(&str, fn(usize) -> bool); 7] = [
         ("", |_| true),
         ("&status=active", |n| n % 10 == 0),
@@ -92,7 +80,7 @@ async fn pages_by_number_and_by_cursor_show_every_flow_once_newest_first() {
         for limit in [1, 7, 10, 100] {
             let pages = expected.len().div_ceil(limit);
             let mut found = Vec::new();
-            // Those past the end are empty, and say how many there are.
+            // Pages past the last one are empty, but have the totals.
             for number in (1..=pages + 2).filter(|number| limit > 1 || *number < 5 || *number + 5 > pages) {
                 let page = page(&api, &format!("page={number}&limit={limit}{filter}")).await;
                 let chunk: Vec<_> = expected.iter().skip((number - 1) * limit).take(limit).copied().collect();
@@ -119,7 +107,7 @@ async fn pages_by_number_and_by_cursor_show_every_flow_once_newest_first() {
 }
 
 #[tokio::test]
-async fn a_cursor_leads_nowhere_but_through_the_callers_own_flows() {
+async fn a_cursor_of_another_client_shows_only_flows_of_the_caller() {
     let api = Api::start().await;
     fill(&api.engine, CLIENT, 20);
     fill(&api.engine, "client_2", 30);
@@ -189,20 +177,17 @@ async fn unknown_repeated_and_malformed_parameters_are_refused() {
 }
 
 #[tokio::test]
-async fn a_page_by_cursor_is_one_query_wherever_it_stands() {
-    let engine = Engine::start().await;
-    fill(&engine, CLIENT, 1_000);
-    let proxy = Proxy::start(&engine.url).await;
-    let handler = handler(&proxy.url).await;
-    let get = |query: &str| Request::get("/v2/project-flows").query(query).event();
+async fn each_page_by_cursor_takes_one_query() {
+    let (api, proxy) = Api::start().await.behind_proxy().await;
+    fill(&api.engine, CLIENT, 1_000);
 
-    let first = send(&handler, &get("")).await;
+    let first = page(&api, "").await;
     assert_eq!(proxy.calls("Query"), 2, "a page with its totals");
-    let mut next = first.json()["pagination"]["next"].as_str().map(str::to_owned);
+    let mut next = first["pagination"]["next"].as_str().map(str::to_owned);
     let mut pages = 1;
     while let Some(cursor) = next {
-        let answer = send(&handler, &get(&format!("cursor={cursor}"))).await;
-        next = answer.json()["pagination"]["next"].as_str().map(str::to_owned);
+        let page = page(&api, &format!("cursor={cursor}")).await;
+        next = page["pagination"]["next"].as_str().map(str::to_owned);
         pages += 1;
     }
     assert_eq!((pages, proxy.calls("Query")), (100, 2 + 99));

@@ -1,14 +1,13 @@
-//! The metrics in the line of each request, as CloudWatch would read them; what looks at them is in `template.rs`.
+//! The metrics in the line of each request, as CloudWatch reads them. Alarms and dashboard are in `template.rs`.
 
 use oracles::jsonschema;
 use serde_json::{Value, json};
 
-use crate::binary::{Process, RuntimeApi, lambda};
 use crate::proxy::{Fault, Loss, Proxy, When};
-use crate::support::{Answer, Engine, Request, page_request};
+use crate::support::{Engine, Process, Request, page_request};
 
-/// The metrics of a line, each with its value and its sets of dimensions, by what the specification says of the members
-/// that `_aws` refers to.
+/// The metrics of a line: the name, the value and the sets of dimensions of each. The rules are those of the specification
+/// (Embedded Metric Format).
 fn metrics(line: &Value) -> Vec<(String, f64, Vec<Vec<String>>)> {
     let schema: Value = serde_json::from_str(include_str!("embedded-metric-format.json")).unwrap();
     let validator = jsonschema::validator_for(&schema).unwrap();
@@ -38,11 +37,10 @@ fn counts(line: &Value) -> Value {
 }
 
 #[tokio::test]
-async fn each_line_is_a_document_of_embedded_metrics_that_counts_what_came_of_its_request() {
+async fn each_line_has_the_metrics_of_its_request_in_the_embedded_metric_format() {
     let engine = Engine::start().await;
     let proxy = Proxy::start(&engine.url).await;
-    let mut runtime = RuntimeApi::start().await;
-    let process = Process::start(&lambda(&runtime, &proxy.url));
+    let mut process = Process::start(&proxy.url).await;
     let create = Request::create(page_request());
     let lost = Fault::Lost(When::AfterCommit, Loss::Close);
     let refused = |status, code| Fault::Error(status, code, "");
@@ -53,28 +51,28 @@ async fn each_line_is_a_document_of_embedded_metrics_that_counts_what_came_of_it
         ("nothing to count", create.clone(), vec![], 201, json!({})),
         ("a lost answer", create.clone(), vec![lost.clone()], 201, json!({ "recovered_retries": 1.0 })),
         (
-            "turned away once, and an error of the server",
+            "throttled once, then an error of the server",
             create.clone(),
             vec![throttled(), refused(500, "InternalServerError")],
             201,
             json!({ "recovered_retries": 1.0, "throttles": 1.0 }),
         ),
-        ("turned away each time", create.clone(), vec![throttled(); 3], 503, json!({ "throttles": 3.0 })),
+        ("throttled each time", create.clone(), vec![throttled(); 3], 503, json!({ "throttles": 3.0 })),
         (
-            "every attempt lost before the table hears of it",
+            "each attempt lost before the commit",
             create.clone(),
             vec![Fault::Lost(When::BeforeCommit, Loss::Close); 3],
             503,
             json!({ "unknown_outcomes": 1.0 }),
         ),
         ("a refusal of the request", create.clone().without("authorization"), vec![], 401, json!({})),
-        ("a path that is none", Request { path: "/".to_owned(), ..create.clone() }, vec![], 404, json!({})),
+        ("an unknown path", Request { path: "/".to_owned(), ..create.clone() }, vec![], 404, json!({})),
     ];
     for (reason, request, faults, status, _) in &expected {
         proxy.heal();
         proxy.fail("PutItem", faults);
-        let (_, answer) = runtime.invoke(&request.event().to_string()).await;
-        assert_eq!(Answer::read(&answer, true).status, *status, "{reason}: {answer}");
+        let answer = process.send(request).await;
+        assert_eq!(answer.status, *status, "{reason}: {answer:?}");
     }
 
     let lines = process.log(expected.len()).await;
@@ -91,13 +89,11 @@ async fn each_line_is_a_document_of_embedded_metrics_that_counts_what_came_of_it
 }
 
 #[tokio::test]
-async fn a_transaction_that_is_turned_away_counts_as_throttled_and_one_in_conflict_does_not() {
+async fn a_throttled_transaction_counts_as_throttled_and_one_in_conflict_does_not() {
     let engine = Engine::start().await;
     let proxy = Proxy::start(&engine.url).await;
-    let mut runtime = RuntimeApi::start().await;
-    let process = Process::start(&lambda(&runtime, &proxy.url));
-    let (_, created) = runtime.invoke(&Request::create(page_request()).event().to_string()).await;
-    let path = Answer::read(&created, true).path();
+    let mut process = Process::start(&proxy.url).await;
+    let path = process.send(&Request::create(page_request())).await.path();
 
     let expected = [
         (&["ThrottlingError", "None"], json!({ "recovered_retries": 1.0, "throttles": 1.0 })),
@@ -107,8 +103,8 @@ async fn a_transaction_that_is_turned_away_counts_as_throttled_and_one_in_confli
     for (codes, _) in &expected {
         proxy.fail("TransactWriteItems", &[Fault::Cancelled(*codes)]);
         let update = Request::put(&path, json!({ "name": format!("After {codes:?}") }));
-        let (_, answer) = runtime.invoke(&update.event().to_string()).await;
-        assert_eq!(Answer::read(&answer, true).status, 200, "{codes:?}: {answer}");
+        let answer = process.send(&update).await;
+        assert_eq!(answer.status, 200, "{codes:?}: {answer:?}");
     }
 
     let lines = process.log(1 + expected.len()).await;

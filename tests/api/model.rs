@@ -1,6 +1,8 @@
-//! The protocol of a create, exhausted: two clients, calls of two attempts each, up to two answers lost anywhere,
-//! requests that are lost or late or refused because a transaction is under way, and clients that try again. The same
-//! model of a plain conditional put finds the false conflict that the protocol is there to avoid.
+//! A model of the protocol of a create, in which a model checker tries every schedule.
+//!
+//! There are two clients that send again, and two attempts in each call. Up to two answers or requests are lost or late,
+//! anywhere, and a transaction under way refuses some puts. The same model of a plain conditional put has the false conflict
+//! that the protocol avoids.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,19 +11,19 @@ use oracles::stateright::{Checker, Model, Property};
 const CLIENTS: usize = 2;
 const ATTEMPTS: u8 = 2;
 const LOSSES: u8 = 2;
-/// How often a put meets a transaction on its item, in all.
+/// How many puts are refused, because a transaction on their item is under way.
 const REFUSALS: u8 = 2;
-/// A client sends its request again while it is told that nothing is written, or nothing for certain.
+/// How many calls a client makes. It sends again if nothing is written, or if the outcome is unknown.
 const CALLS: u8 = 5;
 
 /// How a failed condition is understood.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Protocol {
-    /// Somebody else has it: a conflict.
+    /// As a conflict.
     Plain,
-    /// No key: the id is fresh, so it is ours.
+    /// There is no key and the id is fresh, so the item is ours.
     IdIsProof,
-    /// A key, which both clients share: the fingerprint and the token tell.
+    /// Both clients use the same key. The fingerprint and the write token tell whose the item is.
     Key,
 }
 
@@ -35,14 +37,14 @@ enum Told {
     Unknown,
 }
 
-/// A call of a client, which is what a write token names.
+/// A call of a client. A write token names one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 struct Call {
     client: usize,
     number: u8,
 }
 
-/// Where the function is in a call.
+/// The progress of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Phase {
     Sending(u8),
@@ -55,21 +57,21 @@ enum Phase {
 struct Caller {
     number: u8,
     phase: Phase,
-    /// Whether an attempt of this call may still write, or has.
+    /// Whether an attempt of this call may have written, or may still write.
     open: bool,
     told: Vec<Told>,
 }
 
-/// An item: whose content it has, and which call wrote it.
+/// An item: its content, and the call that wrote it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Stored {
     content: u8,
     writer: Call,
 }
 
-/// A put under way: the call, and which attempt of it.
+/// A put under way: its call, and the number of the attempt.
 type Put = (Call, u8);
-/// The shared key, or a call's own fresh id.
+/// `None` is the id of the shared key. Without a key, each call has an id of its own.
 type Id = Option<Call>;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -84,17 +86,17 @@ struct State {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Action {
     Send(usize),
-    /// The engine carries a put out, and its answer arrives where it is waited for.
+    /// The engine does a put, and the answer arrives if its call still waits.
     Deliver(Put),
-    /// The engine carries a put out, and its answer is lost.
+    /// The engine does a put, and the answer is lost.
     DeliverAndLose(Put),
     /// A put is lost on its way.
     Lose(Put),
-    /// The engine refuses a put: its item is in a transaction. The call tries again.
+    /// The engine refuses a put, because its item is in a transaction. The call tries again.
     Refuse(Put),
     /// The same, and the call gives up.
     RefuseForGood(Put),
-    /// The wait is over, and the put is still under way.
+    /// A call stops waiting while its put is still under way.
     TimeOut(usize),
     Settle(usize),
     TryAgain(usize),
@@ -113,8 +115,8 @@ impl Create {
         }
     }
 
-    /// What a call is told that finds its id held.
-    fn whose(&self, call: Call, stored: Stored) -> Told {
+    /// The answer to a call whose id already has an item.
+    fn judge(&self, call: Call, stored: Stored) -> Told {
         match self.protocol {
             Protocol::Plain => Told::Conflict,
             Protocol::IdIsProof => Told::Created,
@@ -127,7 +129,7 @@ impl Create {
     fn commit(&self, state: &mut State, call: Call) -> Told {
         let content = self.contents[call.client];
         if let Some(stored) = state.table.get(&self.id(call)) {
-            return self.whose(call, *stored);
+            return self.judge(call, *stored);
         }
         state.table.insert(self.id(call), Stored { content, writer: call });
         Told::Created
@@ -227,7 +229,7 @@ impl Model for Create {
             }
             Action::Settle(client) => {
                 let call = Call { client, number: state.callers[client].number };
-                let found = state.table.get(&self.id(call)).map(|stored| self.whose(call, *stored));
+                let found = state.table.get(&self.id(call)).map(|stored| self.judge(call, *stored));
                 state.callers[client].tell(found.unwrap_or(Told::Unknown));
             }
             Action::TryAgain(client) => {
@@ -242,7 +244,7 @@ impl Model for Create {
 
     fn properties(&self) -> Vec<Property<Self>> {
         vec![
-            Property::always("a conflict is one", |model: &Create, state: &State| {
+            Property::always("a conflict is real", |model: &Create, state: &State| {
                 state.callers.iter().enumerate().all(|(client, caller)| {
                     let other = |stored: &Stored| stored.content != model.contents[client];
                     !caller.told.contains(&Told::Conflict) || state.table.get(&None).is_some_and(other)
@@ -255,7 +257,7 @@ impl Model for Create {
                     state.table.get(&id).is_some_and(|stored| stored.content == model.contents[client])
                 })
             }),
-            Property::always("only its own call is told that it has created", |model, state: &State| {
+            Property::always("only the call that wrote a flow is told that it created it", |model, state: &State| {
                 state.callers.iter().enumerate().all(|(client, caller)| {
                     let call = Call { client, number: caller.number };
                     let own = || state.table.get(&model.id(call)).is_some_and(|stored| stored.writer == call);
@@ -272,14 +274,14 @@ impl Model for Create {
             Property::always("a key has one flow", |model, state: &State| {
                 model.protocol != Protocol::Key || state.table.len() <= 1
             }),
-            Property::eventually("every client is told for certain", |_, state: &State| {
+            Property::eventually("every client learns the outcome", |_, state: &State| {
                 let certain = |caller: &Caller| matches!(caller.phase, Phase::Done(told) if ![Told::Unknown, Told::Unavailable].contains(&told));
                 state.callers.iter().all(certain)
             }),
             Property::sometimes("a call is unavailable", |_, state: &State| {
                 state.callers.iter().any(|caller| caller.told.contains(&Told::Unavailable))
             }),
-            // So that the model cannot be right by doing nothing.
+            // A model that does nothing would fail here.
             Property::sometimes("an outcome is unknown", |_, state: &State| {
                 state.callers.iter().any(|caller| caller.told.contains(&Told::Unknown))
             }),
@@ -288,7 +290,7 @@ impl Model for Create {
 }
 
 #[test]
-fn the_protocol_has_no_counterexample() {
+fn the_protocol_keeps_its_properties_in_every_schedule() {
     for (protocol, contents) in [(Protocol::IdIsProof, [0, 1]), (Protocol::Key, [0, 0]), (Protocol::Key, [0, 1])] {
         let checker = Create { protocol, contents }.checker().threads(2).spawn_bfs().join();
         checker.assert_properties();
@@ -298,7 +300,7 @@ fn the_protocol_has_no_counterexample() {
 }
 
 #[test]
-fn a_replay_and_a_reuse_are_both_met() {
+fn the_model_has_a_replay_and_a_reused_key() {
     for (contents, told) in [([0, 0], Told::Replayed), ([0, 1], Told::Conflict)] {
         let model = Create { protocol: Protocol::Key, contents };
         let mut state = model.init_states().remove(0);
@@ -312,9 +314,9 @@ fn a_replay_and_a_reuse_are_both_met() {
 }
 
 #[test]
-fn a_plain_conditional_put_has_a_counterexample() {
+fn a_plain_conditional_put_has_a_schedule_with_a_false_conflict() {
     let checker = Create { protocol: Protocol::Plain, contents: [0, 1] }.checker().spawn_bfs().join();
-    let path = checker.assert_any_discovery("a conflict is one");
+    let path = checker.assert_any_discovery("a conflict is real");
     let losses = path.into_actions().iter().filter(|action| matches!(action, Action::DeliverAndLose(_))).count();
-    assert!(losses >= 1, "an answer was lost, and a conflict reported that is none");
+    assert!(losses >= 1, "the false conflict follows a lost answer");
 }

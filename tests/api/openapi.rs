@@ -1,12 +1,9 @@
-//! `openapi.yaml` and the function say the same: codes, routes, limits, examples, and what goes over the wire.
+//! openapi.yaml and the function agree: on codes, routes, limits, examples, requests and answers.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
+mod document;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-use oracles::jsonschema;
-use percent_encoding::percent_decode_str;
+use std::collections::BTreeSet;
+
 use project_flows::command::{FLOWS_LISTED, VERSIONS_LISTED};
 use project_flows::error::{Cause, Error};
 use project_flows::flow::members::MAX_DESCRIPTION;
@@ -17,239 +14,11 @@ use serde_json::{Value, json};
 
 use crate::create::MEMBERS;
 use crate::events::EVENTS;
-use crate::support::{Answer, Api, Request, page_request, page_request_with, send};
+use crate::support::{Answer, Api, Request, event, page_request, page_request_with, send};
 
-/// The document, with its references to follow.
-struct Document(Value);
+use self::document::{Document, Sent};
 
-/// A header, a parameter or a response, and what it is called.
-type Named<'document> = (String, &'document Value);
-
-impl Document {
-    fn read() -> Self {
-        Self(serde_norway::from_str(include_str!("../../openapi.yaml")).expect("a document in YAML"))
-    }
-
-    /// What `value` refers to, or is.
-    #[track_caller]
-    fn resolve<'document>(&'document self, value: &'document Value) -> &'document Value {
-        let Some(reference) = value.get("$ref").and_then(Value::as_str) else { return value };
-        let target = self.0.pointer(reference.strip_prefix('#').unwrap());
-        self.resolve(target.unwrap_or_else(|| panic!("expected {reference}, found nothing")))
-    }
-
-    /// What `schema` finds wrong with `instance`.
-    #[track_caller]
-    fn judge(&self, schema: &Value, instance: &Value) -> Vec<String> {
-        let schema = json!({ "allOf": [schema], "components": self.0["components"] });
-        let validator = jsonschema::draft202012::options().should_validate_formats(true).build(&schema).unwrap();
-        validator.iter_errors(instance).map(|error| format!("{}: {error}", error.instance_path())).collect()
-    }
-
-    #[track_caller]
-    fn expect(&self, schema: &Value, instance: &Value, what: &str) {
-        let problems = self.judge(schema, instance);
-        assert!(problems.is_empty(), "{what}: {instance} is not as the document says: {problems:#?}");
-    }
-
-    /// The same with text, as headers and parameters have it.
-    #[track_caller]
-    fn expect_text(&self, schema: &Value, text: &str, what: &str) {
-        let instance = match self.resolve(schema)["type"].as_str() {
-            Some("integer" | "boolean") => serde_json::from_str(text).unwrap_or_else(|_| json!(text)),
-            _ => json!(text),
-        };
-        self.expect(schema, &instance, what);
-    }
-
-    /// Every operation.
-    fn operations(&self) -> Vec<Operation<'_>> {
-        let mut operations = Vec::new();
-        for (path, item) in self.0["paths"].as_object().unwrap() {
-            for (method, operation) in item.as_object().unwrap() {
-                if method == "parameters" {
-                    continue;
-                }
-                let parameters = [item, operation].into_iter().filter_map(|one| one["parameters"].as_array()).flatten();
-                operations.push(Operation {
-                    method: method.to_uppercase(),
-                    path,
-                    parameters: parameters.map(|parameter| self.resolve(parameter)).collect(),
-                    body: operation.pointer("/requestBody/content/application~1json/schema"),
-                    responses: &operation["responses"],
-                });
-            }
-        }
-        operations
-    }
-
-    /// What answers a request that is none of an operation.
-    fn elsewhere(&self, status: i64) -> &Value {
-        let name = match status {
-            204 => "Preflight",
-            401 => "Unauthorized",
-            404 => "RouteNotFound",
-            405 => "MethodNotAllowed",
-            other => panic!("expected 204, 401, 404 or 405 where there is no operation, found {other}"),
-        };
-        &self.0["components"]["responses"][name]
-    }
-
-    /// The schema of the body of a response.
-    fn body<'document>(&'document self, response: &'document Value) -> &'document Value {
-        self.resolve(&self.resolve(response)["content"]["application/json"]["schema"])
-    }
-
-    /// The codes of a response.
-    fn codes(&self, response: &Value) -> BTreeSet<String> {
-        let body = self.body(response);
-        let choices = body["oneOf"].as_array().map_or_else(|| vec![body], |choices| choices.iter().collect());
-        let parts = choices.into_iter().filter_map(|choice| self.resolve(choice)["allOf"].as_array());
-        let codes = parts.flatten().filter_map(|part| {
-            let codes = part.pointer("/properties/message/enum")?.as_array()?;
-            Some(codes.iter().map(|code| code.as_str().unwrap().to_owned()))
-        });
-        codes.flatten().collect()
-    }
-
-    #[track_caller]
-    fn expect_answer(&self, response: &Value, answer: &Answer, what: &str) {
-        let response = self.resolve(response);
-        let declared = self.named(&response["headers"]);
-        for (name, header) in &declared {
-            match answer.headers.get(name) {
-                Some(value) => self.expect_text(&header["schema"], value, &format!("{what}: {name}")),
-                None => assert_eq!(header.get("required"), None, "{what}: {name} is missing"),
-            }
-        }
-        let declared: BTreeSet<_> = declared.iter().map(|(name, _)| name.as_str()).collect();
-        let undeclared: Vec<_> = answer.headers.keys().filter(|name| !declared.contains(name.as_str())).collect();
-        assert_eq!(undeclared, ["content-type"], "{what}");
-        if answer.status >= 400 {
-            assert!(
-                answer.json().get("error").is_some(),
-                "{what}: expected an envelope, found the gateway's own answer"
-            );
-        }
-        match response.get("content") {
-            Some(content) => {
-                let media_type = &content[&answer.headers["content-type"]];
-                self.expect(&media_type["schema"], &answer.json(), what);
-            }
-            None => assert_eq!(answer.text, "", "{what}"),
-        }
-    }
-
-    /// Headers, by their names in lower case.
-    fn named<'document>(&'document self, map: &'document Value) -> Vec<Named<'document>> {
-        let map = map.as_object().expect("headers");
-        map.iter().map(|(name, one)| (name.to_lowercase(), self.resolve(one))).collect()
-    }
-}
-
-struct Operation<'document> {
-    method: String,
-    path: &'document str,
-    parameters: Vec<&'document Value>,
-    /// The schema of the body, where there is one.
-    body: Option<&'document Value>,
-    responses: &'document Value,
-}
-
-impl<'document> Operation<'document> {
-    /// The parameters in a part of the request.
-    fn parameters_in(&self, part: &str) -> BTreeMap<&'document str, &'document Value> {
-        let parameters = self.parameters.iter().filter(|parameter| parameter["in"] == part);
-        parameters.map(|parameter| (parameter["name"].as_str().unwrap(), *parameter)).collect()
-    }
-
-    /// The parts of `path` that this operation names, where it is the operation's.
-    fn matched<'path>(&self, path: &'path str) -> Option<Vec<(&'document str, &'path str)>> {
-        // A stage or a base path may stand before it.
-        let path = path.get(path.find("/v2/")?..)?;
-        let (expected, found): (Vec<_>, Vec<_>) = (self.path.split('/').collect(), path.split('/').collect());
-        let matches = |(expected, found): (&&str, &&str)| expected.starts_with('{') || expected == found;
-        if expected.len() != found.len() || !expected.iter().zip(&found).all(matches) {
-            return None;
-        }
-        let named = expected.iter().zip(found).filter(|(expected, _)| expected.starts_with('{'));
-        Some(named.map(|(name, value)| (name.trim_matches(['{', '}']), value)).collect())
-    }
-
-    /// Holds a request that was accepted to what the document says of requests.
-    #[track_caller]
-    fn expect_request(&self, document: &Document, sent: &Sent, what: &str) {
-        let (in_path, query, headers) =
-            (self.parameters_in("path"), self.parameters_in("query"), self.parameters_in("header"));
-        for (name, value) in self.matched(&sent.path).expect("the operation's path") {
-            document.expect_text(&in_path[name]["schema"], value, what);
-        }
-        for (name, value) in &sent.query {
-            let parameter = query.get(name.as_str()).unwrap_or_else(|| panic!("{what}: {name} is not in the document"));
-            document.expect_text(&parameter["schema"], value, what);
-        }
-        for (name, parameter) in &query {
-            let is_sent = sent.query.iter().any(|(one, _)| one == name);
-            assert!(is_sent || parameter.get("required").is_none(), "{what}: {name} is missing");
-        }
-        for name in ["Idempotency-Key", "If-Match", "If-None-Match"] {
-            if let Some(value) = sent.headers.get(&name.to_lowercase()) {
-                let parameter = headers.get(name).unwrap_or_else(|| panic!("{what}: {name} is not in the document"));
-                document.expect_text(&parameter["schema"], value, what);
-            }
-        }
-        match self.body {
-            Some(schema) => document.expect(schema, &serde_json::from_str(&sent.body).expect("JSON"), what),
-            None => assert!(["", "{}"].contains(&sent.body.as_str()), "{what}: {}", sent.body),
-        }
-    }
-}
-
-/// What an event says, in the terms of HTTP.
-struct Sent {
-    method: String,
-    path: String,
-    query: Vec<(String, String)>,
-    /// By their names in lower case.
-    headers: BTreeMap<String, String>,
-    body: String,
-}
-
-impl Sent {
-    fn read(event: &Value) -> Self {
-        let text = |pointer: &str| event.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
-        let decode = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
-        let query = match text("/rawQueryString") {
-            Some(query) => query
-                .split('&')
-                .filter(|pair| !pair.is_empty())
-                .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
-                .map(|(name, value)| (decode(name), decode(value)))
-                .collect(),
-            None => texts(&event["queryStringParameters"]),
-        };
-        let body = text("/body").unwrap_or_default();
-        let body = match event["isBase64Encoded"] {
-            Value::Bool(true) => String::from_utf8_lossy(&STANDARD.decode(body).unwrap_or_default()).into_owned(),
-            _ => body,
-        };
-        Self {
-            method: text("/requestContext/http/method").or_else(|| text("/httpMethod")).unwrap_or_default(),
-            path: text("/rawPath").or_else(|| text("/path")).unwrap_or_default(),
-            query,
-            headers: texts(&event["headers"]).into_iter().map(|(name, value)| (name.to_lowercase(), value)).collect(),
-            body,
-        }
-    }
-}
-
-/// The members of an object that are texts.
-fn texts(object: &Value) -> Vec<(String, String)> {
-    let members = object.as_object().into_iter().flatten();
-    members.filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned()))).collect()
-}
-
-/// Sends an event, and holds the answer to the document, and the request too where it is accepted.
+/// Sends an event, and checks the answer against the document. Checks the request too, if it was accepted.
 async fn exchange(document: &Document, api: &Api, event: &Value, what: &str) -> Answer {
     let answer = send(&api.handler, event).await;
     let sent = Sent::read(event);
@@ -268,7 +37,7 @@ async fn exchange(document: &Document, api: &Api, event: &Value, what: &str) -> 
     answer
 }
 
-/// The error after this one. A new one does not compile until it has its place here.
+/// Goes through all errors, one after the other. A new error does not compile until it has a place here.
 fn after(error: &Error) -> Option<Error> {
     let cause = || Cause::new("");
     let invalid = |code| Error::from(Problem::new("", code, ""));
@@ -288,7 +57,7 @@ fn after(error: &Error) -> Option<Error> {
     })
 }
 
-/// The same for the codes of what was sent.
+/// Goes through all codes of problems.
 const fn code_after(code: Code) -> Option<Code> {
     Some(match code {
         Code::InvalidJson => Code::DuplicateMember,
@@ -319,7 +88,7 @@ const fn code_after(code: Code) -> Option<Code> {
 }
 
 #[test]
-fn every_code_stands_in_the_document_at_its_status_and_no_other_does() {
+fn the_document_has_every_code_at_its_status_and_no_other_code() {
     let document = Document::read();
     let errors = std::iter::successors(Some(Error::MissingToken), after);
     let thrown: BTreeSet<_> = errors
@@ -356,9 +125,9 @@ fn every_code_stands_in_the_document_at_its_status_and_no_other_does() {
     assert_eq!(listed.as_array().unwrap().iter().map(|code| code.as_str().unwrap()).collect::<BTreeSet<_>>(), detailed);
 }
 
-/// The function cannot show these: there is no gateway here.
+/// Only a gateway gives these answers, so no test can send for them.
 #[test]
-fn every_operation_says_what_the_gateway_answers_by_itself() {
+fn every_operation_describes_the_gateways_own_answers() {
     let document = Document::read();
     for operation in document.operations() {
         for (status, message) in [("429", "Too Many Requests"), ("503", "Service Unavailable")] {
@@ -374,7 +143,7 @@ fn every_operation_says_what_the_gateway_answers_by_itself() {
 }
 
 #[test]
-fn the_operations_of_the_document_are_the_routes_of_the_function() {
+fn the_document_has_every_route_of_the_function_and_no_other() {
     let document = Document::read();
     let operations = document.operations();
     let written: BTreeSet<_> = operations.iter().map(|one| format!("{} {}", one.method, one.path)).collect();
@@ -388,7 +157,7 @@ fn the_operations_of_the_document_are_the_routes_of_the_function() {
 }
 
 #[test]
-fn the_limits_of_the_document_are_the_constants_of_the_code() {
+fn the_document_has_the_limits_of_the_code() {
     let document = Document::read();
     let limit = |operation: usize| {
         let operation = &document.operations()[operation];
@@ -415,7 +184,7 @@ fn the_limits_of_the_document_are_the_constants_of_the_code() {
 }
 
 #[test]
-fn every_example_is_as_its_schema_says_and_every_body_has_one() {
+fn every_body_has_an_example_and_every_example_fits_its_schema() {
     fn walk(document: &Document, place: &str, value: &Value, found: &mut usize) {
         if place.ends_with("/content/application~1json") {
             assert!(value.get("examples").is_some(), "{place}: expected an example, found none");
@@ -442,7 +211,7 @@ fn every_example_is_as_its_schema_says_and_every_body_has_one() {
             _ => Vec::new(),
         };
         for (step, value) in inside {
-            // What an example holds is the reader's own.
+            // The value of an example has no schemas.
             if step != "value" {
                 walk(document, &format!("{place}/{step}"), value, found);
             }
@@ -456,20 +225,18 @@ fn every_example_is_as_its_schema_says_and_every_body_has_one() {
 }
 
 #[tokio::test]
-async fn every_event_and_its_answer_are_as_the_document_says() {
+async fn every_event_and_its_answer_fit_the_document() {
     let document = Document::read();
     let api = Api::start().await;
     for (name, status, _) in EVENTS {
-        let file = format!("{}/events/{name}.json", env!("CARGO_MANIFEST_DIR"));
-        let event: Value = serde_json::from_str(&fs::read_to_string(file).unwrap()).unwrap();
-        let answer = exchange(&document, &api, &event, name).await;
+        let answer = exchange(&document, &api, &event(name), name).await;
         assert_eq!(answer.status, *status, "{name}");
     }
 }
 
-/// What no event of `events/` shows.
+/// The requests that no event of `events/` shows.
 #[tokio::test]
-async fn what_is_answered_more_rarely_is_as_the_document_says_too() {
+async fn rarer_requests_and_their_answers_fit_the_document_too() {
     let document = Document::read();
     let api = Api::start().await;
     let create = Request::create(page_request());
@@ -483,7 +250,7 @@ async fn what_is_answered_more_rarely_is_as_the_document_says_too() {
     let rows = [
         (create.clone().key("key"), 201, "a replay"),
         (Request::create(page_request_with("name", json!("Another"))).key("key"), 422, "a key that was used"),
-        (create.clone().key("not one"), 400, "a key that is none"),
+        (create.clone().key("not one"), 400, "a malformed key"),
         (Request::create(json!({})), 400, "every problem of a create"),
         (Request::create("{"), 400, "no JSON"),
         (Request::create("[]"), 400, "no object"),
@@ -521,11 +288,11 @@ async fn what_is_answered_more_rarely_is_as_the_document_says_too() {
     }
 }
 
-/// What a create refuses although the document allows it: JSON Schema has no words for these.
+/// Rules of a create that JSON Schema cannot express.
 const BEYOND_JSON_SCHEMA: [&str; 2] = ["steps that are switched off", "the same order twice"];
 
 #[test]
-fn the_document_judges_each_member_of_a_create_as_the_function_does() {
+fn the_document_and_the_function_agree_on_each_member_of_a_create() {
     let document = Document::read();
     let create = document.operations().into_iter().find(|one| one.method == "POST").unwrap();
     let schema = create.body.unwrap();

@@ -1,15 +1,13 @@
-//! `OPTIONS`, which a browser sends before a script may send a token.
+//! `OPTIONS`: the preflight, which a browser sends before a script's request.
 
 use std::collections::BTreeSet;
-use std::fs;
 
 use project_flows::route::routes;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::binary::{Process, RuntimeApi, lambda};
-use crate::support::{Answer, Api, Engine, Request, page_request, send};
+use crate::support::{Api, Engine, Process, Request, event, page_request, send};
 
-/// Every path, and its methods.
+/// Every path with its methods.
 const PATHS: [(&str, &str); 6] = [
     ("/v2/project-flows", "POST, GET, OPTIONS"),
     ("/v2/project-flows/{id}", "GET, PUT, DELETE, OPTIONS"),
@@ -19,7 +17,7 @@ const PATHS: [(&str, &str); 6] = [
     ("/v2/project-flows/{id}/versions/{version}/restore", "POST, OPTIONS"),
 ];
 
-/// What a browser sends before a script of `console.example.com` may send a request of this method.
+/// The preflight of a request with this method by a script of `console.example.com`.
 fn preflight(path: &str, method: &str) -> Request {
     Request::of("OPTIONS", path)
         .without("authorization")
@@ -29,12 +27,12 @@ fn preflight(path: &str, method: &str) -> Request {
 }
 
 #[tokio::test]
-async fn every_path_is_answered_with_its_methods_and_without_a_token() {
+async fn every_path_names_its_methods_and_asks_for_no_token() {
     let api = Api::start().await;
     let with_operations: BTreeSet<_> = routes().filter_map(|route| Some(route.split_once(' ')?.1)).collect();
     assert_eq!(PATHS.iter().map(|(path, _)| *path).collect::<BTreeSet<_>>(), with_operations);
     for (path, allow) in PATHS {
-        // Whether there is such a flow makes no difference, nor does a base path.
+        // The flow need not exist, and a base path makes no difference.
         let path = path.replace("{id}", "x").replace("{version}", "0");
         for base in ["", "/prod", "/v2/project-flows"] {
             let answer = api.send(&preflight(&format!("{base}{path}"), "GET")).await;
@@ -49,7 +47,7 @@ async fn every_path_is_answered_with_its_methods_and_without_a_token() {
 }
 
 #[tokio::test]
-async fn nothing_else_that_comes_with_it_is_judged() {
+async fn a_preflight_is_answered_whatever_else_it_contains() {
     let api = Api::start().await;
     let options = || preflight("/v2/project-flows", "POST");
     let rows = [
@@ -66,7 +64,7 @@ async fn nothing_else_that_comes_with_it_is_judged() {
 }
 
 #[tokio::test]
-async fn a_path_without_operations_is_what_it_is_to_other_methods() {
+async fn a_preflight_of_an_unknown_path_gets_the_answers_of_other_methods() {
     let api = Api::start().await;
     for path in ["/", "/v2/project-flows/", "/v2/project-flows/x/y", "/v2/project-flows/a%20b"] {
         api.send(&preflight(path, "GET")).await.expect(401, "MISSING_TOKEN");
@@ -74,17 +72,16 @@ async fn a_path_without_operations_is_what_it_is_to_other_methods() {
     }
 }
 
-/// "CORS-preflight fetch" in the Fetch Standard: the answer has an ok status, or the request is never sent.
+/// Unless the status of this answer is ok, the request is never sent ("CORS-preflight fetch" in the Fetch Standard).
 #[tokio::test]
-async fn a_browser_asks_and_then_sends_the_request() {
+async fn the_answer_to_a_preflight_lets_a_browser_send_the_request() {
     let api = Api::start().await;
-    let created = api.send(&Request::create(page_request())).await;
+    let path = api.create().await;
     for (name, request) in [
-        ("preflight", Request::put(&created.path(), json!({ "name": "From a browser" }))),
+        ("preflight", Request::put(&path, json!({ "name": "From a browser" }))),
         ("preflight-rest-api", Request::create(page_request())),
     ] {
-        let file = format!("{}/events/{name}.json", env!("CARGO_MANIFEST_DIR"));
-        let event: Value = serde_json::from_str(&fs::read_to_string(file).unwrap()).unwrap();
+        let event = event(name);
         let headers = event["headers"].as_object().unwrap();
         let header = |name| headers.iter().find(|(one, _)| one.eq_ignore_ascii_case(name)).map(|(_, value)| value);
         assert_eq!(header("authorization"), None, "a browser sends none");
@@ -102,15 +99,13 @@ async fn a_browser_asks_and_then_sends_the_request() {
 }
 
 #[tokio::test]
-async fn its_line_in_the_log_has_a_route_and_no_client() {
+async fn the_log_line_of_a_preflight_has_a_route_and_no_client() {
     let engine = Engine::start().await;
-    let mut runtime = RuntimeApi::start().await;
-    let process = Process::start(&lambda(&runtime, &engine.url));
+    let mut process = Process::start(&engine.url).await;
 
-    let event = preflight("/v2/project-flows/x", "PUT").event();
-    let (_, answer) = runtime.invoke(&event.to_string()).await;
+    let answer = process.send(&preflight("/v2/project-flows/x", "PUT")).await;
 
-    assert_eq!(Answer::read(&answer, true).status, 204);
+    assert_eq!(answer.status, 204);
     let lines = process.log(1).await;
     assert_eq!(lines[0]["http.route"], "OPTIONS /v2/project-flows/{id}");
     assert_eq!(lines[0]["http.status"], 204);

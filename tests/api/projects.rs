@@ -1,12 +1,14 @@
-//! `PROJECTS_TABLE`: a flow's project must be the client's own.
+//! `PROJECTS_TABLE`: the project of a flow must belong to the client.
 
 use serde_json::{Value, json};
 
 use crate::engine;
-use crate::support::{Api, CLIENT, PROJECTS, Request, page_request, page_request_with};
+use crate::support::{
+    Api, CLIENT, Engine, PROJECTS, Request, handler_with_projects, page_request, page_request_with, send,
+};
 
 #[tokio::test]
-async fn a_flow_of_the_clients_own_project_is_created() {
+async fn a_flow_in_a_project_of_the_client_is_created() {
     let api = Api::with_projects(&[("project_123456789", CLIENT)]).await;
 
     let answer = api.send(&Request::create(page_request())).await;
@@ -16,7 +18,7 @@ async fn a_flow_of_the_clients_own_project_is_created() {
 }
 
 #[tokio::test]
-async fn a_project_that_is_missing_and_one_of_another_client_are_refused_alike() {
+async fn an_unknown_project_and_one_of_another_client_are_refused_alike() {
     let api = Api::with_projects(&[("theirs", "client_2"), ("nobodys", "")]).await;
     for query in ["", "dryRun=true"] {
         let request = |project| Request::create(page_request_with("project", json!(project))).query(query);
@@ -32,13 +34,13 @@ async fn a_project_that_is_missing_and_one_of_another_client_are_refused_alike()
 }
 
 #[tokio::test]
-async fn a_dry_run_of_the_clients_own_project_passes() {
+async fn a_dry_run_in_a_project_of_the_client_succeeds() {
     let api = Api::with_projects(&[("project_123456789", CLIENT)]).await;
     assert_eq!(api.send(&Request::create(page_request()).query("dryRun=true")).await.status, 200);
 }
 
 #[tokio::test]
-async fn a_replay_is_one_although_the_project_is_gone() {
+async fn a_create_is_replayed_although_its_project_now_belongs_to_another_client() {
     let api = Api::with_projects(&[("project_123456789", CLIENT)]).await;
     let request = Request::create(page_request()).key("k");
     let first = api.send(&request).await;
@@ -56,10 +58,10 @@ async fn a_replay_is_one_although_the_project_is_gone() {
 }
 
 #[tokio::test]
-async fn a_table_of_projects_that_is_missing_is_an_internal_error() {
-    let engine = crate::support::Engine::start().await;
-    let handler = crate::support::handler_with_projects(&engine.url).await;
-    let answer = crate::support::send(&handler, &Request::create(page_request()).event()).await;
+async fn a_missing_table_of_projects_is_an_internal_error() {
+    let engine = Engine::start().await;
+    let handler = handler_with_projects(&engine.url).await;
+    let answer = send(&handler, &Request::create(page_request()).event()).await;
     answer.expect(500, "INTERNAL_ERROR");
     assert!(!answer.text.contains(engine::TABLE) && !answer.text.contains(PROJECTS));
 }

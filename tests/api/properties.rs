@@ -1,4 +1,4 @@
-//! What holds for any input. `PROPTEST_CASES` says with how many of each it is tried; `make soak`, with many.
+//! Properties that hold for any input. `PROPTEST_CASES` is the number of inputs for each; `make soak` tries many.
 
 use std::collections::BTreeMap;
 
@@ -27,7 +27,7 @@ fn runtime() -> Runtime {
 
 #[test]
 fn keys_of_different_clients_never_collide() {
-    // Few characters, so that one client's end meets the other's key.
+    // With few characters, a client and a key often join to the same text as another client and key.
     let name = "[a#|:/]{1,4}";
     for_any(&(name, name, name, name), |(one, one_key, other, other_key)| {
         let id = |client: &str, key: &str| {
@@ -44,7 +44,7 @@ fn keys_of_different_clients_never_collide() {
     });
 }
 
-/// JSON texts of objects: any names, any spelling of numbers, escapes and white space, up to some levels.
+/// JSON texts of objects with any names, spellings of numbers, escapes and white space, and with a few levels.
 fn object_text() -> impl Strategy<Value = String> {
     let number = prop_oneof![
         any::<i64>().prop_map(|number| number.to_string()),
@@ -56,7 +56,7 @@ fn object_text() -> impl Strategy<Value = String> {
     ];
     let string = any::<String>().prop_map(|text| {
         let text = serde_json::to_string(&text).unwrap();
-        // Some characters as escapes, which must stay what they are.
+        // Some characters as escapes, which must stay as they are.
         text.replace('a', "\\u0061").replace('/', "\\/")
     });
     let leaf = prop_oneof![
@@ -94,7 +94,7 @@ fn object(members: &[(String, String)], space: &str) -> String {
     format!("{{{}{space}}}", texts.join(","))
 }
 
-/// The answer, the stored item and a replay from the table all have the very bytes that were sent.
+/// The answer, the stored item and a replay have the same bytes as the request.
 #[test]
 fn configuration_and_steps_of_any_valid_document_come_back_byte_for_byte() {
     let runtime = runtime();
@@ -119,7 +119,7 @@ fn configuration_and_steps_of_any_valid_document_come_back_byte_for_byte() {
         prop_assert_eq!(answer.status, 201, "{}", answer.text);
         let expected = format!(r#""configuration":{configuration},"steps":{steps},"client":"#);
         prop_assert!(answer.text.contains(&expected), "{} in {}", expected, answer.text);
-        let id = answer.json()["data"]["_id"].as_str().unwrap().to_owned();
+        let id = answer.id();
         let item = api.engine.item(&newest_key(&id));
         prop_assert_eq!(&item["configuration"]["S"], configuration.as_str());
         prop_assert_eq!(&item["steps"]["S"], steps.as_str());
@@ -127,12 +127,12 @@ fn configuration_and_steps_of_any_valid_document_come_back_byte_for_byte() {
         prop_assert_eq!(replay.headers.get("idempotency-replayed").map(String::as_str), Some("true"));
         prop_assert_eq!(&replay.text, &answer.text);
 
-        // The same for what an update puts in its place, and for what it leaves in the history: in one case of five,
-        // as these are three requests more.
+        // The same holds for an update and for the version before it. These are three more requests, so only every fifth
+        // case makes them.
         if key % 5 != 0 {
             return Ok(());
         }
-        let path = format!("/v2/project-flows/{id}");
+        let path = answer.path();
         let update = format!(r#"{{"configuration" : {{"was":{configuration}}} }}"#);
         let updated = runtime.block_on(api.send(&Request::put(&path, update)));
         let expected = format!(r#""configuration":{{"was":{configuration}}},"steps":{steps},"client":"#);
@@ -145,7 +145,7 @@ fn configuration_and_steps_of_any_valid_document_come_back_byte_for_byte() {
     });
 }
 
-/// JSON texts of objects that have much in common with each other: few names, some of them long, and few values.
+/// JSON texts of objects that are similar to each other: they have few names, some of them long, and few values.
 fn similar_object_text() -> impl Strategy<Value = String> {
     let leaf = prop::sample::select(vec!["1", "1.0", "18446744073709551616", "18446744073709551617", "null"]);
     let string = prop::sample::select(vec![r#""1""#, r#""a""#, r#""\u0061""#, r#""/""#, r#""\/""#, r#""""#]);
@@ -161,7 +161,7 @@ fn similar_object_text() -> impl Strategy<Value = String> {
             prop_oneof![
                 2 => prop::collection::vec(inner.clone(), 0..5).prop_map(|values| format!("[{}]", values.join(", "))),
                 2 => (members, space.clone()).prop_map(|(members, space)| object(&members, space)),
-                // So many that operations for each of them would come to more than there is room for.
+                // So many that a patch has no room for an operation on each of them.
                 1 => (inner, 100_usize..200)
                     .prop_filter("short", |(value, _)| value.len() < 20)
                     .prop_map(|(value, count)| format!("[{}]", vec![value; count].join(","))),
@@ -171,8 +171,8 @@ fn similar_object_text() -> impl Strategy<Value = String> {
     (prop::collection::vec((name, value), 0..5), space).prop_map(|(members, space)| object(&members, space))
 }
 
-/// A document with the text of each number, `true`, `false` and `null` in it: to values of `serde_json`, 1.0 and 1.00 are
-/// the same.
+/// A document with each number, `true`, `false` and `null` replaced by its text, because values of `serde_json` do not tell
+/// 1.0 from 1.00.
 fn spelled(document: &RawValue) -> Value {
     match OneLevel::read(document).unwrap() {
         OneLevel::Object(members) => {
@@ -199,7 +199,7 @@ fn text_at<'document>(document: &'document RawValue, path: &str) -> &'document s
 }
 
 #[test]
-fn the_diff_of_any_documents_makes_one_of_the_other_and_keeps_every_text() {
+fn a_diff_turns_any_document_into_any_other_and_keeps_the_text_of_each_value() {
     for_any(&(similar_object_text(), similar_object_text()), |(from, to)| {
         let (from, to): (&RawValue, &RawValue) =
             (serde_json::from_str(&from).unwrap(), serde_json::from_str(&to).unwrap());
@@ -226,7 +226,7 @@ fn the_diff_of_any_documents_makes_one_of_the_other_and_keeps_every_text() {
     });
 }
 
-/// Any text, or the page's request with a piece cut out of it or put into it.
+/// Any text, or the page's request with a piece of it replaced.
 fn body() -> impl Strategy<Value = String> {
     let page = page_request().to_string();
     let length = page.len();
@@ -246,7 +246,7 @@ fn body() -> impl Strategy<Value = String> {
     ]
 }
 
-/// Any text, or something near what is expected.
+/// Any text, or an expected one with or without something around it.
 fn near(expected: &'static [&'static str]) -> impl Strategy<Value = String> {
     prop_oneof![
         any::<String>(),
@@ -256,7 +256,7 @@ fn near(expected: &'static [&'static str]) -> impl Strategy<Value = String> {
     ]
 }
 
-/// Around the flow that the key `property` makes.
+/// Paths, with ID in place of the id of a flow.
 const PATHS: [&str; 8] = [
     "/v2/project-flows",
     "/prod/v2/project-flows",
@@ -273,7 +273,7 @@ fn no_body_header_query_or_path_makes_a_server_error() {
     let runtime = runtime();
     let api = runtime.block_on(Api::start());
     let flow = runtime.block_on(api.send(&Request::create(page_request()).key("property")));
-    let id = flow.json()["data"]["_id"].as_str().unwrap().to_owned();
+    let id = flow.id();
     let headers: BTreeMap<_, _> = [
         ("authorization", prop_oneof![near(&["Bearer ", "Basic "]), Just(bearer(CLIENT))].boxed()),
         ("content-type", near(&["application/json", "application/json; charset=utf-8", "text/plain"]).boxed()),
@@ -302,7 +302,7 @@ fn no_body_header_query_or_path_makes_a_server_error() {
         ]),
         near(&["POST", "GET", "PUT", "DELETE"]),
         headers,
-        // Most of them get past the door, or no body would ever be looked at.
+        // In most cases these are valid, so that the body is judged.
         (prop::bool::weighted(0.6), prop::bool::weighted(0.6), prop::bool::weighted(0.8)),
     );
     for_any(&request, |(body, base64, path, query, method, headers, (plain_path, plain_query, plain_method))| {
@@ -320,7 +320,7 @@ fn no_body_header_query_or_path_makes_a_server_error() {
         for (name, value) in headers.into_iter().flatten() {
             request = request.header(name, &value);
         }
-        // Not through the types of `lambda_http`, which refuse some of these.
+        // The gateway's own types refuse some of these.
         let reply = runtime.block_on(api.reply(&request.event()));
         let status = reply["statusCode"].as_u64().unwrap();
         prop_assert!((200..500).contains(&status), "{}", reply);

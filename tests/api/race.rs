@@ -1,8 +1,8 @@
-//! Many writers on one flow, and a judge of all that they were told. `make race` lets them run at length.
+//! Many writers on one flow, and a judge of the answers. `make race` runs them at length.
 //!
-//! Each update sets one member to a text of its own, so that the history says which call wrote which version. The judge
-//! is given what was sent, when, and what was answered, and the table at the end; it knows nothing of the function.
-//! Meanwhile the history is read, and the create is sent again: transactions that are seen half-way must show in neither.
+//! Each update sets one member to a text of its own, so the history shows which call wrote which version. The judge gets
+//! the requests, their times, their answers and the table at the end. It knows nothing of the function. The writers also
+//! read the history and repeat the create: neither may show half of a transaction.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,17 +16,17 @@ use crate::proxy::{Fault, Loss, Proxy, Unseen};
 use crate::support::{Answer, Engine, Request, handler, page_request, send};
 
 const WRITERS: usize = 64;
-/// What an update sets, one of them each.
+/// Each update sets one of these.
 const MEMBERS: [&str; 3] = ["name", "description", "configuration"];
 
-/// One call: from when to when, and what came of it. Moments are numbered in the order in which they were.
+/// A call and its answer. Begin and end are numbers of one clock, which ticks once for each of them.
 #[derive(Clone, Debug)]
 struct Call {
     begin: u64,
     end: u64,
-    /// The version that it was bound to, where it was.
+    /// The version of its precondition, if it had one.
     expected: Option<u64>,
-    /// What it set its member to; nothing in a read.
+    /// The text that it set its member to; a read has none.
     text: Option<String>,
     told: Told,
 }
@@ -39,16 +39,16 @@ enum Told {
     Conflict(u64),
     /// 503: nothing is written.
     Unavailable,
-    /// 503: something is written or not.
+    /// 503: something may be written.
     Unknown,
     /// The version that was read.
     Read(u64),
 }
 
-/// A version as the table has it: its number, and the texts of its members.
+/// A version in the table: its number, and the texts of its members.
 type Version = (u64, [String; 3]);
 
-/// The first thing that cannot be, if any.
+/// Returns the first contradiction, if there is one.
 fn judge(calls: &[Call], versions: &[Version]) -> Result<(), String> {
     // Versions 1..N, each once.
     for (index, (number, _)) in versions.iter().enumerate() {
@@ -58,7 +58,7 @@ fn judge(calls: &[Call], versions: &[Version]) -> Result<(), String> {
     }
     let newest = versions.len() as u64;
 
-    // Each built on the one before: one member differs, and one call has set it.
+    // Each is built on the one before: one member differs, and one call set it.
     let texts: BTreeMap<_, _> = calls.iter().filter_map(|call| Some((call.text.as_deref()?, call))).collect();
     let (mut writers, mut seen): (BTreeMap<u64, &Call>, BTreeMap<&str, &u64>) = Default::default();
     for ((_, before), (number, after)) in versions.iter().zip(versions.iter().skip(1)) {
@@ -81,7 +81,7 @@ fn judge(calls: &[Call], versions: &[Version]) -> Result<(), String> {
         writers.insert(*number, writer);
     }
 
-    // An unknown outcome is none or one, and nothing that was told written is lost.
+    // A call with an unknown outcome wrote one version or none. No version that a call was told of is lost.
     for call in calls {
         if let Told::Written(version) = call.told
             && !writers.get(&version).is_some_and(|writer| std::ptr::eq(*writer, call))
@@ -90,7 +90,7 @@ fn judge(calls: &[Call], versions: &[Version]) -> Result<(), String> {
         }
     }
 
-    // Real-time order: what ended before another began has the lower version.
+    // Real-time order: a call that ended before another one began has the lower version.
     let mut earliest_end = u64::MAX;
     for (number, writer) in writers.iter().rev() {
         if earliest_end < writer.begin {
@@ -101,8 +101,8 @@ fn judge(calls: &[Call], versions: &[Version]) -> Result<(), String> {
         }
     }
 
-    // When each version was there at the latest: whoever wrote or saw it had been answered. Later versions prove the
-    // earlier ones, so that for each only an end before those of all later ones says more.
+    // The latest time at which each version existed: the end of the first call that wrote or saw it. A call that saw a
+    // later version proves the earlier ones too.
     let mut proved: BTreeMap<u64, u64> = BTreeMap::new();
     for call in calls {
         if let Told::Written(version) | Told::Read(version) | Told::Conflict(version) = call.told {
@@ -116,7 +116,7 @@ fn judge(calls: &[Call], versions: &[Version]) -> Result<(), String> {
         *end = earliest;
     }
 
-    // What was seen, in a read or as the reason of a refusal, was the newest at some moment of the call.
+    // A version that a read or a refusal reports was the newest at some time during the call.
     for call in calls {
         let seen = match call.told {
             Told::Read(version) => version,
@@ -131,7 +131,7 @@ fn judge(calls: &[Call], versions: &[Version]) -> Result<(), String> {
         if proved.range(seen + 1..).next().is_some_and(|(_, end)| *end < call.begin) {
             return Err(format!("version {seen} was seen after a later one was there: {call:?}"));
         }
-        // The write that a refusal is for: the one that came after the expected version.
+        // The write that justifies a refusal: that of the version after the expected one.
         let refused = call.expected.filter(|_| matches!(call.told, Told::Conflict(_)));
         if let Some(after) = refused.map(|expected| expected + 1)
             && writers.get(&after).is_none_or(|writer| writer.begin > call.end)
@@ -142,20 +142,20 @@ fn judge(calls: &[Call], versions: &[Version]) -> Result<(), String> {
     Ok(())
 }
 
-/// What a race came to.
+/// The outcome of a race.
 struct Race {
     calls: Vec<Call>,
-    /// The calls to the database that met a fault, and all that no transaction under way refused.
+    /// The number of calls to the database that met a fault, and of all but those that a transaction under way refused.
     hits: (usize, usize),
     versions: Vec<Version>,
     seconds: f64,
 }
 
-/// What a transaction in twenty meets where there are no faults: it is under way for a while, and seen half-way.
+/// Without other faults, one transaction in twenty meets these: for a while, readers see half of it.
 const WINDOWS: [Fault; 2] =
     [Fault::Window(Unseen::First, Duration::from_millis(3)), Fault::Window(Unseen::Second, Duration::from_millis(3))];
 
-/// `attempts` updates by 64 writers, with faults on the way of one call in five if so.
+/// Runs `attempts` updates by 64 writers. With faults, one call to the database in five meets one.
 async fn race(attempts: u32, faults: bool) -> Race {
     let engine = Engine::start().await;
     let proxy = Proxy::start(&engine.url).await;
@@ -176,7 +176,7 @@ async fn race(attempts: u32, faults: bool) -> Race {
         proxy.shake("GetItem", 5, &both);
         let conflict = Fault::Cancelled(&["TransactionConflict", "None"]);
         let writes = [&both[..], &WINDOWS, &[conflict, lost(Loss::Hang), unsent(Loss::Hang)]].concat();
-        // A stall holds everybody up, so it is one fault in a hundred.
+        // A stall holds up all writers, so it is one fault in a hundred.
         let writes = [&vec![writes; 8].concat()[..], &[Fault::Stalled(Duration::from_millis(1_500))]].concat();
         proxy.shake("TransactWriteItems", 5, &writes);
         proxy.shake("PutItem", 5, &[&both[..], &[throttled("TransactionConflictException")]].concat());
@@ -204,9 +204,9 @@ async fn race(attempts: u32, faults: bool) -> Race {
                 calls.push(Call { begin, end, expected, text: Some(text), told });
                 if let Told::Written(version) = told {
                     known = version;
-                    // Often enough, and no more: it is the updates that race.
+                    // Only sometimes, because the updates are to race.
                     match number % 16 {
-                        3 => expect_version(&send(&handler, &past(&path, version - 1)).await, version - 1),
+                        3 => expect_version(&send(&handler, &earlier(&path, version - 1)).await, version - 1),
                         7 => expect_versions(&send(&handler, &versions(&path)).await, version),
                         11 => expect_replay(&send(&handler, &create).await, &created),
                         _ => {}
@@ -230,8 +230,8 @@ async fn race(attempts: u32, faults: bool) -> Race {
     }
     let seconds = start.elapsed().as_secs_f64();
 
-    // No attempt that was given up is still under way: the engine has answered each before its writer went on, but for
-    // those that the proxy held back, and they never reach it.
+    // No attempt is still under way. The engine has answered each one before its writer went on, and those that the proxy
+    // held back never reach the engine.
     let mut versions: Vec<_> = engine.items().iter().map(version).collect();
     versions.sort();
     let met = proxy.take_calls();
@@ -251,7 +251,7 @@ fn set_to(member: &str, text: &str) -> Value {
     if member == "configuration" { json!({ "set": text }) } else { json!(text) }
 }
 
-/// An update, bound to the known version by its header, by its body, or not at all.
+/// An update with the known version as its precondition: in its header, in its body, or not at all.
 fn update(path: &str, member: &str, text: &str, known: u64, number: usize) -> (Request, Option<u64>) {
     let mut body = json!({ member: set_to(member, text) });
     match number % 3 {
@@ -264,7 +264,7 @@ fn update(path: &str, member: &str, text: &str, known: u64, number: usize) -> (R
     }
 }
 
-fn past(path: &str, version: u64) -> Value {
+fn earlier(path: &str, version: u64) -> Value {
     Request::get(&format!("{path}/versions/{version}")).event()
 }
 
@@ -277,13 +277,13 @@ fn is_unavailable(answer: &Answer) -> bool {
     answer.status == 503 && ["TEMPORARILY_UNAVAILABLE", "OUTCOME_UNKNOWN"].contains(&answer.code().as_str())
 }
 
-/// Whoever wrote the version after it can read it.
+/// A writer of a version can read the version before it.
 #[track_caller]
 fn expect_version(answer: &Answer, version: u64) {
     assert!(is_unavailable(answer) || answer.json()["data"]["version"] == version, "version {version}: {answer:?}");
 }
 
-/// The list begins at this version or a later one, and has no hole.
+/// The list begins with this version or a later one, and has no gap.
 #[track_caller]
 fn expect_versions(answer: &Answer, written: u64) {
     if is_unavailable(answer) {
@@ -292,10 +292,10 @@ fn expect_versions(answer: &Answer, written: u64) {
     let versions: Vec<_> =
         answer.json()["data"].as_array().unwrap().iter().map(|one| one["version"].as_u64().unwrap()).collect();
     assert!(versions[0] >= written, "expected version {written} or a later one first: {answer:?}");
-    assert!(versions.windows(2).all(|pair| pair[0] == pair[1] + 1), "expected no hole: {answer:?}");
+    assert!(versions.windows(2).all(|pair| pair[0] == pair[1] + 1), "expected no gap: {answer:?}");
 }
 
-/// The first answer again, whatever has become of the flow.
+/// A replay is the first answer again, although the flow has changed.
 #[track_caller]
 fn expect_replay(answer: &Answer, first: &Answer) {
     assert!(is_unavailable(answer) || (answer.status, &answer.text) == (201, &first.text), "{answer:?}, {first:?}");
@@ -319,7 +319,7 @@ fn version(item: &Value) -> Version {
     (number, MEMBERS.map(|member| item[member]["S"].as_str().unwrap().replace("{\"set\":\"", "").replace("\"}", "")))
 }
 
-/// Runs a race, prints what came of it, and has it judged.
+/// Runs a race, prints its outcome and has it judged.
 async fn run(attempts: u32, faults: bool) {
     let Race { calls, hits, versions, seconds } = race(attempts, faults).await;
     let count = |counts: fn(&Told) -> bool| calls.iter().filter(|call| counts(&call.told)).count();
@@ -347,12 +347,12 @@ async fn run(attempts: u32, faults: bool) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn writers_that_race_lose_double_and_skip_nothing() {
+async fn racing_writers_lose_no_update_write_none_twice_and_skip_no_version() {
     run(1_000, false).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn writers_that_race_through_faults_lose_double_and_skip_nothing() {
+async fn racing_writers_lose_no_update_write_none_twice_and_skip_no_version_despite_faults() {
     run(500, true).await;
 }
 
@@ -364,11 +364,11 @@ async fn at_length_100_000_updates() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "minutes: `make race`"]
-async fn at_length_10_000_updates_through_faults() {
+async fn at_length_10_000_updates_despite_faults() {
     run(10_000, true).await;
 }
 
-/// Three versions: two writes one after the other, a refusal, a read.
+/// Calls without a contradiction: two writes, a refusal, a read and two failures.
 fn fair() -> (Vec<Call>, Vec<Version>) {
     let call = |begin, end, expected, text: &str, told| {
         let text = (!text.is_empty()).then(|| text.to_owned());
@@ -389,7 +389,7 @@ fn fair() -> (Vec<Call>, Vec<Version>) {
 type Break = fn(&mut Vec<Call>, &mut Vec<Version>);
 
 #[test]
-fn the_judge_sees_what_cannot_be() {
+fn the_judge_finds_each_contradiction() {
     let (calls, versions) = fair();
     assert_eq!(judge(&calls, &versions), Ok(()));
     let late = {
@@ -397,7 +397,7 @@ fn the_judge_sees_what_cannot_be() {
         versions.push((4, ["a".to_owned(), "c".to_owned(), "e".to_owned()]));
         versions
     };
-    assert_eq!(judge(&calls, &late), Ok(()), "an unknown outcome may be one");
+    assert_eq!(judge(&calls, &late), Ok(()), "an unknown outcome may be a version");
 
     let breaks: [(&str, Break); 14] = [
         ("expected version 2, found version 3", |_, versions| drop(versions.remove(1))),
@@ -416,7 +416,7 @@ fn the_judge_sees_what_cannot_be() {
         ("began after a later one had ended", |calls, _| (calls[0].begin, calls[0].end) = (8, 9)),
         ("seen after a later one was there", |calls, _| calls[3].told = Told::Read(2)),
         ("seen after a later one was there", |calls, versions| {
-            // Nobody was told that it is written, but somebody has seen it.
+            // No call was told that it is written, but a read has seen it.
             calls[5] = Call { begin: 4, end: 20, ..calls[5].clone() };
             versions.push((4, ["a", "c", "e"].map(str::to_owned)));
             calls[3].told = Told::Read(4);

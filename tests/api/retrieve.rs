@@ -1,11 +1,11 @@
-//! `GET /v2/project-flows/{id}`, now and as it was
+//! `GET /v2/project-flows/{id}`, as it is and as of a time
 
 use serde_json::json;
 
 use crate::support::{Api, Request, page_request};
 
 #[tokio::test]
-async fn a_flow_is_read_as_it_was_created_with_its_version_as_etag() {
+async fn a_created_flow_can_be_read_and_its_etag_is_its_version() {
     let api = Api::start().await;
     let created = api.send(&Request::create(page_request())).await;
 
@@ -18,7 +18,7 @@ async fn a_flow_is_read_as_it_was_created_with_its_version_as_etag() {
 }
 
 #[tokio::test]
-async fn a_version_that_the_client_has_is_not_sent_again() {
+async fn a_version_that_the_caller_already_has_is_not_sent_again() {
     let api = Api::start().await;
     let path = api.create().await;
     let rows = [
@@ -44,7 +44,7 @@ async fn a_version_that_the_client_has_is_not_sent_again() {
 }
 
 #[tokio::test]
-async fn a_flow_that_is_not_there_is_not_found() {
+async fn a_flow_that_does_not_exist_is_not_found() {
     let api = Api::start().await;
     let ids = [
         "project_flow_0123456789abcdefghjkmnpqrs",
@@ -60,14 +60,14 @@ async fn a_flow_that_is_not_there_is_not_found() {
 }
 
 #[tokio::test]
-async fn a_flow_as_of_a_moment_is_the_version_that_was_in_force() {
+async fn a_flow_as_of_a_time_is_the_version_that_was_the_newest_then() {
     let api = Api::start().await;
     let path = api.create().await;
-    // As long a history as takes several halvings.
+    // The history is long enough for a binary search of several steps.
     for version in 2..=9 {
         api.set(&path, "name", json!(format!("Version {version}"))).await;
     }
-    // Version n is in force from the hour n.
+    // Version n is written at n o'clock.
     for version in 1..=9 {
         api.backdate(&path, version, &format!("2024-01-15T{version:02}:00:00Z"));
     }
@@ -93,7 +93,7 @@ async fn a_flow_as_of_a_moment_is_the_version_that_was_in_force() {
 }
 
 #[tokio::test]
-async fn a_flow_was_not_in_force_while_it_was_deleted() {
+async fn a_flow_as_of_a_time_when_it_was_deleted_is_not_found() {
     let api = Api::start().await;
     let path = api.create().await;
     assert_eq!(api.send(&Request::delete(&path)).await.status, 200);
@@ -109,7 +109,7 @@ async fn a_flow_was_not_in_force_while_it_was_deleted() {
 }
 
 #[tokio::test]
-async fn what_is_no_instant_is_refused() {
+async fn a_malformed_as_of_is_refused() {
     let api = Api::start().await;
     let path = api.create().await;
     let malformed = [
@@ -131,10 +131,10 @@ async fn what_is_no_instant_is_refused() {
 }
 
 #[tokio::test]
-async fn a_body_where_there_is_none_to_be_is_not_dropped_without_a_word() {
+async fn a_body_sent_with_get_is_judged_and_not_ignored() {
     let api = Api::start().await;
     let path = api.create().await;
-    let mut request = Request { method: "GET".to_owned(), path, ..Request::create(json!({ "name": "x", "a/b": 1 })) };
+    let mut request = Request::with_body("GET", &path, json!({ "name": "x", "a/b": 1 }));
     let answer = api.send(&request).await;
     answer.expect(400, "UNKNOWN_FIELD");
     assert_eq!(answer.json()["details"][0]["path"], "/a~1b");

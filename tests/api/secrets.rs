@@ -1,28 +1,29 @@
-//! What is put into tokens, bodies, keys, stored items and the database's own messages is in no line of the log, and
-//! what the caller has not sent in a body is in no answer.
+//! No line of the log contains data of tokens, bodies, keys, stored items or messages of the database. An answer contains
+//! only data that the request names or the flow has.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
-use crate::binary::{Process, RuntimeApi, lambda};
 use crate::engine;
 use crate::proxy::{Fault, Loss, Proxy, When};
-use crate::support::{Answer, CLIENT, Engine, JWKS, Request, newest_key, now, page_request, page_request_with, signed};
+use crate::support::{
+    Answer, CLIENT, Engine, JWKS, Process, Request, newest_key, now, page_request, page_request_with, signed,
+};
 
-/// A word that stands nowhere else.
+/// A word that occurs nowhere else.
 const CANARY: &str = "canary7f3a";
 
-/// The flow that the key `stored` makes.
+/// The path of the flow that the test creates, with FLOW in place of its id.
 const FLOW: &str = "/v2/project-flows/FLOW";
 
-/// A token of these parts, without a signature.
+/// An `Authorization` with this header and these claims, and with a wrong signature.
 fn forged(header: &Value, claims: &Value) -> String {
     let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
     format!("Bearer {}.{}.{}", part(header), part(claims), URL_SAFE_NO_PAD.encode(CANARY))
 }
 
-/// Requests with the canary wherever a caller can put one.
+/// Requests with the word wherever a caller can put one.
 fn requests() -> Vec<Request> {
     let token = signed(&json!({ "clientId": CLIENT, "exp": now() + 600, "secret": CANARY }));
     let request = |body: Value| Request::create(body).header("authorization", &format!("Bearer {token}"));
@@ -83,35 +84,33 @@ fn requests() -> Vec<Request> {
         get(&format!("/v2/project-flows/{CANARY}"), ""),
         get(&format!("{FLOW}/versions/{CANARY}"), ""),
         get(&format!("{FLOW}/versions/1/diff"), &format!("from={CANARY}")),
-        // The flow has it from here on, and owes it.
+        // From here on the flow has the word, so an answer may show it.
         put(json!({ "name": CANARY })),
     ]);
     requests
 }
 
 #[tokio::test]
-async fn no_secret_is_in_a_log_line_or_in_an_answer_that_does_not_owe_it() {
+async fn no_secret_is_in_the_log_or_in_an_answer_that_need_not_show_it() {
     let engine = Engine::start().await;
     let proxy = Proxy::start(&engine.url).await;
-    let mut runtime = RuntimeApi::start().await;
-    let process = Process::start(&lambda(&runtime, &proxy.url));
+    let mut process = Process::start(&proxy.url).await;
     let mut lines = 0;
 
     let stored = Request::create(page_request()).key("stored");
-    let (_, first) = runtime.invoke(&stored.event().to_string()).await;
-    let id = Answer::read(&first, true).id();
+    let id = process.send(&stored).await.id();
     lines += 1;
     for mut request in requests() {
         request.path = request.path.replace("FLOW", &id);
-        let (kind, answer) = runtime.invoke(&request.event().to_string()).await;
+        let (kind, answer) = process.invoke(&request.event().to_string()).await;
         assert_eq!(kind, "response");
         lines += 1;
         // Problems name the members and the query parameters that they are about.
         let names_it = request.query.starts_with(CANARY);
-        let owed = names_it || request.body.as_ref().is_some_and(|body| body.contains(CANARY));
-        assert!(owed || !answer.contains(CANARY), "{answer}");
+        let must_show = names_it || request.body.as_ref().is_some_and(|body| body.contains(CANARY));
+        assert!(must_show || !answer.contains(CANARY), "{answer}");
     }
-    // A stored flow that cannot be read, and whatever the database may say.
+    // The stored flow becomes unreadable, and the messages of the database have the word.
     let mut item = engine.item(&newest_key(&id));
     item["name"]["S"] = json!(CANARY);
     item["steps"]["S"] = json!(format!("{{{CANARY}"));
@@ -130,7 +129,7 @@ async fn no_secret_is_in_a_log_line_or_in_an_answer_that_does_not_owe_it() {
     for fault in faults {
         proxy.heal();
         proxy.fail("PutItem", &vec![fault.clone(); 3]);
-        let (_, answer) = runtime.invoke(&stored.event().to_string()).await;
+        let (_, answer) = process.invoke(&stored.event().to_string()).await;
         assert!(Answer::read(&answer, true).status >= 500, "{fault:?}: {answer}");
         assert!(!answer.contains(CANARY), "{fault:?}: {answer}");
     }

@@ -1,4 +1,4 @@
-//! The environment at start-up.
+//! The settings in the environment, as the function reads them when it starts.
 
 use std::collections::BTreeMap;
 use std::env::VarError;
@@ -9,7 +9,7 @@ use project_flows::settings::Settings;
 
 use crate::support::JWKS;
 
-/// The development key is a secret.
+/// Allows the development key, which is a shared secret.
 const ALLOWED: (&str, &str) = ("ALLOW_SHARED_SECRETS", "true");
 
 fn read(variables: &[(&str, &str)]) -> Result<Settings, Vec<String>> {
@@ -18,14 +18,14 @@ fn read(variables: &[(&str, &str)]) -> Result<Settings, Vec<String>> {
 }
 
 #[test]
-fn a_table_and_keys_are_enough() {
+fn only_the_table_and_the_keys_are_required() {
     let settings = read(&[("TABLE_NAME", "flows"), ("JWKS", JWKS), ALLOWED, ("JWT_ISSUER", "")]).unwrap();
     assert_eq!(settings.table_name, "flows");
     assert_eq!(settings.endpoint, None);
 }
 
 #[test]
-fn an_empty_endpoint_is_none() {
+fn an_empty_endpoint_counts_as_absent() {
     let endpoint = |url| {
         let variables = [("TABLE_NAME", "flows"), ("JWKS", JWKS), ALLOWED, ("AWS_ENDPOINT_URL_DYNAMODB", url)];
         read(&variables).unwrap().endpoint
@@ -64,7 +64,7 @@ fn the_usual_aws_variables_are_read() {
 }
 
 #[test]
-fn each_setting_that_is_missing_is_named_in_a_line_of_its_own() {
+fn each_missing_setting_is_named_in_a_line_of_its_own() {
     let missing = [
         "TABLE_NAME: expected the name of the table, found nothing",
         "JWKS: expected the keys that verify tokens, a JWK Set (RFC 7517), found nothing",
@@ -74,7 +74,7 @@ fn each_setting_that_is_missing_is_named_in_a_line_of_its_own() {
 }
 
 #[test]
-fn a_setting_that_cannot_be_used_is_named_with_the_reason() {
+fn an_unusable_setting_is_named_with_the_reason() {
     let problems = read(&[("TABLE_NAME", "flows"), ("JWKS", r#"{"keys":[]}"#)]).unwrap_err();
     assert_eq!(problems, ["JWKS: expected at least one key that verifies signatures, found none"]);
 
@@ -83,7 +83,7 @@ fn a_setting_that_cannot_be_used_is_named_with_the_reason() {
 }
 
 #[test]
-fn a_secret_among_the_keys_is_refused_unless_the_setting_allows_it() {
+fn a_shared_secret_among_the_keys_is_refused_unless_a_setting_allows_it() {
     let with = |allow| read(&[("TABLE_NAME", "flows"), ("JWKS", JWKS), ("ALLOW_SHARED_SECRETS", allow)]);
     with("true").unwrap();
     let refused = "JWKS: keys[0]: expected a public key, found a secret (\"oct\"): whoever may read the function's \
@@ -99,7 +99,7 @@ fn a_secret_among_the_keys_is_refused_unless_the_setting_allows_it() {
 }
 
 #[test]
-fn sam_local_is_given_the_development_keys() {
+fn sam_local_gets_the_development_keys() {
     let variables: serde_json::Value = serde_json::from_str(include_str!("../../tools/sam-local.json")).unwrap();
     let keys: serde_json::Value = serde_json::from_str(variables["Function"]["JWKS"].as_str().unwrap()).unwrap();
     assert_eq!(keys, serde_json::from_str::<serde_json::Value>(JWKS).unwrap());

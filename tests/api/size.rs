@@ -6,57 +6,44 @@ use axum::Router;
 use oracles::proptest::prelude::*;
 use oracles::proptest::test_runner::{Config, TestRunner};
 use project_flows::diff::MAX_PATH_BYTES;
-use project_flows::handler::Handler;
 use project_flows::log::Log;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::runtime::Builder;
 
 use crate::engine;
-use crate::proxy::Proxy;
-use crate::support::{Answer, Api, CLIENT, Engine, Request, handler, handler_with_log, send};
+use crate::support::{Answer, Api, CLIENT, Engine, Request, flow_item, handler_with_log, send, version_key};
 
 const FLOWS: &str = "/v2/project-flows";
-/// A flow whose versions are put past the function.
+
+/// The id of a flow whose versions are put into the table without the function.
 const ID: &str = "project_flow_0123456789abcdefghjkmnpqrs";
 
-/// A flow as an item, at a version.
+/// The bytes of the longest texts of an item: the rest of it takes less than 1,000 of its 400 KiB.
+const ITEM: usize = 400 * 1024 - 1_000;
+
+/// The item of a flow at a version.
 fn item(id: &str, version: u64, name: &str, configuration: &str) -> Value {
-    let created = "2024-01-15T10:30:00Z";
-    let mut item = json!({ "version": { "N": version.to_string() } });
-    for (attribute, text) in [
-        ("pk", format!("CLIENT#{CLIENT}").as_str()),
-        ("sk", &format!("FLOW#{id}")),
-        ("listKey", &format!("{created}#{id}")),
-        ("_id", id),
-        ("client", CLIENT),
-        ("project", "project_123456789"),
-        ("type", "login"),
-        ("status", "draft"),
-        ("name", name),
-        ("configuration", configuration),
-        ("steps", "[]"),
-        ("createdAt", created),
-        ("updatedAt", created),
-    ] {
-        item[attribute] = json!({ "S": text });
-    }
+    let mut item = flow_item(CLIENT, id, "2024-01-15T10:30:00Z");
+    item["version"] = json!({ "N": version.to_string() });
+    item["name"] = json!({ "S": name });
+    item["configuration"] = json!({ "S": configuration });
     item
 }
 
-/// Puts flows past the function, one with each of these names.
+/// Puts flows into the table, one with each of these names.
 fn put_flows(engine: &Engine, names: &[String]) {
     for (number, name) in names.iter().enumerate() {
         engine.put(engine::TABLE, &item(&format!("project_flow_{number:026}"), 1, name, "{}"));
     }
 }
 
-/// Puts versions of one flow past the function, with these names, and returns its path.
+/// Puts versions of one flow into the table, one with each of these names, and returns its path.
 fn put_versions(engine: &Engine, names: &[String], configuration: &str) -> String {
     for (version, name) in (1..).zip(names) {
         let mut item = item(ID, version, name, configuration);
         if version < names.len() as u64 {
-            item["sk"] = json!({ "S": format!("VERSION#{ID}#{version:010}") });
+            item["sk"] = json!({ "S": version_key(ID, version) });
             item.as_object_mut().unwrap().remove("listKey");
         }
         engine.put(engine::TABLE, &item);
@@ -64,13 +51,13 @@ fn put_versions(engine: &Engine, names: &[String], configuration: &str) -> Strin
     format!("{FLOWS}/{ID}")
 }
 
-/// The pages from the one at `path` to the last, each after the `next` of the one before.
-async fn pages(handler: &Handler, path: &str) -> Vec<Answer> {
+/// Follows `next` from the page at `path` to the last one.
+async fn pages(api: &Api, path: &str) -> Vec<Answer> {
     let mut pages = Vec::new();
     let mut request = Request::get(path);
     let query = request.query.clone();
     loop {
-        let answer = send(handler, &request.event()).await;
+        let answer = api.send(&request).await;
         assert_eq!(answer.status, 200, "{}", answer.text);
         answer.expect_headers();
         let next = answer.json()["pagination"]["next"].as_str().map(str::to_owned);
@@ -81,7 +68,7 @@ async fn pages(handler: &Handler, path: &str) -> Vec<Answer> {
     }
 }
 
-/// What all pages have of a member, in turn.
+/// The values of a member in all pages.
 fn all(pages: &[Answer], member: &str) -> Vec<Value> {
     let pages: Vec<_> = pages.iter().map(|page| page.json()["data"].as_array().unwrap().clone()).collect();
     pages.iter().flatten().map(|summary| summary[member].clone()).collect()
@@ -92,12 +79,12 @@ fn long_names() -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_list_of_flows_with_endless_names_comes_in_pages_that_lambda_takes() {
+async fn a_list_of_flows_with_very_long_names_has_pages_that_lambda_accepts() {
     let api = Api::start().await;
     put_flows(&api.engine, &long_names());
     let ids: Vec<_> = (0..25).rev().map(|number| json!(format!("project_flow_{number:026}"))).collect();
 
-    let pages = pages(&api.handler, &format!("{FLOWS}?limit=100")).await;
+    let pages = pages(&api, &format!("{FLOWS}?limit=100")).await;
 
     assert_eq!(all(&pages, "_id"), ids);
     let pagination = &pages[0].json()["pagination"];
@@ -105,13 +92,13 @@ async fn a_list_of_flows_with_endless_names_comes_in_pages_that_lambda_takes() {
 }
 
 #[tokio::test]
-async fn a_page_by_number_that_ends_early_moves_no_other_page() {
+async fn a_page_by_number_that_ends_early_does_not_change_the_other_pages() {
     let api = Api::start().await;
     put_flows(&api.engine, &long_names());
     let ids: Vec<_> = (0..25).rev().map(|number| json!(format!("project_flow_{number:026}"))).collect();
 
-    let first = api.send(&Request::get(&format!("{FLOWS}?page=1&limit=24"))).await;
-    let second = api.send(&Request::get(&format!("{FLOWS}?page=2&limit=24"))).await;
+    let first = api.get(&format!("{FLOWS}?page=1&limit=24")).await;
+    let second = api.get(&format!("{FLOWS}?page=2&limit=24")).await;
 
     let shown = all(std::slice::from_ref(&first), "_id");
     assert!((1..24).contains(&shown.len()), "{} flows", shown.len());
@@ -122,55 +109,53 @@ async fn a_page_by_number_that_ends_early_moves_no_other_page() {
         assert_eq!((&pagination["total"], &pagination["pages"]), (&json!(25), &json!(2)));
     }
     assert_eq!(second.json()["pagination"].get("next"), None);
-    // From the first page, `next` leads through all that it has not shown, and on.
+    // The `next` of the first page leads to the flows that it has left out, and to all after them.
     let next = first.json()["pagination"]["next"].as_str().unwrap().to_owned();
-    let rest = pages(&api.handler, &format!("{FLOWS}?limit=24&cursor={next}")).await;
+    let rest = pages(&api, &format!("{FLOWS}?limit=24&cursor={next}")).await;
     assert_eq!(all(&rest, "_id"), ids[shown.len()..]);
 }
 
 #[tokio::test]
-async fn a_page_by_cursor_ends_before_its_filter_has_read_the_table_empty() {
-    let engine = Engine::start().await;
-    put_flows(&engine, &vec!["x".repeat(390_000); 60]);
+async fn a_page_by_cursor_ends_after_some_queries_even_if_few_flows_match_the_filter() {
+    let (api, proxy) = Api::start().await.behind_proxy().await;
+    put_flows(&api.engine, &vec!["x".repeat(390_000); 60]);
     for number in [0, 1, 30] {
         let mut rare = item(&format!("project_flow_{number:026}"), 1, "Rare", "{}");
         rare["project"] = json!({ "S": "rare" });
-        engine.put(engine::TABLE, &rare);
+        api.engine.put(engine::TABLE, &rare);
     }
-    let proxy = Proxy::start(&engine.url).await;
-    let handler = handler(&proxy.url).await;
     let rare: Vec<_> = [30, 1, 0].map(|number| json!(format!("project_flow_{number:026}"))).into();
-    let newest = send(&handler, &Request::get(&format!("{FLOWS}?limit=1")).event()).await;
+    let newest = api.get(&format!("{FLOWS}?limit=1")).await;
     let next = newest.json()["pagination"]["next"].as_str().unwrap().to_owned();
     proxy.take_calls();
 
-    let pages = pages(&handler, &format!("{FLOWS}?project=rare&limit=2&cursor={next}")).await;
+    let pages = pages(&api, &format!("{FLOWS}?project=rare&limit=2&cursor={next}")).await;
 
     assert_eq!(all(&pages, "_id"), rare);
     assert_eq!(pages.iter().map(|page| all(std::slice::from_ref(page), "_id").len()).collect::<Vec<_>>(), [1, 2]);
     assert!(proxy.calls("Query") > 16);
     assert!(proxy.calls("Query") <= 2 * 16);
-    // By number, a page reads all there is for its total.
-    let by_number = send(&handler, &Request::get(&format!("{FLOWS}?project=rare&limit=2")).event()).await;
+    // A page by number reads all flows for its total.
+    let by_number = api.get(&format!("{FLOWS}?project=rare&limit=2")).await;
     assert_eq!(all(std::slice::from_ref(&by_number), "_id"), rare[..2]);
     assert_eq!(by_number.json()["pagination"]["total"], 3);
 }
 
 #[tokio::test]
-async fn versions_with_endless_names_come_in_pages_that_lambda_takes() {
+async fn a_list_of_versions_with_very_long_names_has_pages_that_lambda_accepts() {
     let api = Api::start().await;
     let path = put_versions(&api.engine, &long_names(), "{}");
 
-    let pages = pages(&api.handler, &format!("{path}/versions?limit=100")).await;
+    let pages = pages(&api, &format!("{path}/versions?limit=100")).await;
 
     assert_eq!(all(&pages, "version"), (1..=25).rev().map(|version| json!(version)).collect::<Vec<_>>());
 }
 
 #[tokio::test]
-async fn a_diff_of_names_that_are_escaped_three_times_is_one_that_lambda_takes() {
+async fn lambda_accepts_a_diff_whose_names_are_escaped_three_times() {
     let api = Api::start().await;
     let path = api.create().await;
-    // Each operation spells the name out. Unescaped, the paths come to so many bytes for each of the two versions.
+    // Each operation contains the name. The bytes are those of all paths of one version, unescaped.
     let half = MAX_PATH_BYTES / 2 - 10_000;
     for (character, length, bytes) in [
         ("\u{1}", 30_000, half),
@@ -196,15 +181,13 @@ async fn a_diff_of_names_that_are_escaped_three_times_is_one_that_lambda_takes()
 
 #[tokio::test]
 async fn a_page_of_large_versions_ends_before_the_table_throttles() {
-    let engine = Engine::start().await;
+    let (api, proxy) = Api::start().await.behind_proxy().await;
     let names: Vec<_> = (1..=100).map(|version| format!("Version {version}")).collect();
-    let path = put_versions(&engine, &names, &format!("{{\"large\":\"{}\"}}", "x".repeat(400 * 1024 - 1_000)));
-    let proxy = Proxy::start(&engine.url).await;
-    let handler = handler(&proxy.url).await;
+    let path = put_versions(&api.engine, &names, &format!("{{\"large\":\"{}\"}}", "x".repeat(ITEM)));
 
-    let answer = send(&handler, &Request::get(&format!("{path}/versions?limit=100")).event()).await;
+    let answer = api.get(&format!("{path}/versions?limit=100")).await;
     assert!(proxy.calls("Query") <= 4, "{} queries", proxy.calls("Query"));
-    let pages = pages(&handler, &format!("{path}/versions?limit=100")).await;
+    let pages = pages(&api, &format!("{path}/versions?limit=100")).await;
     assert_eq!(pages[0].text, answer.text);
     assert_eq!(all(&pages, "version"), (1..=100).rev().map(|version| json!(version)).collect::<Vec<_>>());
     for page in pages {
@@ -212,14 +195,14 @@ async fn a_page_of_large_versions_ends_before_the_table_throttles() {
     }
 }
 
-/// Some text of at most `longest` bytes, most of which are many when they are escaped.
+/// Texts of at most `longest` bytes, most of which are much longer when they are escaped.
 fn badly_escaped(longest: usize) -> impl Strategy<Value = String> {
     let piece = prop::sample::select(vec!["\u{1}", "\"", "\\", "\n", "~", "/", " ", "a", "é", "\u{2028}", "~\"\u{1f}"]);
     let length = prop_oneof![0..40_usize, 0..=longest, Just(longest)];
     (piece, length).prop_map(|(piece, length)| piece.repeat(length / piece.len()))
 }
 
-/// A `configuration` of names that are escaped badly, with many values under them.
+/// A `configuration` with names that are much longer when they are escaped, and many values under them.
 fn badly_named(longest: usize) -> impl Strategy<Value = String> {
     let values = (0_usize..3_000, prop::sample::select(vec!["0", "1", "{}", "[\"\"]"]))
         .prop_map(|(count, value)| format!("[{}]", vec![value; count].join(",")));
@@ -232,15 +215,14 @@ fn badly_named(longest: usize) -> impl Strategy<Value = String> {
     value.prop_filter("an item", move |text| text.len() < longest)
 }
 
-/// Fewer than of other properties: each case is some megabytes.
+/// A runner for fewer cases than other properties have, because each case takes some megabytes.
 fn cases(cases: u32) -> TestRunner {
     TestRunner::new(Config { cases, failure_persistence: None, ..Config::default() })
 }
 
-/// `Answer::read` judges the size of each answer.
+/// `Answer::read` checks the size of each answer.
 #[test]
-fn no_stored_names_make_an_answer_that_lambda_refuses() {
-    const ITEM: usize = 400 * 1024 - 1_000;
+fn lambda_accepts_the_answers_whatever_names_are_stored() {
     let runtime = Builder::new_current_thread().enable_all().build().unwrap();
     let names = (prop::collection::vec(badly_escaped(ITEM), 1..30), 1_usize..=100);
     cases(8)
@@ -249,13 +231,13 @@ fn no_stored_names_make_an_answer_that_lambda_refuses() {
                 let api = Api::start().await;
                 put_flows(&api.engine, &names);
                 let numbers = (0..names.len()).rev().map(|number| json!(format!("project_flow_{number:026}")));
-                let list = pages(&api.handler, &format!("{FLOWS}?page=1&limit={limit}")).await;
+                let list = pages(&api, &format!("{FLOWS}?page=1&limit={limit}")).await;
                 assert_eq!(all(&list, "_id"), numbers.collect::<Vec<_>>());
                 assert_eq!(list[0].json()["pagination"]["total"], names.len());
 
                 let api = Api::start().await;
                 let path = put_versions(&api.engine, &names, "{}");
-                let versions = pages(&api.handler, &format!("{path}/versions?limit={limit}")).await;
+                let versions = pages(&api, &format!("{path}/versions?limit={limit}")).await;
                 let numbers = (1..=names.len()).rev().map(|version| json!(version));
                 assert_eq!(all(&versions, "version"), numbers.collect::<Vec<_>>());
             });
@@ -264,15 +246,14 @@ fn no_stored_names_make_an_answer_that_lambda_refuses() {
         .unwrap();
 }
 
-/// The same for a diff of what was stored.
+/// `Answer::read` checks the size of each answer.
 #[test]
-fn no_stored_flow_makes_a_diff_that_lambda_refuses() {
-    const ITEM: usize = 400 * 1024 - 1_000;
+fn lambda_accepts_a_diff_of_any_two_stored_versions() {
     let runtime = Builder::new_current_thread().enable_all().build().unwrap();
     let api = runtime.block_on(Api::start());
     let flow = || {
         (badly_escaped(ITEM), badly_named(ITEM)).prop_map(|(name, configuration)| {
-            // Together they are an item.
+            // Both together fit into an item.
             let name: String = name.chars().take((ITEM - configuration.len()) / 4).collect();
             (name, configuration)
         })
@@ -282,7 +263,7 @@ fn no_stored_flow_makes_a_diff_that_lambda_refuses() {
             for (version, (name, configuration)) in [(1, &from), (2, &to)] {
                 let mut item = item(ID, version, name, configuration);
                 if version == 1 {
-                    item["sk"] = json!({ "S": format!("VERSION#{ID}#{version:010}") });
+                    item["sk"] = json!({ "S": version_key(ID, version) });
                 }
                 api.engine.put(engine::TABLE, &item);
             }
@@ -293,7 +274,7 @@ fn no_stored_flow_makes_a_diff_that_lambda_refuses() {
         .unwrap();
 }
 
-/// No item is as large as the one that is answered here in the place of the database.
+/// No real item is that large, so a server stands in for the database.
 #[tokio::test]
 async fn a_response_that_lambda_would_refuse_becomes_an_internal_error() {
     static LINES: Mutex<Vec<String>> = Mutex::new(Vec::new());

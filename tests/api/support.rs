@@ -4,14 +4,16 @@ mod answer;
 mod api;
 mod engine;
 mod fsck;
+mod process;
 mod request;
 mod template;
 mod token;
 
 pub use answer::Answer;
 pub use api::{Api, handler, handler_with_log, handler_with_projects, send};
-pub use engine::{Engine, PROJECTS, dynamo_db, newest_key, sdk, version_key};
+pub use engine::{Engine, PROJECTS, dynamo_db, flow_item, newest_key, version_key};
 pub use fsck::{build_fsck, fsck, fsck_with};
+pub use process::Process;
 pub use request::{NOWHERE, Request, event, page_request, page_request_with, page_request_without};
 pub use template::{resources, template};
 pub use token::{CLIENT, JWKS, bearer, development_key, now, signed};

@@ -1,29 +1,26 @@
-//! The rehearsal of docs/restore.md, as far as a local engine goes: it has no point-in-time restore, so a copy of the
-//! items as they were stands for the restored table. The check, the switch and what the function then serves are real.
+//! The rehearsal of docs/restore.md. A local engine has no point-in-time restore, so a copy of the items stands in for the
+//! restored table. The check, the switch and the function on the restored table are real.
 
-use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
-use serde_json::json;
-use serde_norway::Value;
+use serde_json::{Value, json};
 
-use crate::binary::{Process, RuntimeApi, lambda};
 use crate::engine;
-use crate::support::{Answer, Api, Request, fsck, page_request, sdk};
+use crate::support::{Api, Process, Request, dynamo_db, fsck, page_request, template};
 
-/// The name that the restored table gets: a restore always makes a new one.
+/// The name of the restored table. A restore always makes a new table.
 const RESTORED: &str = "project-flows-restored";
 
 #[tokio::test]
-async fn a_restored_table_is_checked_switched_to_and_serves_what_was() {
+async fn the_function_serves_a_restored_table_after_the_check_and_the_switch() {
     let api = Api::start().await;
     let path = api.create_from(&Request::create(page_request()).key("key")).await;
     api.set(&path, "name", json!("As it was")).await;
     let was = api.get(&path).await;
-    // The moment that is restored to.
+    // The point in time of the restore.
     let items = api.engine.items();
-    // After it, a flow is changed and another is created, and somebody damages the table past the function.
+    // After it, a flow is changed, another one is created, and somebody damages an item without the function.
     api.set(&path, "name", json!("As it should not be")).await;
-    let late = api.send(&Request::create(page_request())).await;
+    let late = api.create().await;
     let mut damaged = api.engine.items().into_iter().find(|item| item["version"]["N"] == "3").unwrap();
     damaged["configuration"] = json!({ "S": "" });
     api.engine.put(engine::TABLE, &damaged);
@@ -39,49 +36,40 @@ async fn a_restored_table_is_checked_switched_to_and_serves_what_was() {
     // Check.
     fsck(&api.engine.url, RESTORED).await.expect_healthy();
 
-    // Switch, and see.
-    let mut runtime = RuntimeApi::start().await;
-    let mut variables = lambda(&runtime, &api.engine.url);
-    variables.retain(|(name, _)| *name != "TABLE_NAME");
-    variables.push(("TABLE_NAME", RESTORED));
-    let _process = Process::start(&variables);
-    let (_, answer) = runtime.invoke(&Request::get(&path).event().to_string()).await;
-    assert_eq!(Answer::read(&answer, true), was);
-    let (_, answer) = runtime.invoke(&Request::get(&late.path()).event().to_string()).await;
-    Answer::read(&answer, true).expect(404, "PROJECT_FLOW_NOT_FOUND");
-    // Life goes on there: a key is still known, lists show what is there, and a change lands.
-    let (_, answer) = runtime.invoke(&Request::create(page_request()).key("key").event().to_string()).await;
-    assert_eq!(Answer::read(&answer, true).headers["idempotency-replayed"], "true");
-    let (_, answer) = runtime.invoke(&Request::get("/v2/project-flows").event().to_string()).await;
-    assert_eq!(Answer::read(&answer, true).json()["pagination"]["total"], 1);
-    let change = Request::put(&path, json!({ "name": "On from there" })).header("if-match", "\"2\"");
-    let (_, answer) = runtime.invoke(&change.event().to_string()).await;
-    assert_eq!(Answer::read(&answer, true).json()["data"]["version"], 3);
+    // Switch.
+    let mut process = Process::start_with(&api.engine.url, &[("TABLE_NAME", Some(RESTORED))]).await;
+    assert_eq!(process.send(&Request::get(&path)).await, was);
+    process.send(&Request::get(&late)).await.expect(404, "PROJECT_FLOW_NOT_FOUND");
+    // The restored table knows the key, has a list and accepts an update.
+    let replay = process.send(&Request::create(page_request()).key("key")).await;
+    assert_eq!(replay.headers["idempotency-replayed"], "true");
+    let list = process.send(&Request::get("/v2/project-flows")).await;
+    assert_eq!(list.json()["pagination"]["total"], 1);
+    let update = Request::put(&path, json!({ "name": "On from there" })).header("if-match", "\"2\"");
+    assert_eq!(process.send(&update).await.json()["data"]["version"], 3);
     fsck(&api.engine.url, RESTORED).await.expect_healthy();
-    // The table that was left is as it was left.
-    let client = Client::new(&sdk(&api.engine.url).await);
-    assert_eq!(client.scan().table_name(engine::TABLE).send().await.unwrap().count(), 4);
+    // The old table has not changed since the switch.
+    let dynamo_db = dynamo_db(&api.engine.url).await;
+    assert_eq!(dynamo_db.scan().table_name(engine::TABLE).send().await.unwrap().count(), 4);
 }
 
-/// A version that is lost is put back from the restored table, on the condition that nothing is there.
+/// A lost version is copied from the restored table, but only if the table does not have it.
 #[tokio::test]
-async fn a_single_item_is_brought_back_from_a_restored_table() {
+async fn a_single_item_can_be_copied_back_from_a_restored_table() {
     let api = Api::start().await;
     let path = api.create().await;
     api.set(&path, "name", json!("Second")).await;
     let first = api.engine.items().into_iter().find(|item| item["version"]["N"] == "1").unwrap();
     engine::create_table_named(&api.engine.database, RESTORED).unwrap();
     api.engine.put(RESTORED, &first);
-    let key = json!({ "pk": first["pk"], "sk": first["sk"] });
-    let delete = json!({ "TableName": engine::TABLE, "Key": key });
-    api.engine.database.delete_item(serde_json::from_value(delete).unwrap()).unwrap();
+    api.engine.delete(&first);
     assert_eq!(fsck(&api.engine.url, engine::TABLE).await.status, 1);
 
-    let client = Client::new(&sdk(&api.engine.url).await);
-    let text = |name: &str| AttributeValue::S(key[name]["S"].as_str().unwrap().to_owned());
-    let get = client.get_item().table_name(RESTORED).key("pk", text("pk")).key("sk", text("sk"));
+    let dynamo_db = dynamo_db(&api.engine.url).await;
+    let text = |name: &str| AttributeValue::S(first[name]["S"].as_str().unwrap().to_owned());
+    let get = dynamo_db.get_item().table_name(RESTORED).key("pk", text("pk")).key("sk", text("sk"));
     let item = get.consistent_read(true).send().await.unwrap().item;
-    let put = client.put_item().table_name(engine::TABLE).set_item(item);
+    let put = dynamo_db.put_item().table_name(engine::TABLE).set_item(item);
     let put = put.condition_expression("attribute_not_exists(pk)");
     put.clone().send().await.unwrap();
 
@@ -89,22 +77,20 @@ async fn a_single_item_is_brought_back_from_a_restored_table() {
     assert!(put.send().await.unwrap_err().into_service_error().is_conditional_check_failed_exception());
 }
 
-/// What an intrinsic function of the template comes to, when the named conditions hold.
+/// Resolves an intrinsic function of the template, if the named conditions hold.
+#[track_caller]
 fn resolve(value: &Value, conditions: &[&str]) -> String {
-    match value {
-        Value::Tagged(tagged) if tagged.tag == "!If" => {
-            let branch = if conditions.contains(&tagged.value[0].as_str().unwrap()) { 1 } else { 2 };
-            resolve(&tagged.value[branch], conditions)
-        }
-        Value::Tagged(tagged) => format!("{} {}", tagged.tag, tagged.value.as_str().unwrap()),
-        other => other.as_str().unwrap().to_owned(),
+    let (function, argument) = value.as_object().unwrap().iter().next().unwrap();
+    if function == "!If" {
+        let branch = if conditions.contains(&argument[0].as_str().unwrap()) { 1 } else { 2 };
+        return resolve(&argument[branch], conditions);
     }
+    format!("{function} {}", argument.as_str().unwrap())
 }
 
-/// The switch: the function and its permissions go over to the restored table together.
 #[test]
-fn a_parameter_of_the_template_points_the_function_and_its_permissions_at_the_restored_table() {
-    let template: Value = serde_norway::from_str(include_str!("../../template.yaml")).unwrap();
+fn one_parameter_of_the_template_switches_the_function_and_its_permissions_to_the_restored_table() {
+    let template = template();
     let function = &template["Resources"]["Function"]["Properties"];
     let statements = &function["Policies"][0]["Statement"];
     let table = "arn:${AWS::Partition}:dynamodb:${AWS::Region}:${AWS::AccountId}:table/${RestoredTableName}";

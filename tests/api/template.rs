@@ -1,4 +1,4 @@
-//! What template.yaml promises, against the code and against itself; `cfn-lint` knows what `CloudFormation` demands.
+//! template.yaml agrees with the code and with itself. `cfn-lint` checks what `CloudFormation` demands.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -7,10 +7,12 @@ use std::path::Path;
 use project_flows::log;
 use serde_json::{Value, json};
 
-/// What holds what cannot be made again.
+use crate::support::{resources, template};
+
+/// The types of resources that hold data.
 const WITH_DATA: [&str; 3] = ["AWS::DynamoDB::Table", "AWS::Logs::LogGroup", "AWS::SQS::Queue"];
 
-/// What can be made again from the template.
+/// The types of resources that hold none, so they can be created again from the template.
 const WITHOUT_DATA: [&str; 13] = [
     "AWS::ApiGatewayV2::Api",
     "AWS::ApiGatewayV2::ApiMapping",
@@ -26,19 +28,6 @@ const WITHOUT_DATA: [&str; 13] = [
     "AWS::Route53::RecordSet",
     "AWS::StepFunctions::StateMachine",
 ];
-
-/// The template, its tags as members: `!Ref Api` is `{"!Ref": "Api"}`.
-pub fn template() -> Value {
-    let template: serde_norway::Value = serde_norway::from_str(include_str!("../../template.yaml")).unwrap();
-    serde_json::to_value(template).unwrap()
-}
-
-/// The resources of these types, by name.
-pub fn resources(template: &Value, types: &[&str]) -> BTreeMap<String, Value> {
-    let resources = template["Resources"].as_object().unwrap().iter();
-    let of_types = resources.filter(|(_, resource)| types.contains(&resource["Type"].as_str().unwrap()));
-    of_types.map(|(name, resource)| (name.clone(), resource.clone())).collect()
-}
 
 fn alarms(template: &Value) -> BTreeMap<String, Value> {
     let alarms = resources(template, &["AWS::CloudWatch::Alarm"]);
@@ -56,7 +45,7 @@ fn statements() -> Vec<String> {
     text.split(';').map(str::to_owned).collect()
 }
 
-/// What a text has directly before `after`, back to where it is no name any more.
+/// The names that stand directly before `after` in a text.
 fn names_before<'text>(text: &'text str, after: &str) -> Vec<&'text str> {
     let ends = text.match_indices(after).map(|(end, _)| text.get(..end).unwrap());
     ends.map(|before| before.rsplit(|sign: char| !sign.is_alphanumeric() && sign != '_').next().unwrap()).collect()
@@ -67,7 +56,7 @@ fn camel(name: &str) -> String {
     words.collect()
 }
 
-/// The calls that the code makes, as the actions that allow them, by what they are made on.
+/// The actions that allow the calls of the code, by the table or index that they are made on.
 fn calls() -> BTreeMap<&'static str, BTreeSet<String>> {
     let mut calls: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
     let mut transactions = 0;
@@ -89,18 +78,18 @@ fn calls() -> BTreeMap<&'static str, BTreeSet<String>> {
                 calls.entry(on).or_default().insert(format!("dynamodb:{}", camel(call)));
             }
         }
-        // The parts of a transaction need their own permissions, the transaction none.
+        // Each part of a transaction needs a permission, but the transaction needs none.
         for part in names_before(&statement, "::builder()") {
             let action = match part {
                 "Put" | "Update" | "Delete" => format!("dynamodb:{part}Item"),
                 "ConditionCheck" => "dynamodb:ConditionCheckItem".to_owned(),
-                // Timeouts, and the part's own wrapper.
+                // Timeouts, and the wrapper of each part.
                 "Config" | "TimeoutConfig" | "TransactWriteItem" => continue,
                 other => panic!("which permission does {other} need?"),
             };
             calls.entry(on).or_default().insert(action);
         }
-        // The one read that is given its table.
+        // Only this read gets the name of its table.
         if statement.contains("self.read(projects,") {
             calls.entry("projects").or_default().insert("dynamodb:GetItem".to_owned());
         }
@@ -115,9 +104,9 @@ fn choice(value: &Value) -> (&str, &Value, &Value) {
     (choice[0].as_str().unwrap(), &choice[1], &choice[2])
 }
 
-/// Which tables these are is held to the parameters by `tests/deployment/template.py`.
+/// `tests/deployment/template.py` checks which tables the resources are.
 #[test]
-fn the_function_may_make_the_calls_that_the_code_makes_and_no_others() {
+fn the_function_may_make_only_the_calls_that_the_code_makes() {
     let none = json!({ "!Ref": "AWS::NoValue" });
     let template = template();
     let mut allowed: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
@@ -149,7 +138,7 @@ fn the_function_may_make_the_calls_that_the_code_makes_and_no_others() {
 }
 
 #[test]
-fn the_database_is_called_from_the_store_alone() {
+fn only_the_store_calls_the_database() {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut directories = vec![source];
     while let Some(directory) = directories.pop() {
@@ -166,13 +155,13 @@ fn the_database_is_called_from_the_store_alone() {
 }
 
 #[test]
-fn every_alarm_tells_the_topic_and_stays_silent_without_one() {
+fn every_alarm_notifies_the_topic_if_there_is_one() {
     let template = template();
     let told = json!({ "!If": ["HasAlarmTopic", [{ "!Ref": "AlarmTopicArn" }], { "!Ref": "AWS::NoValue" }] });
     for (name, alarm) in alarms(&template) {
         let properties = &alarm["Properties"];
         assert_eq!((&properties["AlarmActions"], &properties["OKActions"]), (&told, &told), "{name}");
-        // Without traffic there is nothing to tell.
+        // No traffic is no alarm.
         assert_eq!(properties["TreatMissingData"], "notBreaching", "{name}");
         assert!(properties["AlarmDescription"].is_string(), "{name}");
     }
@@ -180,12 +169,12 @@ fn every_alarm_tells_the_topic_and_stays_silent_without_one() {
     assert_eq!(template["Conditions"]["HasAlarmTopic"], given);
 }
 
-/// Where data points are missing, `CloudWatch` looks further back than the alarm says, and finds old ones that were bad.
+/// Otherwise `CloudWatch` looks further back than the alarm says, and an old bad data point keeps the alarm on.
 #[test]
-fn an_alarm_on_a_metric_that_is_not_always_written_fills_it_with_zeros() {
+fn an_alarm_fills_the_gaps_of_its_metrics_with_zeros() {
     for (name, alarm) in alarms(&template()) {
         let Some(queries) = alarm["Properties"]["Metrics"].as_array() else {
-            // Written every minute while there is a message.
+            // SQS writes this one every minute while there is a message.
             assert_eq!(alarm["Properties"]["MetricName"], "ApproximateNumberOfMessagesVisible", "{name}");
             continue;
         };
@@ -212,12 +201,12 @@ fn every_alarm_is_on_the_dashboard() {
 }
 
 #[test]
-fn what_holds_data_outlives_the_stack_and_every_type_is_known() {
+fn a_resource_that_holds_data_outlives_the_stack() {
     let template = template();
     for (name, resource) in template["Resources"].as_object().unwrap() {
         match resource["Type"].as_str().unwrap() {
             kind if WITH_DATA.contains(&kind) => {
-                // A first deployment that fails leaves nothing behind, but for the table, which nobody can delete.
+                // A failed first deployment leaves only the table behind, which is protected from deletion.
                 let policy = if kind == "AWS::DynamoDB::Table" { "Retain" } else { "RetainExceptOnCreate" };
                 assert_eq!(resource["DeletionPolicy"], policy, "{name}");
                 assert_eq!(resource["UpdateReplacePolicy"], "Retain", "{name}");
@@ -231,10 +220,10 @@ fn what_holds_data_outlives_the_stack_and_every_type_is_known() {
     assert_eq!(table["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"], true);
 }
 
-/// A metric and its dimensions, sorted.
+/// A metric and its dimensions.
 type Metric = (String, BTreeSet<String>);
 
-/// The metrics of the function that alarms look at.
+/// The metrics of the function that have an alarm.
 fn metrics_of_alarms(template: &Value) -> Vec<Metric> {
     let mut metrics = Vec::new();
     for alarm in alarms(template).values() {
@@ -250,14 +239,14 @@ fn metrics_of_alarms(template: &Value) -> Vec<Metric> {
     metrics
 }
 
-/// The dashboard, its references as they are written.
+/// The dashboard, with its references unresolved.
 fn dashboard(template: &Value) -> Value {
     let body = &template["Resources"]["Dashboard"]["Properties"]["DashboardBody"]["!Sub"];
     let text = body[0].as_str().unwrap().replace("${UndeliveredChangesAlarmArn}", "");
     serde_json::from_str(&text).expect("a dashboard in JSON")
 }
 
-/// A row of a widget, where `.` is what stands there in the row before, and `...` the whole of it.
+/// A row of a widget without abbreviations: `.` repeats a text of the row before, and `...` the whole row.
 fn spelled_out(row: &Value, before: &[String]) -> Vec<String> {
     let texts: Vec<_> = row.as_array().unwrap().iter().filter_map(Value::as_str).collect();
     if texts == ["..."] {
@@ -293,7 +282,7 @@ fn metrics_of_dashboard(template: &Value) -> Vec<Metric> {
 }
 
 #[test]
-fn alarms_and_dashboard_look_at_metrics_that_the_function_writes_and_at_each_of_them() {
+fn the_dashboard_shows_every_metric_of_the_function_and_alarms_use_no_others() {
     let template = template();
     let durations = log::DURATION_DIMENSIONS.map(|dimensions| (log::DURATION, dimensions));
     let counts = log::Counts::default().named().map(|(name, _)| (name, log::COUNT_DIMENSIONS[0]));
@@ -303,14 +292,14 @@ fn alarms_and_dashboard_look_at_metrics_that_the_function_writes_and_at_each_of_
         .map(|(name, dimensions)| ((*name).to_owned(), dimensions.iter().map(|name| (*name).to_owned()).collect()))
         .collect();
     for metric in metrics_of_alarms(&template) {
-        assert!(emitted.contains(&metric), "an alarm looks at {metric:?}");
+        assert!(emitted.contains(&metric), "an alarm uses {metric:?}");
     }
     let shown = metrics_of_dashboard(&template).into_iter().collect();
     assert_eq!(emitted, shown);
 }
 
 #[test]
-fn the_line_of_the_api_is_json_and_has_no_header_and_no_query() {
+fn the_access_log_is_json_without_headers_or_queries() {
     let template = template();
     let format =
         template["Resources"]["Stage"]["Properties"]["AccessLogSettings"]["Format"].as_str().unwrap().to_owned();
@@ -323,10 +312,10 @@ fn the_line_of_the_api_is_json_and_has_no_header_and_no_query() {
     assert_eq!(line["request.id"], "$context.requestId");
 }
 
-/// SAM publishes no version for a parameter that changes, and Lambda none that is like the one before: the name of the
-/// release has to be in the function and in its version.
+/// SAM publishes no version if only a parameter changes, and Lambda publishes none that equals the one before. So the name of
+/// the release must be in the function and in its version.
 #[test]
-fn another_release_is_another_version() {
+fn each_release_is_a_new_version() {
     let function = &template()["Resources"]["Function"]["Properties"];
     for property in ["Description", "VersionDescription"] {
         assert!(function[property]["!Sub"].as_str().unwrap().contains("${Release}"), "{property}");
@@ -334,9 +323,9 @@ fn another_release_is_another_version() {
     assert_eq!(function["AutoPublishAliasAllProperties"], true);
 }
 
-/// A preflight has no token, and its answer says which requests may follow.
+/// A preflight has no token. Its answer names the requests that may follow.
 #[test]
-fn a_preflight_reaches_the_function_and_allows_what_the_api_takes() {
+fn a_preflight_needs_no_token_and_allows_every_request_of_the_api() {
     let template = template();
     let routes = resources(&template, &["AWS::ApiGatewayV2::Route"]);
     let [route] = routes.values().map(|route| &route["Properties"]).collect::<Vec<_>>()[..] else {
@@ -360,14 +349,14 @@ fn a_preflight_reaches_the_function_and_allows_what_the_api_takes() {
     }
     assert_eq!(listed(&cors["AllowMethods"]), methods);
 
-    // What a browser lets nobody send or read unless it is named ("CORS-safelisted" in the Fetch standard).
+    // A browser sends or shows these only if they are named ("CORS-safelisted" in the Fetch standard).
     let parameters = document["components"]["parameters"].as_object().unwrap().values();
     let in_headers = parameters.filter(|parameter| parameter["in"] == "header");
     let in_headers = in_headers.map(|parameter| parameter["name"].as_str().unwrap().to_lowercase());
     let sent: BTreeSet<_> = in_headers.chain(["authorization", "content-type"].map(str::to_owned)).collect();
     assert_eq!(listed(&cors["AllowHeaders"]), sent);
     let answered = document["components"]["headers"].as_object().unwrap().keys().map(|name| name.to_lowercase());
-    // For the browser itself, always readable, or another name for ETag.
+    // A browser reads these itself or shows them anyway, or they are another name for ETag.
     let unexposed = ["cache-control", "x-content-type-options", "etagofnewest"];
     let exposed: BTreeSet<_> = answered.filter(|name| !unexposed.contains(&name.as_str())).collect();
     assert_eq!(listed(&cors["ExposeHeaders"]), exposed);
@@ -381,7 +370,7 @@ fn the_throttle_and_the_version_of_the_truststore_are_parameters() {
         "ThrottlingRateLimit": { "!Ref": "ThrottlingRate" },
     });
     assert_eq!(template["Resources"]["Stage"]["Properties"]["DefaultRouteSettings"], throttle);
-    // Under the same URI, another file is not read unless the version says so.
+    // A new file under the same URI is read only if the version changes.
     let (_, truststore, _) = choice(&template["Resources"]["Domain"]["Properties"]["MutualTlsAuthentication"]);
     assert_eq!(truststore["TruststoreVersion"], json!({ "!Ref": "TruststoreVersion" }));
     let rule = &template["Rules"]["TruststoreWithVersion"];
@@ -390,9 +379,9 @@ fn the_throttle_and_the_version_of_the_truststore_are_parameters() {
     assert_eq!((&rule["RuleCondition"], needed), (&given("TruststoreUri"), &given("TruststoreVersion")));
 }
 
-/// Who may read a log is not who may read a flow.
+/// A person who may read the log need not be allowed to read flows.
 #[test]
-fn what_tells_of_changes_logs_its_failures_without_the_changes() {
+fn pipes_and_state_machine_log_their_failures_without_the_data_of_flows() {
     let template = template();
     let group = json!({ "!GetAtt": "ChangesLogGroup.Arn" });
     for (name, pipe) in resources(&template, &["AWS::Pipes::Pipe"]) {
@@ -410,7 +399,7 @@ fn what_tells_of_changes_logs_its_failures_without_the_changes() {
 }
 
 #[test]
-fn the_api_calls_the_alias_that_is_deployed_to() {
+fn the_api_calls_the_alias_that_deployments_move() {
     let template = template();
     let alias = template["Resources"]["Function"]["Properties"]["AutoPublishAlias"].as_str().unwrap();
     let target = &template["Resources"]["Integration"]["Properties"]["IntegrationUri"]["!Sub"];
@@ -418,9 +407,9 @@ fn the_api_calls_the_alias_that_is_deployed_to() {
     assert_eq!(template["Resources"]["Permission"]["Properties"]["FunctionName"], json!({ "!Ref": "Function.Alias" }));
 }
 
-/// The alias needs these alarms: what they look at must not need the alias, or nothing could be created first.
+/// The alias depends on these alarms, so their metrics must not depend on the alias.
 #[test]
-fn what_rolls_a_deployment_back_is_an_alarm_that_does_not_wait_for_the_alias() {
+fn the_alarms_that_roll_a_deployment_back_do_not_depend_on_the_alias() {
     let template = template();
     let preference = &template["Resources"]["Function"]["Properties"]["DeploymentPreference"];
     let (condition, rolls_back, otherwise) = choice(&preference["Alarms"]);

@@ -1,16 +1,15 @@
-//! No tenant sees another: whatever the operation, another client's flow is one that does not exist.
+//! No client sees another one: to every operation, another client's flow does not exist.
 
 use serde_json::json;
 
-use crate::support::{Api, CLIENT, Request, page_request};
+use crate::support::{Api, CLIENT, NOWHERE, Request, page_request};
 
 #[tokio::test]
-async fn another_clients_flow_is_answered_like_one_that_does_not_exist_byte_for_byte() {
+async fn another_clients_flow_has_the_answers_of_a_flow_that_does_not_exist_byte_for_byte() {
     let api = Api::start().await;
     let theirs = api.create_from(&Request::create(page_request()).client("client_2")).await;
     let update = Request::put(&theirs, json!({ "name": "Second" })).client("client_2");
     assert_eq!(api.send(&update).await.status, 200);
-    let nobodys = "/v2/project-flows/project_flow_0123456789abcdefghjkmnpqrs";
     let before = api.engine.items();
 
     let requests = |path: &str| {
@@ -35,14 +34,14 @@ async fn another_clients_flow_is_answered_like_one_that_does_not_exist_byte_for_
             Request::restore(path, 1).header("if-match", "\"1\""),
         ]
     };
-    for (other, none) in requests(&theirs).iter().zip(&requests(nobodys)) {
+    for (other, none) in requests(&theirs).iter().zip(&requests(NOWHERE)) {
         let (other, none) = (api.send(other).await, api.send(none).await);
         assert_eq!(other, none);
         other.expect(404, "PROJECT_FLOW_NOT_FOUND");
     }
     assert_eq!(api.get("/v2/project-flows").await.json()["pagination"]["total"], 0);
     assert_eq!(api.engine.items(), before);
-    // What is theirs is theirs.
+    // The other client still reads its flow.
     assert_eq!(api.send(&Request::get(&theirs).client("client_2")).await.json()["data"]["version"], 2);
 }
 

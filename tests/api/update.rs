@@ -3,10 +3,10 @@
 use serde_json::{Value, json};
 
 use crate::engine;
-use crate::support::{Api, Request, newest_key, page_request, page_request_with};
+use crate::support::{Api, NOWHERE, Request, newest_key, page_request, page_request_with, version_key};
 
 #[tokio::test]
-async fn a_member_that_is_given_replaces_the_stored_one_and_the_others_stay() {
+async fn an_update_replaces_the_members_that_it_names_and_keeps_the_others() {
     let api = Api::start().await;
     let path = api.create().await;
     let rows = [
@@ -35,7 +35,7 @@ async fn a_member_that_is_given_replaces_the_stored_one_and_the_others_stay() {
 }
 
 #[tokio::test]
-async fn an_update_leaves_the_version_before_it_in_the_history_as_it_was() {
+async fn an_update_keeps_the_version_before_it_in_the_history() {
     let api = Api::start().await;
     let created = api.send(&Request::create(page_request()).key("a-key")).await;
     let id = created.id();
@@ -46,7 +46,7 @@ async fn an_update_leaves_the_version_before_it_in_the_history_as_it_was() {
     let items = api.engine.items();
     let [newest, version] = &items[..] else { panic!("expected two items, found {items:?}") };
     first.as_object_mut().unwrap().remove("listKey");
-    first["sk"] = json!({ "S": format!("VERSION#{id}#0000000001") });
+    first["sk"] = json!({ "S": version_key(&id, 1) });
     assert_eq!(version, &first);
     assert_eq!(newest["version"], json!({ "N": "2" }));
     assert_eq!(
@@ -56,7 +56,7 @@ async fn an_update_leaves_the_version_before_it_in_the_history_as_it_was() {
     assert_eq!(newest["fingerprint"], first["fingerprint"]);
     assert_ne!(newest["writeToken"], first["writeToken"]);
     assert_eq!(updated.json()["data"]["version"], 2);
-    // The first result again, although the flow has moved on.
+    // The create is replayed, although the flow has a newer version.
     let replayed = api.send(&Request::create(page_request()).key("a-key")).await;
     assert_eq!((replayed.status, replayed.text), (201, created.text));
     assert_eq!(replayed.headers["idempotency-replayed"], "true");
@@ -84,7 +84,7 @@ async fn a_flow_can_be_read_edited_and_sent_back() {
     let answer = api.send(&Request::put(&path, &document)).await;
 
     assert_eq!((answer.status, &answer.json()["data"]["name"]), (200, &json!("Edited")));
-    // The same document again was made from a version that is no longer the newest.
+    // The same document again is stale: it names the version before.
     api.send(&Request::put(&path, &document)).await.expect(409, "VERSION_CONFLICT");
 }
 
@@ -109,7 +109,7 @@ async fn unchanged_content_writes_nothing_and_keeps_the_version() {
         assert_eq!(answer.headers["etag"], "\"1\"");
     }
     assert_eq!(api.engine.items(), before);
-    // Another spelling of a number, another order of members: what was sent is what is to come back.
+    // Another spelling of a number or another order of members is a change, because an answer shows what was sent.
     let changed = [r#"{"a":1,"b":"é","c":[]}"#, r#"{"b":"é","a":1,"c":[]}"#, r#"{"b":"é","a":1,"c":[null]}"#];
     for (index, configuration) in changed.into_iter().enumerate() {
         let answer = api.send(&Request::put(&path, format!(r#"{{"configuration":{configuration}}}"#))).await;
@@ -119,7 +119,7 @@ async fn unchanged_content_writes_nothing_and_keeps_the_version() {
 }
 
 #[tokio::test]
-async fn a_precondition_on_another_version_is_refused_and_says_which_one_it_is() {
+async fn an_update_with_a_failed_precondition_is_refused_and_told_the_version() {
     let api = Api::start().await;
     let path = api.create().await;
     api.set(&path, "name", json!("Second")).await;
@@ -149,14 +149,14 @@ async fn a_precondition_on_another_version_is_refused_and_says_which_one_it_is()
     }
     assert_eq!(api.engine.items(), before);
 
-    // RFC 9110, 13.1.2: a write that says which versions it is not for.
+    // If-None-Match on a write names the versions that it is not for (RFC 9110, 13.1.2).
     for known in ["*", "\"2\"", "W/\"2\""] {
         let answer = api.send(&put(json!({ "name": "Third" })).header("if-none-match", known)).await;
         answer.expect(412, "VERSION_CONFLICT");
         let expected = "expected the flow at none of these versions, found it at version 2";
         assert_eq!(answer.json()["details"][0]["error"], expected, "{known}");
     }
-    // Where neither is met, the one that RFC 9110, 13.2.2, judges first.
+    // If both fail, If-Match is judged first (RFC 9110, 13.2.2).
     let both = put(json!({})).header("if-match", "\"1\"").header("if-none-match", "*");
     let answer = api.send(&both).await;
     assert_eq!(
@@ -178,7 +178,7 @@ async fn a_precondition_on_another_version_is_refused_and_says_which_one_it_is()
 }
 
 #[tokio::test]
-async fn what_cannot_be_changed_may_be_sent_as_it_is_but_not_otherwise() {
+async fn an_immutable_member_may_be_sent_with_its_stored_value_only() {
     let api = Api::start().await;
     let created = api.send(&Request::create(page_request())).await;
     let path = created.path();
@@ -188,7 +188,7 @@ async fn what_cannot_be_changed_may_be_sent_as_it_is_but_not_otherwise() {
         ("type", json!("login")),
         ("client", json!("client_2")),
         ("createdAt", json!("2024-01-15T10:30:00Z")),
-        // What no flow has said at any of its versions.
+        // No version of a flow can have these.
         ("updatedAt", json!(5)),
         ("updatedAt", json!("")),
         ("updatedAt", json!("2024-01-15")),
@@ -210,7 +210,7 @@ async fn what_cannot_be_changed_may_be_sent_as_it_is_but_not_otherwise() {
 }
 
 #[tokio::test]
-async fn an_updated_at_of_another_moment_is_an_older_read() {
+async fn an_update_with_another_updated_at_is_a_conflict() {
     let api = Api::start().await;
     let path = api.create().await;
     api.backdate(&path, 1, "2024-01-15T10:30:00Z");
@@ -220,7 +220,7 @@ async fn an_updated_at_of_another_moment_is_an_older_read() {
     let before = api.engine.items();
     let put = |body: Value| Request::put(&path, body);
 
-    // Before the content is judged, and in any spelling; a moment to come is no better.
+    // The conflict comes before problems of the content. The spelling does not matter, and neither does a time in the future.
     for (sent, moment) in [
         ("2024-01-15T10:30:00Z", "2024-01-15T10:30:00Z"),
         ("2024-01-15T11:30:00+01:00", "2024-01-15T10:30:00Z"),
@@ -232,12 +232,12 @@ async fn an_updated_at_of_another_moment_is_an_older_read() {
         assert_eq!(answer.json()["details"][0]["error"], expected);
         api.send(&put(json!({ "updatedAt": sent })).query("dryRun=true")).await.expect(409, "VERSION_CONFLICT");
     }
-    // The version says more, and so speaks first; one that is right does not make up for it.
+    // A stale version is reported before a stale time. The right version does not excuse a stale time.
     let answer = api.send(&put(stale)).await;
     assert_eq!(answer.json()["details"][0]["error"], "expected the flow at version 1, found it at version 2");
     let right = json!({ "version": 2, "updatedAt": "2024-01-15T10:30:00Z" });
     api.send(&put(right)).await.expect(409, "VERSION_CONFLICT");
-    // The same moment in another spelling is no conflict, and not as it was read.
+    // Another spelling of the stored time is no conflict, but a change of an immutable member.
     api.send(&put(json!({ "updatedAt": "2024-01-15T11:00:00.0Z" }))).await.expect(409, "IMMUTABLE_FIELD");
     assert_eq!(api.engine.items(), before);
 
@@ -246,7 +246,7 @@ async fn an_updated_at_of_another_moment_is_an_older_read() {
 }
 
 #[tokio::test]
-async fn all_problems_of_an_update_come_in_one_answer_in_the_order_of_the_document() {
+async fn one_answer_lists_all_problems_of_an_update_in_the_order_of_a_flow() {
     let api = Api::start().await;
     let path = api.create().await;
 
@@ -282,7 +282,7 @@ async fn all_problems_of_an_update_come_in_one_answer_in_the_order_of_the_docume
         ("/mine", "UNKNOWN_FIELD"),
     ];
     assert_eq!(found, expected);
-    // What a step does not have comes last too, and so does not decide.
+    // An unknown member of a step comes last too, so it does not decide the code.
     let steps = json!([{ "stepType": "email", "order": 1, "required": true, "mine": 1 }]);
     let answer = api.send(&Request::put(&path, json!({ "steps": steps, "client": "client_2" }))).await;
     answer.expect(409, "IMMUTABLE_FIELD");
@@ -305,11 +305,11 @@ async fn the_merged_flow_is_validated_as_a_whole() {
     answer.expect(400, "INVALID_NAME");
     assert_eq!(answer.json()["details"][1]["path"], "/steps/1/stepType");
     assert_eq!(answer.json()["details"][1]["code"], "INVALID_STEPS");
-    // Together they agree.
+    // An update that also removes the phone step is accepted.
     let email = json!([{ "stepType": "email", "order": 1, "required": true }]);
     let answer = api.send(&Request::put(&path, json!({ "configuration": switched_off, "steps": email }))).await;
     assert_eq!(answer.status, 200, "{}", answer.text);
-    // And now the stored configuration stands against a phone step.
+    // Now the stored configuration forbids a phone step.
     let phone = json!([{ "stepType": "phone", "order": 1, "required": true }]);
     let answer = api.send(&Request::put(&path, json!({ "steps": phone }))).await;
     answer.expect(400, "INVALID_STEPS");
@@ -335,13 +335,12 @@ async fn a_dry_run_answers_the_merged_flow_and_writes_nothing() {
     api.send(&Request::put(&dry_run, json!({ "version": 2 }))).await.expect(409, "VERSION_CONFLICT");
     let stale = Request::put(&dry_run, json!({})).header("if-match", "\"2\"");
     api.send(&stale).await.expect(412, "VERSION_CONFLICT");
-    let nowhere = "/v2/project-flows/project_flow_0123456789abcdefghjkmnpqrs?dryRun=true";
-    api.send(&Request::put(nowhere, json!({}))).await.expect(404, "PROJECT_FLOW_NOT_FOUND");
+    api.send(&Request::put(NOWHERE, json!({})).query("dryRun=true")).await.expect(404, "PROJECT_FLOW_NOT_FOUND");
     assert_eq!(api.engine.items(), before);
 }
 
 #[tokio::test]
-async fn concurrent_updates_of_different_members_all_land() {
+async fn concurrent_updates_of_different_members_are_all_kept() {
     let api = Api::start().await;
     let path = api.create().await;
     let changes = [
@@ -379,7 +378,7 @@ async fn a_flow_with_a_configuration_of_200_kb_can_be_updated() {
 }
 
 #[tokio::test]
-async fn a_flow_that_would_exceed_an_item_is_too_large_and_nothing_is_written() {
+async fn a_merged_flow_that_is_too_large_for_an_item_is_refused_and_not_written() {
     let api = Api::start().await;
     let path = api.create().await;
     api.set(&path, "configuration", json!({ "large": "x".repeat(250 * 1024) })).await;
@@ -397,12 +396,12 @@ async fn a_flow_that_would_exceed_an_item_is_too_large_and_nothing_is_written() 
 }
 
 #[tokio::test]
-async fn the_clock_may_go_back_but_updated_at_does_not() {
+async fn updated_at_does_not_go_back_even_if_the_clock_does() {
     let api = Api::start().await;
     let created = api.send(&Request::create(page_request())).await;
     let mut item = api.engine.item(&newest_key(&created.id()));
     item["updatedAt"] = json!({ "S": "2999-01-01T00:00:00Z" });
-    api.engine.put(crate::engine::TABLE, &item);
+    api.engine.put(engine::TABLE, &item);
 
     let answer = api.set(&created.path(), "name", json!("Later")).await;
 
@@ -410,7 +409,7 @@ async fn the_clock_may_go_back_but_updated_at_does_not() {
 }
 
 #[tokio::test]
-async fn an_update_needs_a_body_of_json() {
+async fn an_update_without_a_json_object_is_refused() {
     let api = Api::start().await;
     let path = api.create().await;
     api.send(&Request::put(&path, "")).await.expect(400, "INVALID_JSON");
@@ -418,12 +417,11 @@ async fn an_update_needs_a_body_of_json() {
     api.send(&Request::put(&path, r#"{"name": "a", "name": "b"}"#)).await.expect(400, "DUPLICATE_MEMBER");
     api.send(&Request::put(&path, "{}").without("content-type")).await.expect(415, "UNSUPPORTED_MEDIA_TYPE");
     api.send(&Request::put(&path, "{}").query("dryrun=true")).await.expect(400, "INVALID_PARAMETERS");
-    let nowhere = "/v2/project-flows/project_flow_0123456789abcdefghjkmnpqrs";
-    api.send(&Request::put(nowhere, "{}")).await.expect(404, "PROJECT_FLOW_NOT_FOUND");
+    api.send(&Request::put(NOWHERE, "{}")).await.expect(404, "PROJECT_FLOW_NOT_FOUND");
 }
 
 #[tokio::test]
-async fn a_name_that_is_longer_than_it_may_be_today_can_be_read_and_kept_but_not_sent() {
+async fn a_stored_name_above_the_limit_can_be_read_and_kept_but_not_sent() {
     let api = Api::start().await;
     let created = api.send(&Request::create(page_request())).await;
     let name = format!("{}a", " ".repeat(120));
@@ -431,7 +429,7 @@ async fn a_name_that_is_longer_than_it_may_be_today_can_be_read_and_kept_but_not
     item["name"] = json!({ "S": name });
     api.engine.put(engine::TABLE, &item);
 
-    assert_eq!(api.send(&Request::get(&created.path())).await.json()["data"]["name"], name);
+    assert_eq!(api.get(&created.path()).await.json()["data"]["name"], name);
     assert_eq!(api.set(&created.path(), "status", json!("active")).await.json()["data"]["name"], name);
     api.send(&Request::put(&created.path(), json!({ "name": name }))).await.expect(400, "INVALID_NAME");
     assert_eq!(api.set(&created.path(), "name", json!(&name[1..])).await.json()["data"]["name"], name[1..]);

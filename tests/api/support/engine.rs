@@ -96,6 +96,29 @@ pub fn version_key(id: &str, version: u64) -> String {
     format!("VERSION#{id}#{version:010}")
 }
 
+/// The item of a flow at version 1, as DynamoDB JSON.
+pub fn flow_item(client: &str, id: &str, created_at: &str) -> Value {
+    let mut item = json!({ "version": { "N": "1" } });
+    for (attribute, text) in [
+        ("pk", format!("CLIENT#{client}").as_str()),
+        ("sk", &newest_key(id)),
+        ("listKey", &format!("{created_at}#{id}")),
+        ("_id", id),
+        ("client", client),
+        ("project", "project_123456789"),
+        ("type", "onboarding"),
+        ("status", "draft"),
+        ("name", "Complete Onboarding Flow"),
+        ("configuration", "{}"),
+        ("steps", "[]"),
+        ("createdAt", created_at),
+        ("updatedAt", created_at),
+    ] {
+        item[attribute] = json!({ "S": text });
+    }
+    item
+}
+
 /// The SDK's client for the engine or the proxy at `url`.
 pub async fn dynamo_db(url: &str) -> DynamoDb {
     DynamoDb::new(&sdk(url).await)
