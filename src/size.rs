@@ -1,4 +1,4 @@
-//! The bytes of an answer: how many there may be, and how many a text takes.
+//! The size of an answer: its limit, and the bytes that a text takes in it.
 //!
 //! The body is JSON and also a string of the response, which is JSON too. So a text of a flow is escaped twice: a quote
 //! takes 4 bytes then, and a control character 7.
@@ -10,12 +10,13 @@ use crate::flow::content::Description;
 /// the gateway answers a bare 5xx in its place.
 pub const RESPONSE_LIMIT: usize = 6_000_000;
 
-/// What a response has beside its data at most: status, headers, envelope, pagination.
+/// The most bytes of a response without its data: status, headers, envelope, pagination.
 const FRAME: usize = 4 * 1024;
-/// What a summary has beside its texts at most: the names of its members, `type`, `status` and `version`.
+/// The most bytes of a summary without its texts: the names of its members, `type`, `status` and `version`.
 const SUMMARY_FRAME: usize = 256;
 
 /// The bytes that are left.
+/// Bytes that may still be used.
 #[derive(Debug, Clone, Copy)]
 pub struct Budget(usize);
 
@@ -30,7 +31,7 @@ impl Budget {
         Self(RESPONSE_LIMIT - FRAME)
     }
 
-    /// Takes `bytes`; `false`, and none are taken, where fewer are left.
+    /// Takes `bytes`. If fewer are left, takes none and returns `false`.
     pub const fn take(&mut self, bytes: usize) -> bool {
         let left = self.0.checked_sub(bytes);
         if let Some(left) = left {
@@ -42,8 +43,8 @@ impl Budget {
 
 /// The bytes of a summary in a response, or more.
 pub fn of_summary(summary: &Summary) -> usize {
-    /// Up to this many bytes, a text is taken to need all its escapes, which is quicker than to look. A page of valid flows
-    /// has room for that.
+    /// A text of at most this many bytes counts as if each were escaped, which is faster than a scan. A page of valid flows
+    /// still fits.
     const SHORT: usize = 1024;
     let texts = [
         summary.id.as_str(),

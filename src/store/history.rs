@@ -67,7 +67,7 @@ impl Store {
     /// As [`Store::newest`]; not found too when the flow was not there then, or is deleted now.
     pub async fn version_as_of(&self, client: &Client, id: &FlowId, moment: &Instant) -> Result<Flow, Error> {
         let mut version = self.newest(client, id).await?;
-        version.undeleted()?;
+        version.check_undeleted()?;
         if *moment < version.created_at {
             return Err(Error::ProjectFlowNotFound);
         }
@@ -84,7 +84,7 @@ impl Store {
                 }
             }
         }
-        version.undeleted()?;
+        version.check_undeleted()?;
         Ok(version)
     }
 

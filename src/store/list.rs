@@ -136,7 +136,7 @@ impl Store {
             // What a filter drops is made up for by reading more at a time.
             read = if filter == &Filter::default() { wanted - summaries.len() } else { READ_AT_ONCE.min(read * 4) };
         }
-        let next = after.as_deref().and_then(FlowCursor::of_key);
+        let next = after.as_deref().and_then(FlowCursor::from_stored);
         Ok((summaries, Some(next.ok_or_else(|| Cause::new("Query: a last key that is not a flow's"))?)))
     }
 

@@ -1,5 +1,4 @@
-//! The reads: paged, consistent where `DynamoDB` has such a read, counted and paced. Nothing here writes; what is read is
-//! judged elsewhere.
+//! Reads the table: in pages, consistently (the index cannot), counted and at a limited rate.
 
 use std::collections::{HashMap, VecDeque};
 use std::error::Error as StdError;
@@ -18,20 +17,20 @@ use project_flows::item::{self, Item};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-/// The most items of a page. It bounds the memory: a page of `DynamoDB` is a megabyte at most, but several are held.
+/// The most items of a page, which limits memory: several pages are in memory at once, each up to a megabyte.
 const PAGE: i32 = 250;
-/// More than the SDK's three: a table that throttles is read on.
+/// More than the SDK's three, so that throttling does not end the check.
 const ATTEMPTS: u32 = 10;
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
-/// The highest version that ten digits spell, which is what a sort key has for it.
+/// The highest version that fits the ten digits of a sort key.
 const LAST_VERSION: u64 = 9_999_999_999;
 const TOTAL: ReturnConsumedCapacity = ReturnConsumedCapacity::Total;
 
-/// Why the check could not go on.
+/// Why the check could not finish.
 #[derive(Debug)]
 pub struct Unfinished(pub String);
 
-/// The table, and what its reads have cost.
+/// The table, and the cost of its reads.
 pub struct Table {
     client: Client,
     name: String,
@@ -46,7 +45,6 @@ struct Spent {
 }
 
 impl Table {
-    /// The table of this name, to be read at this pace.
     pub fn new(sdk: &SdkConfig, name: String, read_units_per_second: f64) -> Self {
         let config = config::Builder::from(sdk)
             .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS))
@@ -61,14 +59,14 @@ impl Table {
         self.spent.lock().await.read_units
     }
 
-    /// The partition that comes after `previous`: the scan jumps over the rest of that one ("Generate a distinct set of
+    /// The partition after `previous`: the scan skips the rest of that one ("Generate a distinct set of
     /// partition keys for an Amazon DynamoDB table efficiently", AWS Database Blog).
     pub async fn next_partition(&self, previous: Option<&str>) -> Result<Option<String>, Unfinished> {
         let scan = self.client.scan().table_name(&self.name).consistent_read(true);
         self.jump("Scan", scan, item::PARTITION_KEY, previous, previous.map(item::behind_partition)).await
     }
 
-    /// The same in the index: the next client that it has something of.
+    /// The same in the index: the next client that has entries.
     pub async fn next_indexed_client(&self, previous: Option<&str>) -> Result<Option<String>, Unfinished> {
         let scan = self.client.scan().table_name(&self.name).index_name(item::INDEX);
         self.jump("Scan of the index", scan, item::CLIENT, previous, previous.map(item::behind_client)).await
@@ -92,7 +90,7 @@ impl Table {
             if next.is_some() && next != previous {
                 return Ok(next.map(str::to_owned));
             }
-            // An item of another kind can stand behind the place that was jumped to, and is still of that partition.
+            // An item of another kind can sort after the skipped part and still belong to that partition.
             behind = found.last_evaluated_key;
             if behind.is_none() {
                 return Ok(None);
@@ -137,7 +135,7 @@ impl Table {
         Ok((found.items.unwrap_or_default(), after))
     }
 
-    /// Counts what a read has cost, and waits for as long as it takes to keep the pace: the table is in use meanwhile.
+    /// Counts the cost of a read, then waits to stay below the rate: the function uses the same table.
     async fn pay(&self, consumed: Option<&ConsumedCapacity>) {
         let read_units = consumed.and_then(ConsumedCapacity::capacity_units).unwrap_or_default();
         let ready = {
@@ -158,7 +156,7 @@ pub struct Part {
     values: Vec<(&'static str, String)>,
     index: bool,
     backwards: bool,
-    /// One item and no other.
+    /// Read one item only.
     one_alone: bool,
 }
 
@@ -168,12 +166,12 @@ impl Part {
         Self::of_table("#pk = :pk", partition, vec![])
     }
 
-    /// What stands before the earlier versions: the flows.
+    /// The flows: everything before the earlier versions.
     pub fn flows(partition: &str) -> Self {
         Self::of_table("#pk = :pk AND #sk < :versions", partition, vec![(":versions", item::VERSIONS.to_owned())])
     }
 
-    /// What stands behind the flows: the earlier versions.
+    /// The earlier versions: everything behind the flows.
     pub fn versions(partition: &str) -> Self {
         Self::of_table("#pk = :pk AND #sk >= :versions", partition, vec![(":versions", item::VERSIONS.to_owned())])
     }
@@ -189,14 +187,14 @@ impl Part {
         Self { backwards: true, one_alone: true, ..Self::history(partition, id, LAST_VERSION) }
     }
 
-    /// What the index has of a client.
+    /// The index entries of a client.
     pub fn entries(client: &str) -> Self {
         let names = vec![("#client", item::CLIENT)];
         let values = vec![(":client", client.to_owned())];
         Self { condition: "#client = :client", names, values, index: true, backwards: false, one_alone: false }
     }
 
-    /// What the index has at one place: one entry at most, if all is well.
+    /// The index entries with one key: at most one in a sound table.
     pub fn entries_at(client: &str, list_key: &str) -> Self {
         let mut part = Self::entries(client);
         part.condition = "#client = :client AND #listKey = :listKey";
@@ -230,7 +228,7 @@ enum Next {
 }
 
 impl Walk<'_> {
-    /// Whether there is an item at all: one read of the first.
+    /// Whether there is any item: one read.
     pub async fn any(mut self) -> Result<bool, Unfinished> {
         self.part.one_alone = true;
         Ok(self.next().await?.is_some())
@@ -252,7 +250,7 @@ impl Walk<'_> {
     }
 }
 
-/// What a call has failed of, down to its root: nothing that is stored is in it.
+/// Why a call failed, with the root cause. It never contains stored data.
 fn unfinished<E>(call: &str, error: &SdkError<E>) -> Unfinished
 where
     E: StdError + ProvideErrorMetadata + 'static,
