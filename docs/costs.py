@@ -28,8 +28,8 @@ EXPRESS_GB_SECOND = 0.00001667  # the same page; billed for at least 64 MB and 1
 ITEM_BYTES = 944  # the item of a new flow
 INDEX_BYTES = 423  # its copy in the index
 OVERHEAD_BYTES = 100  # storage overhead of each of them ("DynamoDB Item sizes and formats")
-# Milliseconds of a whole processor. A create is measured (docs/performance.md); the others are scaled by the instructions in
-# benches/instructions.json.
+# Milliseconds of a whole processor for one request. docs/performance.md says how they are measured: a create is `cpu` in
+# benches/speed.json; the others follow from the instructions in benches/instructions.json.
 PROCESSOR = {"create": 0.22, "read": 0.19, "update": 0.39, "list": 0.50}
 
 # Assumed.
