@@ -1,4 +1,4 @@
-//! The floor: a Lambda that does nothing, on the same runtime crate.
+//! The floor: an empty Lambda function on the same runtime crate.
 
 use lambda_http::lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use serde::de::IgnoredAny;

@@ -1,7 +1,7 @@
-//! The SDK's calls without anything around them: no token, no parsing, no envelope. `CALLS` names them, in order.
+//! The bare calls of the SDK: no token, no parsing, no envelope. `CALLS` names the calls, in order.
 //!
-//! What they send is what the function sends for the flow of `events/`: the same items, conditions and queries, on the
-//! same SDK features, with the connection opened at the start.
+//! They send what the function sends for the flow of `events/`: the same items, conditions and queries. They use the same SDK
+//! features, and open the connection at the start.
 
 use std::collections::HashMap;
 use std::env;

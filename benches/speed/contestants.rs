@@ -1,4 +1,4 @@
-//! Who takes part, and how each is started.
+//! The contestants, and how each is started.
 
 use std::env;
 use std::fs;
@@ -10,29 +10,29 @@ use crate::operations::OPERATIONS;
 
 const JWKS: &str = include_str!("../../tools/jwks.json");
 
-/// What `make peers` has built of `benches/peers/`.
+/// The peers that `benches/peers/build` has built.
 const PEERS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/.tools/peers");
 
-/// Someone who answers a create.
+/// A program that answers a create.
 pub struct Contestant {
     pub name: &'static str,
     pub command: Command,
-    /// What it is started from, which is dropped from the machine's memory before a cold start.
+    /// The files that it is started from; they are dropped from the page cache before a cold start.
     pub read: Vec<PathBuf>,
-    /// What is deployed: a file, or a folder with all that is in it.
+    /// The deployed files: a file, or a folder with its content.
     pub package: PathBuf,
 }
 
-/// What all of them are given.
+/// The environment that all contestants share.
 pub struct Stage {
     /// The address of the database.
     pub database: String,
-    /// Where the certificates are that its clients must trust.
+    /// The folder of the certificates that clients must trust.
     pub folder: PathBuf,
 }
 
 impl Stage {
-    /// The function; another build of it where `BINARY` names one.
+    /// The function, or the build of it that `BINARY` names.
     pub fn ours(&self) -> Command {
         let binary = env::var("BINARY").unwrap_or_else(|_| env!("CARGO_BIN_EXE_project-flows").to_owned());
         let mut command = self.command(Path::new(&binary));
@@ -40,19 +40,19 @@ impl Stage {
         command
     }
 
-    /// The SDK's calls without anything around them.
+    /// The bare calls of the SDK.
     pub fn raw(&self, calls: &str) -> Command {
         let mut command = self.command(&example("raw"));
         command.env("CALLS", calls);
         command
     }
 
-    /// A Lambda that does nothing.
+    /// An empty Lambda function.
     fn floor(&self) -> Command {
         self.command(&example("floor"))
     }
 
-    /// All who answer a create on this machine. Who is left out is named.
+    /// All contestants that this machine can run. Prints those that it cannot run.
     pub fn contestants(&self) -> Vec<Contestant> {
         let binary = |name, command: Command| {
             let program = PathBuf::from(command.get_program());
@@ -93,7 +93,7 @@ impl Stage {
         Some(Contestant { name: "Python", command, read, package })
     }
 
-    /// A process in the environment that Lambda gives, and in no other.
+    /// A process with the environment that Lambda gives, and nothing else.
     fn command(&self, program: &Path) -> Command {
         let mut command = Command::new(program);
         command
@@ -117,13 +117,13 @@ impl Stage {
     }
 }
 
-/// The folder of a peer, where there is one.
+/// The folder of a peer, if it was built.
 fn built(name: &str) -> Option<PathBuf> {
     let folder = Path::new(PEERS).join(name);
     folder.join("ready").exists().then_some(folder)
 }
 
-/// What cargo has built of `benches/peers/`.
+/// The programs of `benches/peers/` that cargo has built.
 fn example(name: &str) -> PathBuf {
     let release = Path::new(env!("CARGO_BIN_EXE_project-flows")).parent().unwrap();
     release.join("examples").join(name)

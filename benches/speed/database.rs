@@ -1,7 +1,7 @@
-//! A TLS front of the database that answers every call at once, as it would be for the flow of `events/`.
+//! Stands in for the database, behind TLS: answers every call at once, with the answers for the flow in `events/`.
 //!
-//! Its certificate is signed by an authority of its own, added to those that a client trusts, so that the handshake
-//! counts, and the reading of as many certificates as it would read on AWS.
+//! Its own certificate authority is added to those that a client trusts. So the measurement includes the handshake, and the
+//! reading of as many certificates as on AWS.
 
 use std::collections::HashMap;
 use std::fs;
@@ -24,48 +24,48 @@ use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 
 use crate::http::{operation, read_message};
 
-/// The front's authority beside all that the machine trusts.
+/// The front's authority, and all authorities that the machine trusts.
 pub const MACHINE: &str = "machine.pem";
-/// The front's authority beside those of AWS.
+/// The front's authority, and those of AWS.
 pub const AMAZON: &str = "amazon.pem";
 const SYSTEM_CERTIFICATES: &str = "/etc/ssl/certs/ca-certificates.crt";
 
-/// What happens to a connection on which nothing is under way.
+/// What happens to an idle connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rest {
     /// Nothing.
     Kept,
     /// The front closes it.
     Closed,
-    /// The network forgets it: nothing on it has an answer any more.
+    /// The network forgets it, so nothing on it gets an answer.
     Forgotten,
 }
 
-/// The front, as the benchmark sees it.
+/// A handle of the front.
 pub struct Front {
-    /// Where it is.
+    /// Its address.
     pub url: String,
     delay: Arc<AtomicU64>,
     rest: watch::Sender<Rest>,
 }
 
 impl Front {
-    /// Answers so much later from now on.
+    /// Delays all later answers by this time.
     pub fn answer_after(&self, delay: Duration) {
         self.delay.store(delay.as_micros().try_into().unwrap(), Ordering::Relaxed);
     }
 
-    /// Lets this happen to all connections that there are.
+    /// Does this to all open connections.
     pub fn let_rest(&self, rest: Rest) {
         self.rest.send_replace(rest);
     }
 }
 
-/// Serves for as long as the program lives, and writes what its clients must trust to `folder`: with all that the machine
-/// trusts, and with the authorities of AWS alone.
+/// Serves until the program ends. Writes two files of trusted authorities to `folder`: with all that the machine trusts, and
+/// with those of AWS alone.
 pub async fn serve(folder: &Path) -> Front {
     let mut authority = CertificateParams::default();
-    // A name of its own: OpenSSL takes a certificate whose issuer has its subject's name for its own issuer.
+    // A different name, because OpenSSL treats a certificate with equal subject and issuer as self-signed.
     authority.distinguished_name.push(DnType::CommonName, "authority of the benchmark");
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let authority = CertifiedIssuer::self_signed(authority, KeyPair::generate().unwrap()).unwrap();
@@ -128,7 +128,7 @@ pub async fn serve(folder: &Path) -> Front {
     front
 }
 
-/// What the database says: the flow of `events/` at version 2, with version 1 in its history, and ten flows in the list.
+/// The answers of the database: the flow of `events/` at version 2, version 1 in its history, and ten flows in the list.
 struct Answers {
     newest: String,
     history: String,

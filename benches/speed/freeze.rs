@@ -1,5 +1,5 @@
-//! The request after a freeze: what it takes when its connections to the database were kept, closed or forgotten while
-//! the process stood still.
+//! Measures the first request after a freeze, with connections to the database that were kept, closed or forgotten while
+//! the process was frozen.
 
 use std::process::Command;
 use std::time::Duration;
@@ -9,12 +9,12 @@ use crate::lambda::Function;
 use crate::times::median;
 
 const TRIALS: usize = 15;
-/// What a closing takes to arrive.
+/// How long the closing of a connection takes to arrive.
 const PAUSE: Duration = Duration::from_millis(50);
-/// Longer than the function lets a connection rest.
+/// Longer than the function keeps an idle connection.
 const LONG: Duration = Duration::from_secs(305);
 
-/// Prints the time from the thaw to the answer.
+/// Prints the time from the end of the freeze to the answer.
 pub async fn measure(command: &mut Command, event: &str, front: &Front) {
     println!("{:40} {:>10}", "the connection, while the process is frozen", "answer, ms");
     for (name, rest) in [("is kept", Rest::Kept), ("is closed", Rest::Closed), ("is forgotten", Rest::Forgotten)] {
@@ -34,7 +34,7 @@ async fn thaw(command: &mut Command, event: &str, front: &Front, rest: Rest, pau
     function.signal("STOP");
     front.let_rest(rest);
     tokio::time::sleep(pause).await;
-    // The event is there before the process is, as on Lambda.
+    // As on Lambda, the event waits before the process goes on.
     function.hand_out(event);
     tokio::time::sleep(PAUSE).await;
     let begin = std::time::Instant::now();

@@ -1,7 +1,7 @@
-//! Instructions, counted by valgrind: nearly the same from run to run, while the machine is not so busy that calls time
-//! out and are tried again. So each run is done three times, and the least counts.
+//! Counts instructions with valgrind. The counts hardly vary between runs, unless the machine is so busy that calls time out
+//! and are repeated. So each run is done three times, and the smallest count is used.
 //!
-//! What a warm request costs is the difference of two runs, of 110 and of 10 warm requests, by 100.
+//! The cost of a warm request is the difference between two runs, with 110 and with 10 warm requests, divided by 100.
 
 use std::fs;
 use std::path::Path;
@@ -13,16 +13,16 @@ const FEW: u64 = 10;
 const MANY: u64 = 110;
 const TIMES: usize = 3;
 
-/// What one contestant needs for one operation.
+/// The instructions of one contestant for one operation.
 #[derive(Debug, Clone, Copy)]
 pub struct Instructions {
-    /// From its start to its first answer.
+    /// From the start to the first answer.
     pub first: u64,
-    /// For each request after it.
+    /// For each later request.
     pub warm: u64,
 }
 
-/// Counts; `command` runs the contestant, and is given to valgrind. `profile` is where the counts by function go.
+/// Counts. valgrind runs `command`, which starts the contestant, and writes the counts of each function to `profile`.
 pub async fn count(command: &Command, event: &str, profile: &Path) -> Instructions {
     let [mut first, mut few, mut many] = [u64::MAX; 3];
     for _ in 0..TIMES {
@@ -33,7 +33,7 @@ pub async fn count(command: &Command, event: &str, profile: &Path) -> Instructio
     Instructions { first, warm: (many - few) / (MANY - FEW) }
 }
 
-/// All instructions of a process that answers so many requests.
+/// All instructions of a process that answers this number of requests.
 async fn run(command: &Command, event: &str, requests: u64, profile: &Path) -> u64 {
     let mut valgrind = Command::new("valgrind");
     valgrind.args(["--quiet", "--tool=callgrind"]).arg(format!("--callgrind-out-file={}", profile.display()));

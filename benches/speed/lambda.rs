@@ -1,4 +1,4 @@
-//! Lambda as a process sees it: the Runtime API, which hands out events and takes answers, and a share of a processor.
+//! Plays Lambda for one process: the Runtime API, which gives events and takes answers, and a share of a processor.
 
 use std::fs;
 use std::path::PathBuf;
@@ -12,7 +12,7 @@ use tokio::sync::{Mutex, mpsc};
 
 use crate::http::{body, head, read_message};
 
-/// What a start may take at most, under valgrind too.
+/// The longest start, which must also fit a run under valgrind.
 const PATIENCE: Duration = Duration::from_mins(2);
 
 /// A process that polls for events.
@@ -26,7 +26,7 @@ pub struct Function {
     number: u64,
 }
 
-/// The two ends of the Runtime API that its connections share.
+/// The queues of events and answers that the connections of the Runtime API share.
 struct Shared {
     polls: mpsc::UnboundedSender<Instant>,
     events: Mutex<mpsc::UnboundedReceiver<String>>,
@@ -56,7 +56,7 @@ impl Function {
         Self { process, first_poll: poll - begin, events, answers, handed_out, number: 0 }
     }
 
-    /// Hands out an event; how long its answer took, and the answer.
+    /// Gives an event to the process; returns the time until the answer, and the answer.
     pub async fn invoke(&mut self, event: &str) -> (Duration, String) {
         self.hand_out(event);
         let begin = self.handed_out.recv().await.unwrap();
@@ -64,7 +64,7 @@ impl Function {
         (end - begin, answer)
     }
 
-    /// Puts an event where the next poll finds it.
+    /// Queues an event for the next poll.
     pub fn hand_out(&mut self, event: &str) {
         self.number += 1;
         let head = format!(
@@ -83,7 +83,7 @@ impl Function {
         tokio::time::timeout(PATIENCE, self.answers.recv()).await.expect("an answer in time").unwrap()
     }
 
-    /// The processor time that it has used.
+    /// The processor time that the process has used.
     pub fn cpu(&self) -> Duration {
         let threads = fs::read_dir(format!("/proc/{}/task", self.process.id())).unwrap();
         let nanoseconds = threads.filter_map(|thread| {
@@ -93,7 +93,7 @@ impl Function {
         Duration::from_nanos(nanoseconds.sum())
     }
 
-    /// The most memory that it has had, in megabytes.
+    /// The peak memory of the process, in megabytes.
     pub fn peak(&self) -> f64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.process.id())).unwrap();
         let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
@@ -101,13 +101,13 @@ impl Function {
         f64::from(kibibytes) / 1_024.0
     }
 
-    /// Stops the process where it stands (`STOP`), or lets it go on (`CONT`).
+    /// Freezes the process (`STOP`), or lets it go on (`CONT`).
     pub fn signal(&self, name: &str) {
         let sent = Command::new("kill").args([&format!("-{name}"), &self.process.id().to_string()]).status();
         assert!(sent.is_ok_and(|status| status.success()), "{name}");
     }
 
-    /// Lets the process see that there is no more, so that it ends by itself: valgrind then says what it has counted.
+    /// Closes the Runtime API, so that the process ends by itself and valgrind prints its counts.
     pub async fn end(self) {
         let Self { mut process, events, answers, .. } = self;
         drop((events, answers));
@@ -145,14 +145,14 @@ async fn serve(mut stream: TcpStream, shared: Arc<Shared>) -> Option<()> {
     }
 }
 
-/// A control group that allows its processes a share of one processor, as Lambda gives it by memory: 1,769 MB are one
-/// ("Configure Lambda function memory" in the AWS Lambda Developer Guide).
+/// A control group that limits its processes to a share of one processor. Lambda sets that share by memory: 1,769 MB is one
+/// processor ("Configure Lambda function memory" in the AWS Lambda Developer Guide).
 pub struct Share(PathBuf);
 
 impl Share {
     const GROUPS: &str = "/sys/fs/cgroup/cpu";
 
-    /// The share of that much memory, or `None` where the machine does not let us make control groups.
+    /// The share for this memory size, or `None` if the machine does not allow control groups.
     pub fn of(megabytes: u32) -> Option<Self> {
         let share = Self(PathBuf::from(Self::GROUPS).join(format!("project-flows-{megabytes}")));
         fs::create_dir_all(&share.0).ok()?;
@@ -162,7 +162,7 @@ impl Share {
         Some(share)
     }
 
-    /// Holds a function to it from now on.
+    /// Limits a function to this share from now on.
     pub fn hold(&self, function: &Function) {
         fs::write(self.0.join("cgroup.procs"), function.process.id().to_string()).unwrap();
     }
@@ -170,7 +170,7 @@ impl Share {
 
 impl Drop for Share {
     fn drop(&mut self) {
-        // The kernel keeps it until the last of its processes is gone.
+        // The kernel keeps the group until its last process has ended.
         for _ in 0..50 {
             if fs::remove_dir(&self.0).is_ok() {
                 return;

@@ -1,10 +1,10 @@
-//! How fast the function is, beside the floor, the bare SDK and what a user would write instead: `make bench`.
+//! Compares the speed of the function with an empty function, the bare SDK, Node.js and Python: `make bench`.
 //!
-//! Plays Lambda's Runtime API and a TLS front of the database, so that what is measured is the function and nothing
-//! else. All contestants answer the same event in turns in one run: the machine is shared, and what holds is the
-//! ratio. `make check-speed` counts instructions instead, which hardly depend on who else is there.
+//! It plays Lambda's Runtime API and a database behind TLS, so that it measures the function alone. All contestants answer
+//! the same event in turns in one run: the machine is shared, so only the ratios are reliable. `make check-speed` counts
+//! instructions instead, which hardly depend on other processes. docs/performance.md shows the results.
 
-// A benchmark that cannot go on has failed; nothing is gained by saying so more gently.
+// A benchmark that cannot go on has failed, so a panic is right.
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::unwrap_used)]
 
 mod contestants;
@@ -31,13 +31,13 @@ use operations::OPERATIONS;
 use report::Report;
 use serde_json::{Value, json};
 
-/// What the function needed when this was last written, by operation: the first answer, and each one after it.
+/// The committed instructions of each operation: for the first answer, and for each later one.
 const COMMITTED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/instructions.json");
-/// What the times were when they were last measured.
+/// The latest measured times.
 const TIMES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/speed.json");
-/// What the README shows of them.
+/// The drawing of these times in docs/performance.md.
 const DRAWING: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/speed.svg");
-/// How much more than that is too much, in per cent.
+/// How far the committed instructions may be exceeded, in per cent.
 const TOLERANCE: u64 = 3;
 
 #[tokio::main]
@@ -62,7 +62,7 @@ async fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// Sets times, memory and size of a create beside those of the others; writes them down, and draws them.
+/// Measures times, memory and size of a create for all contestants; writes a file and draws.
 async fn times(stage: &Stage, front: &Front, scratch: &Path) {
     let event = OPERATIONS[0].event();
     let contestants = times::measure(&mut stage.contestants(), &event, scratch).await;
@@ -73,7 +73,7 @@ async fn times(stage: &Stage, front: &Front, scratch: &Path) {
     fs::write(DRAWING, report.drawing()).unwrap();
 }
 
-/// Counts what the function needs for each operation.
+/// Counts the instructions of each operation.
 async fn count(stage: &Stage, scratch: &Path) -> BTreeMap<&'static str, Instructions> {
     let mut counted = BTreeMap::new();
     for operation in &OPERATIONS {
@@ -83,7 +83,7 @@ async fn count(stage: &Stage, scratch: &Path) -> BTreeMap<&'static str, Instruct
     counted
 }
 
-/// Compares with the committed figures; fails where one is too high.
+/// Compares with the committed figures; fails if one is too high.
 async fn check(stage: &Stage, scratch: &Path) -> ExitCode {
     let committed: Value = serde_json::from_str(&fs::read_to_string(COMMITTED).unwrap()).unwrap();
     let mut too_high = 0;
@@ -108,7 +108,7 @@ async fn check(stage: &Stage, scratch: &Path) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// Writes the figures that later ones are compared with.
+/// Writes the figures that later runs are compared with.
 async fn record(stage: &Stage, scratch: &Path) {
     let mut figures = json!({});
     for (name, Instructions { first, warm }) in count(stage, scratch).await {
@@ -118,7 +118,7 @@ async fn record(stage: &Stage, scratch: &Path) {
     println!("{figures:#}");
 }
 
-/// Sets the function beside the SDK's own calls, in the operations of these names, or in all.
+/// Compares the function with the bare calls of the SDK, in the named operations or in all.
 async fn compare(stage: &Stage, scratch: &Path, names: &[&str]) {
     println!(
         "{:10} {:>14} {:>14} {:>12} {:>12} {:>10}",

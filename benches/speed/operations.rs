@@ -1,11 +1,11 @@
-//! The operations that are measured: an event of `events/` each, and the calls to the database that it comes to.
+//! The measured operations, each with an event of `events/` and its calls to the database.
 
 use serde_json::Value;
 
 pub struct Operation {
     pub name: &'static str,
     event: &'static str,
-    /// The calls, as `CALLS` of `benches/peers/raw.rs` takes them.
+    /// The calls, in the form of `CALLS` in `benches/peers/raw.rs`.
     pub calls: &'static str,
 }
 
@@ -28,7 +28,7 @@ pub const OPERATIONS: [Operation; 9] = [
 ];
 
 impl Operation {
-    /// The event on one line, as Lambda hands it over, and without a condition on another version than the front has.
+    /// The event on one line, as Lambda gives it, without a precondition that the front's version does not meet.
     pub fn event(&self) -> String {
         let mut event: Value = serde_json::from_str(self.event).unwrap();
         event["headers"].as_object_mut().unwrap().remove("if-match");

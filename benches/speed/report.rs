@@ -1,4 +1,4 @@
-//! What was measured, as a table to read, as JSON to compare, and as the drawing in the README.
+//! The results: as tables, as JSON, and as the drawing in docs/performance.md.
 
 use std::fmt::Write as _;
 
@@ -7,14 +7,14 @@ use serde::Serialize;
 use crate::throughput::Throughput;
 use crate::times::Times;
 
-/// All that `make bench` says of a create.
+/// All results of `make bench` for a create.
 #[derive(Serialize)]
 pub struct Report {
     pub contestants: Vec<Times>,
     pub throughput: Vec<Throughput>,
 }
 
-/// A figure of each contestant: its title, its unit, its digits, and where it is.
+/// One figure of each contestant: its title, unit, digits and source.
 type Figure = (&'static str, &'static str, usize, fn(&Times) -> f64);
 
 const FIGURES: [Figure; 9] = [
@@ -70,7 +70,7 @@ impl Report {
         text
     }
 
-    /// The drawing: a panel for each figure, a bar for each contestant.
+    /// The drawing: one panel for each figure, one bar for each contestant.
     pub fn drawing(&self) -> String {
         const PANEL: (usize, usize) = (300, 150);
         const COLUMNS: usize = 3;

@@ -1,5 +1,5 @@
-//! Requests a second by how many are under way at a time, as on Lambda Managed Instances: the database takes its time, and
-//! the process has the next request in hand meanwhile.
+//! Measures requests per second by the number of concurrent requests, as on Lambda Managed Instances. While the database
+//! works, the process handles other requests.
 
 use std::process::Command;
 use std::time::Duration;
@@ -9,13 +9,13 @@ use serde::Serialize;
 use crate::database::Front;
 use crate::lambda::Function;
 
-/// What the database takes for a call, about as long as DynamoDB.
+/// The time of a call to the database, about as long as with DynamoDB.
 const DATABASE: Duration = Duration::from_millis(5);
 const CONCURRENCIES: [u32; 3] = [1, 8, 64];
-/// Requests for each that is under way.
+/// The number of requests for each concurrent one.
 const EACH: u32 = 150;
 
-/// Requests a second.
+/// Requests per second.
 #[derive(Serialize)]
 pub struct Throughput {
     pub concurrency: u32,
@@ -34,7 +34,7 @@ pub async fn measure(command: impl Fn() -> Command, event: &str, front: &Front) 
             command.env("AWS_LAMBDA_MAX_CONCURRENCY", concurrency.to_string());
         }
         let mut function = Function::start(&mut command).await;
-        // The connections are open, and the code is read.
+        // Warms up: opens the connections and reads the code.
         answer(&mut function, event, concurrency).await;
         let before = function.cpu();
         let begin = std::time::Instant::now();

@@ -1,4 +1,4 @@
-//! Times, memory and size: processes of all contestants in turns, each started anew, given a first event and some more.
+//! Measures times, memory and size. Starts new processes of all contestants in turns, and sends each a first event and more.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,39 +12,39 @@ use crate::lambda::{Function, Share};
 
 const STARTS: usize = 15;
 const WARM: u32 = 200;
-/// Starts from files that the machine has to read again.
+/// The number of starts from files that are not in the page cache.
 const COLD_STARTS: usize = 5;
-/// Starts and requests at a share of a processor.
+/// The number of starts and of requests at a share of a processor.
 const HELD_STARTS: usize = 5;
 const HELD_WARM: u32 = 40;
-/// The memory that gives these shares, in megabytes.
+/// The memory sizes that give these shares, in megabytes.
 const MEMORIES: [u32; 3] = [128, 256, 512];
 
-/// What one contestant showed: medians, in milliseconds and megabytes.
+/// The results of one contestant: medians, in milliseconds and megabytes.
 #[derive(Serialize)]
 pub struct Times {
     pub name: &'static str,
     /// From the start of its process to its first request for an event.
     pub start: f64,
-    /// The same, with its files read from the disk.
+    /// The same, if its files must be read from the disk.
     pub cold_start: f64,
     /// From the first event to its answer.
     pub first_answer: f64,
-    /// The same for the events after it.
+    /// The same for later events.
     pub p50: f64,
     pub p90: f64,
     pub p99: f64,
-    /// The processor time of one of those.
+    /// The processor time of a later event.
     pub cpu: f64,
-    /// The most memory that any of its processes had.
+    /// The peak memory of all its processes.
     pub memory: f64,
-    /// What is deployed, zipped.
+    /// The size of the package.
     pub package: f64,
-    /// Held to the share of a processor that so much memory gives; empty where the machine does not let us.
+    /// The same at the processor share of each memory size; empty if the machine does not allow control groups.
     pub held: Vec<Held>,
 }
 
-/// What it took at a share of a processor.
+/// Times at a share of a processor.
 #[derive(Serialize)]
 pub struct Held {
     pub megabytes: u32,
@@ -52,7 +52,7 @@ pub struct Held {
     pub p50: f64,
 }
 
-/// What one process showed.
+/// The results of one process.
 struct Run {
     start: Duration,
     first_answer: Duration,
@@ -61,7 +61,7 @@ struct Run {
     memory: f64,
 }
 
-/// Starts all of them in turns.
+/// Starts all contestants in turns.
 pub async fn measure(contestants: &mut [Contestant], event: &str, scratch: &Path) -> Vec<Times> {
     let mut runs: Vec<Vec<Run>> = contestants.iter().map(|_| Vec::new()).collect();
     let mut cold: Vec<Vec<Duration>> = contestants.iter().map(|_| Vec::new()).collect();
@@ -104,8 +104,8 @@ pub async fn measure(contestants: &mut [Contestant], event: &str, scratch: &Path
     times
 }
 
-/// One process: its start, its first event, some more, and its end. It is held to a share of a processor once it has
-/// started: Lambda gives a start a whole one.
+/// Runs one process: its start, its first event, more events, and its end. The share of a processor applies only after the
+/// start, because Lambda gives a start a whole processor.
 async fn run(command: &mut Command, event: &str, warm: u32, share: Option<&Share>) -> Run {
     let mut function = Function::start(command).await;
     let start = function.first_poll;
@@ -125,7 +125,7 @@ async fn run(command: &mut Command, event: &str, warm: u32, share: Option<&Share
     Run { start, first_answer, warm: durations, cpu, memory }
 }
 
-/// Drops files, and all that is in folders, from the page cache.
+/// Drops files, and all files in folders, from the page cache.
 fn forget(paths: &[PathBuf]) {
     const SCRIPT: &str = "
 import os, sys
