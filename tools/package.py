@@ -1,6 +1,6 @@
-"""Zips a bootstrap so that the same bytes in make the same bytes out: package.py bootstrap → bootstrap.zip beside it
+"""Zips a bootstrap reproducibly, so that equal input gives equal output: package.py bootstrap → bootstrap.zip beside it
 
-No date and no owner of a machine, the mode that Lambda needs, and as small as deflate makes it.
+The zip has a fixed date, no owner, the file mode that Lambda needs, and the strongest compression.
 """
 
 import sys

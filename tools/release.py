@@ -1,7 +1,7 @@
-"""Checks what `make deploy` has built, and writes the parameters that it adds: release.py ENVIRONMENT [keys.json]
+"""Checks the built package and the keys, and writes the parameters of the release: release.py ENVIRONMENT [keys.json]
 
-Run in the folder of samconfig.toml by the Python of the SAM CLI, which reads the parameters as `sam deploy` will. Nothing has
-been uploaded yet: what is refused here changes nothing.
+`make deploy` runs it before the upload, so a refusal changes nothing. It runs in the folder of samconfig.toml, with the Python of
+the SAM CLI. So it reads the parameters in the same way as `sam deploy`.
 """
 
 import hashlib
@@ -17,7 +17,7 @@ from samcli.lib.config.samconfig import SamConfig
 
 PROJECT = Path(__file__).parent.parent
 BUILD = Path(".aws-sam/build")
-# `e_machine` of an executable ("ELF Header" in the System V ABI), and what Lambda calls it.
+# `e_machine` in the header of an executable ("ELF Header" in the System V ABI), and the name that Lambda uses.
 MACHINES = {62: "x86_64", 183: "arm64"}
 
 
@@ -28,7 +28,7 @@ def parameters_of(environment):
 
 
 def check_machine(architecture):
-    """Lambda takes a package for another processor without a word, and cannot start it."""
+    """Refuses a package for another processor. Lambda would accept it, and then fail to start it."""
     if architecture not in MACHINES.values():
         sys.exit(f"samconfig.toml: expected Architecture to be {' or '.join(MACHINES.values())}, found {architecture}")
     header = (BUILD / "Function/bootstrap").read_bytes()[:20]
@@ -39,8 +39,8 @@ def check_machine(architecture):
 
 
 def check_keys(parameters):
-    """Keys that the function cannot use would stop it from starting, so its own code judges them."""
-    # As template.yaml makes them of the parameters; an empty variable counts as absent.
+    """Refuses keys that the function cannot use, because it would not start. The function's own code decides."""
+    # The same variables as in template.yaml. An empty variable counts as absent.
     settings = {
         "TABLE_NAME": "any",
         "JWKS": parameters["Jwks"],
@@ -65,13 +65,13 @@ def main(environment, keys_file=None):
         keys = json.loads(Path(keys_file).read_text())
         if keys == json.loads((PROJECT / "tools/jwks.json").read_text()):
             sys.exit(f"{keys_file}: expected keys of your own, found the development key, which is public")
-        # The SAM CLI takes \" for a quote.
+        # The SAM CLI reads \" as a quote, so quotes inside strings are written in another way.
         added["Jwks"] = json.dumps(keys, separators=(",", ":")).replace('\\"', "\\u0022")
         check_keys({**parameters, **added})
         digest.update(added["Jwks"].encode())
-    # Changed parameters take effect only under another name. So does a second attempt, after a rollback of the same.
+    # Changed parameters take effect only with a new name. A new attempt after a rollback needs a new name too.
     added["Release"] = f"{datetime.now(timezone.utc):%Y%m%dT%H%M%SZ}-{digest.hexdigest()[:12]}"
-    # JSON is YAML, which the SAM CLI reads.
+    # The SAM CLI reads YAML, and JSON is a subset of it.
     Path(".aws-sam/release.yaml").write_text(json.dumps(added))
 
 

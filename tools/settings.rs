@@ -1,5 +1,5 @@
-//! Says whether the function would start with the settings of the environment, and if not, why: `make deploy` asks before it
-//! uploads anything.
+//! Checks whether the function would start with the environment's settings, and prints the problems. `make deploy` runs it
+//! before the upload.
 
 use std::env;
 use std::process::ExitCode;

@@ -1,8 +1,8 @@
-"""What schemathesis cannot know of the function, as its hooks: what is stored, and what is no finding.
+"""Hooks for schemathesis: which flows are stored, and which answers are right although the document does not predict them.
 
-The document allows more than the function takes where JSON Schema has no words for a rule, or where the answer depends
-on what is stored. The document says each of these rules in a description. Such an answer is recognized by its code and
-its sentence, so that any other refusal of valid data is a finding.
+JSON Schema cannot express some rules, and some answers depend on the stored flow. So the function refuses some requests
+that are valid by the schema. The document describes each of these rules in words. RULES recognizes such an answer by its
+code and its sentence. Any other refusal of valid data is a finding.
 """
 
 import json
@@ -14,9 +14,9 @@ import schemathesis
 from hypothesis import strategies
 from schemathesis.openapi.checks import RejectedPositiveData, UseAfterFree
 
-# Status, code and sentence of a refusal, and why it is right. Where there are details, each must be one of these.
+# Status, code and sentence of a refusal, and why it is right. If there are details, each of them must match one of these.
 RULES = [
-    (400, "INVALID_PARAMETERS", "cursor: expected the next of a page before.*", "only an answer can give a cursor"),
+    (400, "INVALID_PARAMETERS", "expected the next of a page before.*", "only an answer can give a cursor"),
     (400, "INVALID_PARAMETERS", "expected page or cursor, found both", "parameters that exclude each other"),
     (400, "INVALID_STEPS", "expected an integer from 1, found [0-9.e+]+", "1.0, an integer to JSON Schema"),
     (400, "INVALID_VERSION", "expected .* an integer from 1, found [0-9.e+]+", "1.0, an integer to JSON Schema"),
@@ -33,28 +33,28 @@ CLIENT = os.environ["CLIENT"]
 
 @schemathesis.hook
 def before_load_schema(context, raw_schema):
-    """Says what is stored, so that requests come as far as they can."""
+    """Puts stored flows and their values into the document, so that most requests are not refused early."""
     components = raw_schema["components"]
     for item in raw_schema["paths"].values():
         for method, operation in item.items():
             if method != "parameters" and {"$ref": "#/components/parameters/id"} in item.get("parameters", []):
                 give_flow(components, operation, flow_at_version_2())
     give_entity_tags(components)
-    # A body that has these otherwise than they are stored is refused, whatever else is in it.
+    # An update with other values of these members is always refused.
     update = components["schemas"]["FlowUpdate"]["properties"]
     for member, value in {"project": PROJECT, "type": TYPE, "client": CLIENT}.items():
         update[member] = {"type": "string", "enum": [value]}
     for member in ("_id", "version", "createdAt", "updatedAt"):
         del update[member]
-    # What is tried first is switched on, and so in no contradiction to the steps.
+    # schemathesis tries examples first; a section that is switched on never contradicts the steps.
     components["schemas"]["Verification"]["properties"]["enabled"]["examples"] = [True]
-    # The last page has no next one, which schemathesis would report.
+    # The last page has no next page, and schemathesis would report that.
     for name in ("Flows", "Versions"):
         del components["responses"][name]["links"]
 
 
 def give_flow(components, operation, flow):
-    """Gives an operation a flow of its own to name, most of the time."""
+    """Makes an operation name its own stored flow, most of the time."""
     schema, name = components["schemas"]["FlowId"], f"flow of {operation['operationId']}"
     schemathesis.openapi.format(name, strategies.just(flow) | strategies.from_regex(schema["pattern"], fullmatch=True))
     parameter = {**components["parameters"]["id"], "schema": {**schema, "format": name}, "example": flow}
@@ -62,9 +62,9 @@ def give_flow(components, operation, flow):
 
 
 def give_entity_tags(components):
-    """Draws entity tags that could be a flow's own; by itself, schemathesis tries letters and digits at times."""
+    """Generates entity tags of likely versions; by itself, schemathesis sometimes sends letters and digits."""
     pattern = components["schemas"]["EntityTags"]["pattern"]
-    # The first of each is met by the flows above.
+    # The flows above match the first of each list.
     unless = ['"1"', '"2"', "*"]
     for name, likely in {"If-Match": ["*", '"2"', '"1", "2"'], "Unless-Match": unless, "If-None-Match": unless}.items():
         drawn = strategies.sampled_from(likely) | strategies.from_regex(pattern, fullmatch=True, alphabet=ASCII)
@@ -74,7 +74,7 @@ def give_entity_tags(components):
 
 
 def flow_at_version_2():
-    """The id of a new flow of two versions."""
+    """Creates a flow with two versions, and returns its id."""
     content = {"project": PROJECT, "type": TYPE, "name": "Version 1", "configuration": {}}
     created = send("POST", "", {**content, "steps": [{"stepType": "email", "order": 1, "required": True}]})
     send("PUT", "/" + created["_id"], {"name": "Version 2"})
@@ -82,7 +82,7 @@ def flow_at_version_2():
 
 
 def send(method, path, body):
-    """What the function answers to a request."""
+    """Sends a request, and returns the data of the answer."""
     headers = {"Authorization": "Bearer " + os.environ["TOKEN"], "Content-Type": "application/json"}
     url = os.environ["URL"] + "/v2/project-flows" + path
     request = urllib.request.Request(url, json.dumps(body).encode(), headers, method=method)
@@ -94,10 +94,10 @@ def send(method, path, body):
 def filter_failure(context, failure, case, response):
     """Whether a failure of a check is a finding."""
     if not is_passed_on(response.request):
-        # The answer of `cargo lambda watch` itself.
+        # An answer of `cargo lambda watch` itself is not a finding.
         return b'"https://httpstatuses.com/500"' not in response.content
     if isinstance(failure, UseAfterFree):
-        # The history of a deleted flow stays, and brings it back: at version 3, where 2 has deleted it, or later.
+        # The history of a deleted flow stays, and can restore it: at version 3 or later, because version 2 deletes it.
         if "/versions" in case.operation.path or "asOf=" in response.request.url:
             return False
         version = int(response.headers["etag"][0].strip('"'))
@@ -110,7 +110,7 @@ def filter_failure(context, failure, case, response):
 
 
 def is_beyond(status, problem):
-    """Whether a problem is one that the document cannot rule out."""
+    """Whether a problem is one that the schema cannot express."""
     return any(
         (status, problem["code"]) == (rule_status, code) and re.fullmatch(sentence, problem["error"])
         for rule_status, code, sentence, _ in RULES
@@ -118,7 +118,7 @@ def is_beyond(status, problem):
 
 
 def is_passed_on(request):
-    """Whether `cargo lambda watch` makes an event of a request: of a body in UTF-8, and headers in ASCII."""
+    """Whether `cargo lambda watch` passes a request to the function: it needs a body in UTF-8 and headers in ASCII."""
     body = request.body if request.body is not None else b""
     try:
         body if isinstance(body, str) else body.decode()

@@ -1,6 +1,6 @@
-"""The life of a flow, through the client that openapi-python-client makes of openapi.yaml.
+"""The life of a flow, with the client that openapi-python-client generates from openapi.yaml.
 
-Every answer must have the status that is expected, and be what the client's types say, no more and no less.
+Every answer must have the expected status, and exactly the members that the types of the client have.
 """
 
 import json
@@ -33,13 +33,13 @@ from client.models import (
 CLIENT = AuthenticatedClient(
     base_url=os.environ["URL"], token=os.environ["TOKEN"], raise_on_unexpected_status=True, timeout=30
 )
-# Where members beside those of the document are the user's own.
+# Types that allow further members, which belong to the client.
 OPEN = {"Configuration", "Verification", "StepConfig", "ConfigurationSecurityThresholds"}
 PRIMITIVES = {"str": str, "int": int, "bool": bool, "str | Unset": str, "int | Unset": int, "bool | Unset": bool}
 
 
 def call(operation, status, /, *arguments, **named):
-    """The answer of an operation, once it is held to the client's types."""
+    """Calls an operation, checks status and types, and returns the answer."""
     answer = operation.sync_detailed(*arguments, client=CLIENT, **named)
     assert answer.status_code == status, f"expected {status}, found {answer}"
     if status != 304:
@@ -50,7 +50,7 @@ def call(operation, status, /, *arguments, **named):
 
 
 def hold_to_types(value):
-    """Refuses what the generated code takes without a look: another primitive type, members that it does not know."""
+    """Refuses what the generated code does not check: another primitive type, unknown members."""
     if isinstance(value, list):
         for item in value:
             hold_to_types(item)

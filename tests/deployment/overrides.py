@@ -1,4 +1,4 @@
-"""Every parameter override that samconfig.toml and the pages print, through the SAM CLI's own parser."""
+"""Checks every parameter override in samconfig.toml and in the pages with the SAM CLI's own parser."""
 
 import re
 import unittest
@@ -12,12 +12,12 @@ from samcli.yamlhelper import yaml_parse
 ROOT = Path(__file__).parent.parent.parent
 PARAMETERS = yaml_parse((ROOT / "template.yaml").read_text())["Parameters"]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-# What is set for a while and then set back.
+# Parameters that a runbook sets for one deployment and then sets back.
 SWITCHES = {"Architecture", "Deployment", "RollbackAlarms"}
 
 
 def printed(text):
-    """The overrides of a page: strings as samconfig.toml takes them, and names of parameters with a value."""
+    """The overrides that a page prints: strings as in samconfig.toml, and `Name=value` in code style."""
     strings = re.findall(r"""(?<!\w)("[A-Z]\w*=[^"\n]*"|'[A-Z]\w*=[^'\n]*')""", text)
     names = re.findall(rf"`((?:{'|'.join(PARAMETERS)})=[^`\n]*)`", text)
     return [tomlkit.parse(f"string = {string}")["string"].unwrap() for string in strings] + names
@@ -29,7 +29,7 @@ def listed(text, environment):
 
 
 def parse(override):
-    """The name and the value that the SAM CLI makes of an override."""
+    """The name and the value that the SAM CLI reads from an override."""
     [(name, value)] = CfnParameterOverridesType().convert([override], None, None).items()
     return name, value
 
@@ -82,7 +82,7 @@ class Overrides(unittest.TestCase):
     def test_the_build_has_the_parameters_of_the_deployment_and_no_cache(self):
         for environment in ("development", "production"):
             commands = tomlkit.parse((ROOT / "samconfig.toml").read_text()).unwrap()[environment]
-            # Either would stand here, and `cached` would read all of target/ and .tools/.
+            # Both would be in one of these tables. `cached` would read all of target/ and .tools/.
             self.assertNotIn("build", commands)
             self.assertNotIn("parameter_overrides", commands["deploy"]["parameters"])
 

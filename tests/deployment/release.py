@@ -10,14 +10,14 @@ import unittest
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent.parent
-# Of RFC 7517, A.1.
+# The coordinates of the key in RFC 7517, A.1.
 X, Y = "MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4", "4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM"
 USABLE = {"kty": "EC", "crv": "P-256", "x": X, "y": Y, "kid": 'the "first"', "alg": "ES256"}
 SECRET = {"kty": "oct", "kid": "1", "alg": "HS256", "k": base64.urlsafe_b64encode(b"k" * 32).decode().rstrip("=")}
 
 
 def elf(machine):
-    """The beginning of an executable for a machine."""
+    """The first bytes of an executable for a processor."""
     return b"\x7fELF\x02\x01\x01" + bytes(9) + (3).to_bytes(2, "little") + machine.to_bytes(2, "little") + bytes(44)
 
 
@@ -36,7 +36,7 @@ class Release(unittest.TestCase):
         (self.folder / "samconfig.toml").write_text(text.replace(before, after))
 
     def release(self, *keys):
-        """What is written to release.yaml, or what is said against it."""
+        """The content of release.yaml, or the error message."""
         arguments = []
         if keys:
             (self.folder / "keys.json").write_text(json.dumps({"keys": keys}))

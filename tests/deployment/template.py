@@ -1,6 +1,7 @@
-"""template.yaml with its parameters set, transformed as SAM does it, its conditions resolved, and linted.
+"""Sets the parameters of template.yaml, transforms it as SAM does, resolves its conditions, and lints the result.
 
-Each setting alone and all of them together, so that every two meet in every way. COMBINATIONS=all tries all, in two hours.
+It tries each setting alone, and all of them together. So every pair of settings meets, both on and off. COMBINATIONS=all
+tries every combination, which takes two hours.
 """
 
 import functools
@@ -39,7 +40,7 @@ NO_VALUE = {"Ref": "AWS::NoValue"}
 
 
 def combinations():
-    """Values of parameters; what is not among them has its default."""
+    """Sets of parameter values. Other parameters have their defaults."""
     if os.environ.get("COMBINATIONS") == "all":
         subsets = itertools.product(*([{}, setting] for setting in SETTINGS), DOMAINS)
         return [functools.reduce(operator.or_, subset) for subset in subsets]
@@ -48,7 +49,7 @@ def combinations():
 
 
 def resolve(value, values, conditions):
-    """Does what CloudFormation does with parameters and conditions, and leaves the references to resources."""
+    """Resolves parameters and conditions as CloudFormation does. References to resources stay."""
     again = functools.partial(resolve, values=values, conditions=conditions)
     match value:
         case {"Condition": str(name)} if len(value) == 1:
@@ -81,7 +82,7 @@ def resolve(value, values, conditions):
 
 
 def deployed(parameters):
-    """The template as CloudFormation carries it out."""
+    """The template as CloudFormation deploys it."""
     source = json.loads(json.dumps(TEMPLATE))
     source["Resources"]["Function"]["Properties"]["CodeUri"] = "s3://bucket/package"
     template = Translator({}, Parser()).translate(source, {"Jwks": "{}"} | parameters)
@@ -95,7 +96,7 @@ def deployed(parameters):
 
 
 def permitted(template):
-    """What the function may do, and on what."""
+    """The permissions of the function, as pairs of action and resource."""
     [policy] = template["Resources"]["FunctionRole"]["Properties"]["Policies"]
     for statement in policy["PolicyDocument"]["Statement"]:
         actions = [statement["Action"]] if isinstance(statement["Action"], str) else statement["Action"]
@@ -103,7 +104,7 @@ def permitted(template):
 
 
 def expected_permissions(parameters):
-    """Those on the tables that are in use, and on those that were in use before."""
+    """The permissions that it needs: for the tables in use, and for those of earlier versions."""
     arn = "arn:${AWS::Partition}:dynamodb:${AWS::Region}:${AWS::AccountId}:table/"
     name = parameters.get("RestoredTableName")
     tables = [({"Fn::Sub": arn + name}, arn + name) if name else ({"Fn::GetAtt": ["Table", "Arn"]}, "${Table.Arn}")]
@@ -126,7 +127,7 @@ class Template(unittest.TestCase):
                 found = lint(json.dumps(template), config=ManualArgs(regions=["us-east-1"]))
                 self.assertEqual([f"{match.rule.id} {match.message}" for match in found], [])
                 self.assertEqual(sorted(permitted(template)), sorted(expected_permissions(parameters)))
-                # Nothing left is how the alarms of a deployment group are taken away.
+                # An empty configuration removes the alarms of a deployment group.
                 alarms = template["Resources"]["FunctionDeploymentGroup"]["Properties"]["AlarmConfiguration"]
                 self.assertEqual(alarms == {}, parameters.get("RollbackAlarms") == "false")
                 variables = template["Resources"]["Function"]["Properties"]["Environment"]["Variables"]
