@@ -1,4 +1,4 @@
-# The commands of this repository; README.md says what each is for. `make` alone is `make run`.
+# The commands of this repository; CONTRIBUTING.md says what each is for. `make` alone is `make run`.
 
 # From PyPI, each line an environment of its own; then from crates.io.
 CARGO_LAMBDA    := cargo-lambda@1.9.2

@@ -2,7 +2,7 @@
 //!
 //! The same code guards every way in, so nothing in front of the function is trusted. Tokens are JSON Web Tokens
 //! (RFC 7519) signed with a key of the setting `JWKS`; no request leaves the function to check one. `jsonwebtoken`
-//! verifies; what it lets pass is refused here: `crit`, a member named twice, a client that is none.
+//! verifies; what it accepts wrongly is refused here: `crit`, a member named twice, a malformed client.
 
 use jsonwebtoken::errors::ErrorKind;
 use serde_json::value::RawValue;

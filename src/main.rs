@@ -82,7 +82,7 @@ fn sdk(settings: &Settings) -> Result<SdkConfig, Error> {
     let authorities = TrustStore::empty();
     let authorities = match (&settings.authorities, &settings.endpoint) {
         (Some(bundle), _) => authorities.with_pem_certificate(bundle.as_slice()),
-        // Whoever serves another address, the machine knows whether to trust it.
+        // A custom endpoint is checked against the machine's root certificates.
         (None, Some(_)) => authorities.with_native_roots(true),
         (None, None) => authorities.with_pem_certificate(AMAZON),
     };

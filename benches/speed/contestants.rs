@@ -66,7 +66,7 @@ impl Stage {
         for (name, peer) in [("Node.js", self.node()), ("Python", self.python())] {
             match peer {
                 Some(peer) => contestants.push(peer),
-                None => println!("left out: {name}, whose peer `make peers` could not build here"),
+                None => println!("left out: {name}, whose peer could not be built here"),
             }
         }
         contestants

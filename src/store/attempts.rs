@@ -1,5 +1,4 @@
-//! Watches the attempts that the SDK makes of a call: what it does not tell is whether one without an answer has written,
-//! and what became of those before the last.
+//! Counts the attempts of each call to the database. The SDK tells only how the last one ended.
 
 use std::cell::Cell;
 use std::error::Error as StdError;

@@ -56,12 +56,8 @@ impl Store {
         }
     }
 
-    /// The version of a flow that was in force at `moment`. Each was from its `updatedAt` to that of the next, to the
-    /// second; the reads are as many as there are halvings of the history.
-    ///
-    /// # Errors
-    ///
-    /// As [`Store::newest`]; not found too when the flow was not there then, or is deleted now.
+    /// The version of a flow that was in force at `moment`, found by a binary search: each version was in force from its
+    /// `updatedAt` to that of the next. Not found if the flow did not exist then, was deleted then, or is deleted now.
     pub async fn version_as_of(&self, client: &Client, id: &FlowId, moment: &Timestamp) -> Result<Flow, Error> {
         let mut version = self.newest(client, id).await?;
         version.check_undeleted()?;

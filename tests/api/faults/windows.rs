@@ -77,7 +77,7 @@ async fn meet(row: Row, unseen: Unseen, open: Duration) -> Met {
 
 /// Waits until a transaction is under way.
 async fn under_way(proxy: &Proxy) {
-    while !proxy.is_under_way() {
+    while !proxy.is_half_seen() {
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
 }

@@ -90,6 +90,8 @@ struct Transaction {
     /// The keys of its items that no other write may touch.
     locked: Vec<Value>,
     unseen: Option<UnseenWrite>,
+    /// Whether the engine has carried it out.
+    is_done: bool,
 }
 
 /// A write that is not seen yet: the item that it puts, and the one that is seen in its place.
@@ -244,9 +246,14 @@ impl Proxy {
         plan.chance.clear();
     }
 
-    /// Whether a transaction is under way.
-    pub fn is_under_way(&self) -> bool {
-        !self.plan.lock().unwrap().under_way.is_empty()
+    /// Whether a transaction can be seen half-way: the engine has carried it out, and one of its writes is hidden.
+    pub fn is_half_seen(&self) -> bool {
+        self.plan
+            .lock()
+            .unwrap()
+            .under_way
+            .iter()
+            .any(|transaction| transaction.is_done && transaction.unseen.is_some())
     }
 
     /// How many connections came.
@@ -298,6 +305,7 @@ async fn serve(mut client: TcpStream, engine: &str, plan: Arc<Mutex<Plan>>) -> O
                 begin(&plan, &sent, vec![key_of(&unseen.item)], Some(unseen));
                 let answer = forward(engine, &request).await?;
                 if answer.starts_with(b"HTTP/1.1 200") {
+                    done(&plan, &sent);
                     tokio::time::sleep(time).await;
                 }
                 end(&plan, &sent);
@@ -354,7 +362,15 @@ async fn serve(mut client: TcpStream, engine: &str, plan: Arc<Mutex<Plan>>) -> O
 
 fn begin(plan: &Mutex<Plan>, transaction: &Value, locked: Vec<Value>, unseen: Option<UnseenWrite>) {
     let token = transaction["ClientRequestToken"].clone();
-    plan.lock().unwrap().under_way.push(Transaction { token, locked, unseen });
+    plan.lock().unwrap().under_way.push(Transaction { token, locked, unseen, is_done: false });
+}
+
+fn done(plan: &Mutex<Plan>, transaction: &Value) {
+    let token = &transaction["ClientRequestToken"];
+    let mut plan = plan.lock().unwrap();
+    for one in plan.under_way.iter_mut().filter(|one| &one.token == token) {
+        one.is_done = true;
+    }
 }
 
 fn end(plan: &Mutex<Plan>, transaction: &Value) {
