@@ -34,10 +34,6 @@ impl Store {
     }
 
     /// A version of the flow whose newest is given: one read, or none where it is the newest.
-    ///
-    /// # Errors
-    ///
-    /// As [`Store::newest`]; [`Error::TemporarilyUnavailable`] too while the version is absent.
     pub async fn version(&self, newest: &Flow, version: u64) -> Result<Flow, Error> {
         if version == newest.summary.version {
             return Ok(newest.clone());
