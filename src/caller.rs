@@ -1,78 +1,151 @@
 //! Station 1, authenticate: bearer token → [`Caller`].
 //!
 //! The same code guards every way in, so nothing in front of the function is trusted. Tokens are JSON Web Tokens
-//! (RFC 7519) signed with a key of the setting `JWKS`; no request leaves the function to check one. `jsonwebtoken`
-//! verifies; what it accepts wrongly is refused here: `crit`, a member named twice, a malformed client.
+//! (RFC 7519), signed with a key of the issuer. `jsonwebtoken` verifies; what it accepts wrongly is refused here: `crit`, a
+//! member named twice, a malformed client or author.
 
 use jsonwebtoken::errors::ErrorKind;
 use serde_json::value::RawValue;
 
 use crate::error::{Cause, Error};
-use crate::flow::Client;
-use crate::json::{self, Value};
-use crate::keys::{Keys, SharedSecrets};
+use crate::flow::{Author, Client};
+use crate::issuer::Issuer;
+use crate::json::{self, Member, Value};
+use crate::keys::{self, Key, Keys};
 
 /// Whoever sent the request, proved by a token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
     /// The tenant that the token was issued for.
     pub client: Client,
+    /// Who acts for the tenant, where the token says so.
+    pub author: Option<Author>,
+    /// What the token does not allow, each with the scope that would.
+    pub missing: Vec<(Permission, String)>,
+}
+
+impl Caller {
+    /// # Errors
+    ///
+    /// [`Error::InsufficientScope`] if the token does not allow it.
+    pub fn check(&self, permission: Permission) -> Result<(), Error> {
+        match self.missing.iter().find(|(missing, _)| *missing == permission) {
+            None => Ok(()),
+            Some((_, scope)) => Err(Error::InsufficientScope { scope: scope.clone() }),
+        }
+    }
+}
+
+/// What an operation needs to be allowed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Permission {
+    Read,
+    Write,
+}
+
+/// Which claims of a token mean what.
+#[derive(Debug, Clone)]
+pub struct Claims {
+    /// The claim that names the client.
+    pub client: String,
+    /// The claim that names who acts.
+    pub author: String,
+    /// The claim that holds the scopes: a string of words, or an array of strings.
+    pub scope: String,
+    /// The scope that each permission needs. A permission that is not listed needs none.
+    pub scopes: Vec<(Permission, String)>,
+}
+
+impl Default for Claims {
+    fn default() -> Self {
+        Self { client: "clientId".to_owned(), author: "sub".to_owned(), scope: "scope".to_owned(), scopes: Vec::new() }
+    }
 }
 
 /// What a token is checked against.
 #[derive(Debug)]
 pub struct Authenticator {
-    keys: Keys,
-    client_claim: String,
+    keys: Source,
+    claims: Claims,
+}
+
+/// Where the keys that verify tokens come from.
+#[derive(Debug)]
+pub enum Source {
+    /// The setting `JWKS`.
+    Given(Keys),
+    /// The setting `JWKS_URL`.
+    Issuer(Issuer),
 }
 
 impl Authenticator {
-    /// The authenticator for tokens of these keys (see [`Keys::parse`]), whose claim of this name is the client.
-    pub fn new(
-        jwks: &str,
-        issuer: Option<&str>,
-        audience: Option<&str>,
-        client_claim: &str,
-        shared_secrets: SharedSecrets,
-    ) -> Result<Self, String> {
-        let keys = Keys::parse(jwks, issuer, audience, shared_secrets)?;
-        Ok(Self { keys, client_claim: client_claim.to_owned() })
-    }
-
-    /// The keys that tokens are signed with.
-    pub const fn keys(&self) -> &Keys {
-        &self.keys
+    /// The authenticator for tokens that are signed with one of these keys.
+    pub const fn new(keys: Source, claims: Claims) -> Self {
+        Self { keys, claims }
     }
 
     /// Who sent the `Authorization` header (RFC 6750, 2.1).
     ///
     /// # Errors
     ///
-    /// [`Error::MissingToken`] without a header, [`Error::InvalidToken`] with one that proves nothing.
-    pub fn authenticate(&self, authorization: Option<&str>) -> Result<Caller, Error> {
-        let authorization = authorization.ok_or(Error::MissingToken)?;
-        self.verify(authorization).map_err(|why| Error::InvalidToken(Cause::new(why)))
+    /// [`Error::MissingToken`] without a header, [`Error::InvalidToken`] with one that proves nothing,
+    /// [`Error::TemporarilyUnavailable`] when the key is to be fetched and cannot be.
+    pub async fn authenticate(&self, authorization: Option<&str>) -> Result<Caller, Error> {
+        let invalid = |why: String| Error::InvalidToken(Cause::new(why));
+        let token = bearer_token(authorization.ok_or(Error::MissingToken)?).map_err(|why| invalid(why.to_owned()))?;
+        let id = keys::key_id(token).map_err(invalid)?;
+        let caller = match &self.keys {
+            Source::Given(keys) => self.verify(token, keys.find(id.as_deref())),
+            Source::Issuer(issuer) => self.verify(token, issuer.keys(id.as_deref()).await?.find(id.as_deref())),
+        };
+        caller.map_err(invalid)
     }
 
     /// The caller, or why there is none: for the log, so without any part of the token.
-    fn verify(&self, authorization: &str) -> Result<Caller, String> {
-        let (scheme, token) = authorization.split_once(' ').ok_or("no bearer token")?;
-        if !scheme.eq_ignore_ascii_case("bearer") {
-            return Err("another scheme than bearer".to_owned());
-        }
-        let token = token.trim_matches(' ');
-        let key = self.keys.find(token)?;
+    fn verify(&self, token: &str, key: Option<&Key>) -> Result<Caller, String> {
+        let key = key.ok_or("header: kid names no key")?;
         let claims = jsonwebtoken::decode::<Box<RawValue>>(token, &key.decoding, &key.validation)
             .map_err(|error| reason(&error))?
             .claims;
         let claims =
             json::read_object(claims.get().as_bytes()).map_err(|problem| format!("claims: {}", problem.error))?;
-        let claim = claims.iter().find(|claim| claim.name == self.client_claim);
-        match claim.map(|claim| &claim.value) {
-            Some(Value::String(client)) => Client::parse(client).map(|client| Caller { client }),
+        self.claims.read(&claims)
+    }
+}
+
+fn bearer_token(authorization: &str) -> Result<&str, &'static str> {
+    let (scheme, token) = authorization.split_once(' ').ok_or("no bearer token")?;
+    if scheme.eq_ignore_ascii_case("bearer") { Ok(token.trim_matches(' ')) } else { Err("another scheme than bearer") }
+}
+
+impl Claims {
+    fn read(&self, claims: &[Member<'_>]) -> Result<Caller, String> {
+        let claim = |name: &str| claims.iter().find(|claim| claim.name == name).map(|claim| &claim.value);
+        let client = match claim(&self.client) {
+            Some(Value::String(client)) => Client::parse(client),
             _ => None,
-        }
-        .ok_or_else(|| "no or malformed client claim".to_owned())
+        };
+        let author = match claim(&self.author) {
+            None => Ok(None),
+            Some(Value::String(author)) => Author::parse(author).map(Some).ok_or(()),
+            Some(_) => Err(()),
+        };
+        let scopes = claim(&self.scope);
+        let missing = self.scopes.iter().filter(|(_, scope)| !scopes.is_some_and(|scopes| contains(scopes, scope)));
+        Ok(Caller {
+            client: client.ok_or("no or malformed client claim")?,
+            author: author.map_err(|()| "malformed author claim")?,
+            missing: missing.cloned().collect(),
+        })
+    }
+}
+
+/// Whether a claim lists this scope, as a string of words (RFC 8693, 4.2) or as an array of strings.
+fn contains(claim: &Value<'_>, scope: &str) -> bool {
+    match claim {
+        Value::String(words) => words.split(' ').any(|word| word == scope),
+        Value::Array(scopes) => scopes.iter().any(|one| matches!(one, Value::String(word) if word == scope)),
+        Value::Null | Value::Bool(_) | Value::Unsigned(_) | Value::Number(_) | Value::Object(_) => false,
     }
 }
 

@@ -6,7 +6,7 @@ use crate::cursor::VersionCursor;
 use crate::error::{Cause, Error};
 use crate::etag::{EntityTags, Preconditions};
 use crate::event::{Event, Headers};
-use crate::flow::{self, Content, Fingerprint, FlowId, Idempotency, IdempotencyKey, MAX_KEY, Timestamp, Update};
+use crate::flow::{self, Content, Fingerprint, FlowId, Idempotency, IdempotencyKey, MAX_KEY, Note, Timestamp, Update};
 use crate::json::{self, Order};
 use crate::problem::{Code, Problem};
 use crate::query::Parameters;
@@ -25,6 +25,7 @@ pub enum Command<'request> {
         content: Content,
         dry_run: bool,
         idempotency: Option<Idempotency>,
+        note: Option<Note>,
     },
     List {
         filter: Filter,
@@ -45,10 +46,12 @@ pub enum Command<'request> {
         update: Update<'request>,
         preconditions: Preconditions,
         dry_run: bool,
+        note: Option<Note>,
     },
     Delete {
         id: FlowId,
         preconditions: Preconditions,
+        note: Option<Note>,
     },
     Versions {
         id: FlowId,
@@ -68,6 +71,7 @@ pub enum Command<'request> {
         id: FlowId,
         version: u64,
         preconditions: Preconditions,
+        note: Option<Note>,
     },
 }
 
@@ -84,12 +88,13 @@ impl<'request> Command<'request> {
         let parse_version = || flow::parse_version(version).ok_or(Error::ProjectFlowNotFound);
         match operation {
             Operation::Create => {
-                let dry_run = Parameters::read(&query, &["dryRun"])?.dry_run()?;
+                let parameters = Parameters::read(&query, &["dryRun", "note"])?;
+                let (dry_run, note) = (parameters.dry_run()?, parameters.note()?);
                 let key = idempotency_key(headers)?;
                 let body = body::read(headers, body)?;
                 let content = Content::parse(&json::read_object(body)?)?;
                 let idempotency = key.map(|key| fingerprint(key, body)).transpose()?;
-                Ok(Self::Create { content, dry_run, idempotency })
+                Ok(Self::Create { content, dry_run, idempotency, note })
             }
             Operation::List => {
                 let parameters = Parameters::read(&query, &["page", "limit", "project", "type", "status", "cursor"])?;
@@ -110,17 +115,18 @@ impl<'request> Command<'request> {
             }
             Operation::Update => {
                 let id = parse_id()?;
-                let dry_run = Parameters::read(&query, &["dryRun"])?.dry_run()?;
+                let parameters = Parameters::read(&query, &["dryRun", "note"])?;
+                let (dry_run, note) = (parameters.dry_run()?, parameters.note()?);
                 let preconditions = preconditions(headers)?;
                 let update = Update(json::read_object(body::read(headers, body)?)?);
-                Ok(Self::Update { id, update, preconditions, dry_run })
+                Ok(Self::Update { id, update, preconditions, dry_run, note })
             }
             Operation::Delete => {
                 let id = parse_id()?;
-                Parameters::read(&query, &[])?;
+                let note = Parameters::read(&query, &["note"])?.note()?;
                 let preconditions = preconditions(headers)?;
                 body::refuse(headers, body)?;
-                Ok(Self::Delete { id, preconditions })
+                Ok(Self::Delete { id, preconditions, note })
             }
             Operation::Versions => {
                 let id = parse_id()?;
@@ -143,10 +149,10 @@ impl<'request> Command<'request> {
             }
             Operation::Restore => {
                 let (id, version) = (parse_id()?, parse_version()?);
-                Parameters::read(&query, &[])?;
+                let note = Parameters::read(&query, &["note"])?.note()?;
                 let preconditions = preconditions(headers)?;
                 body::refuse(headers, body)?;
-                Ok(Self::Restore { id, version, preconditions })
+                Ok(Self::Restore { id, version, preconditions, note })
             }
         }
     }

@@ -16,7 +16,7 @@ use crate::size::{Budget, escaped_twice};
 /// One operation of a patch; `path` is a JSON Pointer (RFC 6901).
 #[derive(Debug, Clone, Serialize)]
 #[serde(tag = "op", rename_all = "lowercase")]
-pub enum Change {
+pub enum PatchOperation {
     Add { path: String, value: Box<RawValue> },
     Remove { path: String },
     Replace { path: String, value: Box<RawValue> },
@@ -42,7 +42,7 @@ const OPERATION: usize = 46;
 /// );
 /// # Ok::<(), serde_json::Error>(())
 /// ```
-pub fn diff(from: &RawValue, to: &RawValue) -> Result<Vec<Change>, Cause> {
+pub fn diff(from: &RawValue, to: &RawValue) -> Result<Vec<PatchOperation>, Cause> {
     let budget = Budget::new(MAX_PATH_BYTES);
     let mut walk = Walk { operations: Vec::new(), path: String::new(), path_bytes: 0, level: 0, budget };
     walk.compare(from, to).map_err(|error| Cause::new(format!("diff: {error}")))?;
@@ -52,7 +52,7 @@ pub fn diff(from: &RawValue, to: &RawValue) -> Result<Vec<Change>, Cause> {
 /// A walk through both documents at once.
 struct Walk {
     /// What was found to differ so far.
-    operations: Vec<Change>,
+    operations: Vec<PatchOperation>,
     /// The place that the walk is at, and its bytes in a response.
     path: String,
     path_bytes: usize,
@@ -81,7 +81,7 @@ impl Walk {
         }
         self.operations.truncate(noted);
         self.budget = budget;
-        Ok(self.note(|path| Change::Replace { path, value: to.to_owned() }))
+        Ok(self.note(|path| PatchOperation::Replace { path, value: to.to_owned() }))
     }
 
     /// Those that differ are compared in the order of their names; then those that are gone are removed.
@@ -138,16 +138,16 @@ impl Walk {
     }
 
     fn add(&mut self, value: &RawValue) -> bool {
-        self.note(|path| Change::Add { path, value: value.to_owned() })
+        self.note(|path| PatchOperation::Add { path, value: value.to_owned() })
     }
 
     fn remove(&mut self) -> bool {
-        self.note(|path| Change::Remove { path })
+        self.note(|path| PatchOperation::Remove { path })
     }
 
     /// Notes an operation at this place. The members of a flow are few and their names are short, so that each of them can be
     /// replaced whatever the budget.
-    fn note(&mut self, operation: impl FnOnce(String) -> Change) -> bool {
+    fn note(&mut self, operation: impl FnOnce(String) -> PatchOperation) -> bool {
         let is_noted = self.level <= 1 || self.budget.take(OPERATION + self.path_bytes);
         if is_noted {
             self.operations.push(operation(self.path.clone()));

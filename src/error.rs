@@ -35,6 +35,10 @@ pub enum Error {
     MissingToken,
     /// A token that proves nothing.
     InvalidToken(Cause),
+    /// The token does not allow the operation; it would with this scope.
+    InsufficientScope {
+        scope: String,
+    },
     RouteNotFound,
     /// The path has operations, but not with this method.
     MethodNotAllowed {
@@ -84,6 +88,9 @@ impl Error {
             }
             Self::InvalidToken(_) => Failure::new(401, "INVALID_TOKEN", "Invalid token")
                 .with("WWW-Authenticate", "Bearer error=\"invalid_token\""),
+            // RFC 6750, 3.1.
+            Self::InsufficientScope { scope } => Failure::new(403, "INSUFFICIENT_SCOPE", "Insufficient scope")
+                .with("WWW-Authenticate", format!("Bearer error=\"insufficient_scope\", scope=\"{scope}\"")),
             Self::RouteNotFound => Failure::new(404, "ROUTE_NOT_FOUND", "Route not found"),
             Self::MethodNotAllowed { allow } => {
                 Failure::new(405, "METHOD_NOT_ALLOWED", "Method not allowed").with("Allow", allow)
@@ -109,6 +116,7 @@ impl Error {
             | Self::OutcomeUnknown(cause)
             | Self::Internal(cause) => Some(cause),
             Self::MissingToken
+            | Self::InsufficientScope { .. }
             | Self::RouteNotFound
             | Self::MethodNotAllowed { .. }
             | Self::ProjectFlowNotFound

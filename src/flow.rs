@@ -2,7 +2,9 @@
 //!
 //! How a flow becomes an item is left to [`crate::item`].
 
+mod change;
 pub mod content;
+mod document;
 mod id;
 pub mod members;
 pub mod rules;
@@ -11,7 +13,11 @@ pub mod update;
 
 use std::time::SystemTime;
 
+use serde_json::value::{RawValue, to_raw_value};
+
+pub use change::{Author, Change, ChangeDocument, Digest, MAX_AUTHOR, MAX_NOTE, Note};
 pub use content::Content;
+pub use document::Document;
 pub use id::{Client, Fingerprint, FlowId, Idempotency, IdempotencyKey, MAX_CLIENT, MAX_KEY, WriteToken, random_text};
 pub use timestamp::Timestamp;
 pub use update::Update;
@@ -89,6 +95,10 @@ pub struct Flow {
     pub write_token: Option<WriteToken>,
     /// Identifies the content that was sent with the idempotency key; `None` for a flow that was created without one.
     pub fingerprint: Option<Fingerprint>,
+    /// Who wrote this version, and why.
+    pub change: Change,
+    /// `None` for a version that was written before versions had digests.
+    pub digest: Option<Digest>,
 }
 
 impl Flow {
@@ -98,6 +108,7 @@ impl Flow {
         now: SystemTime,
         content: Content,
         idempotency: Option<Idempotency>,
+        change: Change,
     ) -> Result<Self, Cause> {
         let (id, write_token, fingerprint) = match idempotency {
             None => (FlowId::random()?, None, None),
@@ -110,18 +121,36 @@ impl Flow {
         let updated_at = created_at.clone();
         let summary =
             Summary { id, project, flow_type, status, version, name, description, client, created_at, updated_at };
-        Ok(Self { summary, configuration, steps, write_token, fingerprint })
+        Self { summary, configuration, steps, write_token, fingerprint, change, digest: None }.chained()
     }
 
     /// The next version, with this content.
     ///
     /// `updatedAt` never goes back, whatever the clock says, so that one version is in force at each moment.
-    fn next(mut self, now: SystemTime, status: Status) -> Result<Self, Cause> {
+    fn next(mut self, now: SystemTime, status: Status, change: Change) -> Result<Self, Cause> {
         self.summary.status = status;
         self.summary.version += 1;
         self.summary.updated_at = self.summary.updated_at.max(now.into());
         self.write_token = Some(WriteToken::random()?);
+        self.change = change;
+        self.chained()
+    }
+
+    /// This version with its own digest in place of the one before it.
+    fn chained(mut self) -> Result<Self, Cause> {
+        self.digest = Some(self.digest_after(self.digest.as_ref())?);
         Ok(self)
+    }
+
+    /// The digest that this version has after a version with `previous`.
+    pub fn digest_after(&self, previous: Option<&Digest>) -> Result<Digest, Cause> {
+        let change = to_raw_value(&self.change.document(None)).map_err(|error| Cause::new(error.to_string()))?;
+        Ok(Digest::of(previous, self.document()?.get(), change.get()))
+    }
+
+    /// The text of the flow's document, as every operation answers it.
+    pub fn document(&self) -> Result<Box<RawValue>, Cause> {
+        to_raw_value(&Document::of_flow(self)).map_err(|error| Cause::new(error.to_string()))
     }
 
     /// Refuses a deleted flow as one that does not exist.
@@ -137,9 +166,9 @@ impl Flow {
     /// # Errors
     ///
     /// [`Code::FlowIsActive`], or the machine has no random bytes to give.
-    pub fn delete(&self, now: SystemTime) -> Result<Self, Error> {
+    pub fn delete(&self, now: SystemTime, change: Change) -> Result<Self, Error> {
         match self.summary.status {
-            Status::Draft | Status::Paused | Status::Deleted => Ok(self.clone().next(now, Status::Deleted)?),
+            Status::Draft | Status::Paused | Status::Deleted => Ok(self.clone().next(now, Status::Deleted, change)?),
             Status::Active => {
                 let error = "expected a flow that is not active, found it active: pause it first";
                 Err(Problem::new("/status", Code::FlowIsActive, error).into())
@@ -148,16 +177,16 @@ impl Flow {
     }
 
     /// The next version, with the content of `past`. The status stays; a deleted flow comes back as a draft.
-    pub fn restore(&self, now: SystemTime, past: &Self) -> Result<Self, Cause> {
+    pub fn restore(&self, now: SystemTime, past: &Self, change: Change) -> Result<Self, Cause> {
         let status = match self.summary.status {
             Status::Draft | Status::Active | Status::Paused => self.summary.status,
             Status::Deleted => Status::Draft,
         };
-        let mut summary = self.summary.clone();
-        summary.name.clone_from(&past.summary.name);
-        summary.description.clone_from(&past.summary.description);
-        let (configuration, steps) = (past.configuration.clone(), past.steps.clone());
-        let (write_token, fingerprint) = (None, self.fingerprint.clone());
-        Self { summary, configuration, steps, write_token, fingerprint }.next(now, status)
+        let mut restored = self.clone();
+        restored.summary.name.clone_from(&past.summary.name);
+        restored.summary.description.clone_from(&past.summary.description);
+        restored.configuration.clone_from(&past.configuration);
+        restored.steps.clone_from(&past.steps);
+        restored.next(now, status, Change { restored: Some(past.summary.version), ..change })
     }
 }

@@ -40,7 +40,7 @@ impl Handler {
         let LambdaEvent { payload: event, context } = event;
         let request_id = event.request_id().unwrap_or(&context.request_id);
 
-        let caller = self.authenticator.authenticate(event.headers().authorization.as_deref());
+        let caller = self.authenticator.authenticate(event.headers().authorization.as_deref()).await;
         let target = Target::find(&event);
         let (result, failed_attempts) = match (&caller, &target) {
             (_, Ok(Target::Preflight { allow, .. })) => {
@@ -74,11 +74,12 @@ impl Handler {
         event: &Event,
         deadline: SystemTime,
     ) -> Result<Outcome, Error> {
+        caller.check(call.operation.permission())?;
         let body = event.body();
         let command = Command::parse(call, event, &body)?;
         let late = if command.writes() { Error::OutcomeUnknown } else { Error::TemporarilyUnavailable };
         // On the heap: the state of the largest operation would be moved with this one's, from hand to hand.
-        let outcome = Box::pin(command.carry_out(&self.store, &caller.client));
+        let outcome = Box::pin(command.carry_out(&self.store, caller));
         let outcome = tokio::time::timeout(time_left(deadline), outcome).await;
         outcome.unwrap_or_else(|_| Err(late(Cause::new("no outcome before the deadline"))))
     }

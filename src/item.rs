@@ -9,7 +9,10 @@ use aws_sdk_dynamodb::types::AttributeValue;
 
 use crate::error::Cause;
 use crate::flow::members::{Description, FlowType, Json, Name, ProjectId};
-use crate::flow::{Client, Fingerprint, Flow, FlowId, MAX_VERSION_DIGITS, Status, Summary, Timestamp, WriteToken};
+use crate::flow::{
+    Author, Change, Client, Digest, Fingerprint, Flow, FlowId, MAX_VERSION_DIGITS, Note, Status, Summary, Timestamp,
+    WriteToken,
+};
 
 /// The attribute that every item has: a condition on it tells whether the item exists.
 pub const PARTITION_KEY: &str = "pk";
@@ -33,6 +36,30 @@ pub const UPDATED_AT: &str = "updatedAt";
 /// The attributes of a summary.
 pub const SUMMARY: [&str; 10] =
     ["_id", PROJECT, TYPE, STATUS, VERSION, "name", "description", CLIENT, CREATED_AT, UPDATED_AT];
+
+/// The attributes of a version as a history shows it.
+pub const HISTORY: [&str; 14] = [
+    "_id",
+    PROJECT,
+    TYPE,
+    STATUS,
+    VERSION,
+    "name",
+    "description",
+    CLIENT,
+    CREATED_AT,
+    UPDATED_AT,
+    BY,
+    NOTE,
+    RESTORED,
+    DIGEST,
+];
+
+const BY: &str = "by";
+const NOTE: &str = "note";
+const RESTORED: &str = "restored";
+/// The attribute that chains a version to the one before it.
+pub const DIGEST: &str = "digest";
 
 /// What a partition key begins with.
 pub const CLIENT_PREFIX: &str = "CLIENT#";
@@ -77,6 +104,22 @@ pub fn project_key(project: &ProjectId) -> Item {
 /// The attribute of a project that names its client.
 pub const PROJECT_CLIENT: &str = "client";
 
+/// The key of the JWK Set that was fetched from `url`. It is in no tenant's partition.
+pub fn keys_key(url: &str) -> Item {
+    key(KEYS_PARTITION.to_owned(), url.to_owned())
+}
+
+/// The partition of what issuers publish.
+pub const KEYS_PARTITION: &str = "KEYS";
+/// The text of a JWK Set.
+pub const JWKS: &str = "jwks";
+/// When it was fetched, in milliseconds since 1970.
+pub const FETCHED_AT: &str = "fetchedAt";
+/// When a process last set out to fetch it, in milliseconds since 1970.
+pub const TRIED_AT: &str = "triedAt";
+/// The attribute that identifies the call that wrote an item.
+pub const WRITE_TOKEN: &str = "writeToken";
+
 /// A key that no item has: reading it opens the connection and finds nothing.
 pub fn impossible_key() -> Item {
     key("NONE".to_owned(), "NONE".to_owned())
@@ -84,7 +127,7 @@ pub fn impossible_key() -> Item {
 
 /// The item of a flow's newest version.
 pub fn from_flow(flow: &Flow) -> Item {
-    let Flow { summary, configuration, steps, write_token, fingerprint } = flow;
+    let Flow { summary, configuration, steps, write_token, fingerprint, change, digest } = flow;
     let mut item = flow_key(&summary.client, &summary.id);
     let mut text = |name: &str, value: &str| item.insert(name.to_owned(), AttributeValue::S(value.to_owned()));
     text("_id", summary.id.as_str());
@@ -101,10 +144,19 @@ pub fn from_flow(flow: &Flow) -> Item {
     text(CREATED_AT, summary.created_at.as_str());
     text(UPDATED_AT, summary.updated_at.as_str());
     if let Some(token) = write_token {
-        text("writeToken", token.as_str());
+        text(WRITE_TOKEN, token.as_str());
     }
     if let Some(fingerprint) = fingerprint {
         text("fingerprint", fingerprint.as_str());
+    }
+    if let Some(author) = &change.by {
+        text(BY, author.as_str());
+    }
+    if let Some(note) = &change.note {
+        text(NOTE, note.as_str());
+    }
+    if let Some(digest) = digest {
+        text(DIGEST, digest.as_str());
     }
     match summary.status {
         Status::Draft | Status::Active | Status::Paused => {
@@ -113,6 +165,9 @@ pub fn from_flow(flow: &Flow) -> Item {
         Status::Deleted => {}
     }
     item.insert(VERSION.to_owned(), AttributeValue::N(summary.version.to_string()));
+    if let Some(restored) = change.restored {
+        item.insert(RESTORED.to_owned(), AttributeValue::N(restored.to_string()));
+    }
     item
 }
 
@@ -133,9 +188,26 @@ pub fn to_flow(item: &Item) -> Result<Flow, Cause> {
         summary: to_summary(item)?,
         configuration: json("configuration")?,
         steps: json("steps")?,
-        write_token: text(item, "writeToken").map(WriteToken::from_stored),
+        write_token: text(item, WRITE_TOKEN).map(WriteToken::from_stored),
         fingerprint: text(item, "fingerprint").map(Fingerprint::from_stored),
+        change: to_change(item)?,
+        digest: to_digest(item),
     })
+}
+
+/// Who wrote the version that an item holds, and why.
+pub fn to_change(item: &Item) -> Result<Change, Cause> {
+    let restored = text(item, RESTORED).map(|version| version.parse().map_err(|_| unreadable(RESTORED)));
+    Ok(Change {
+        by: text(item, BY).map(Author::from_stored),
+        note: text(item, NOTE).map(Note::from_stored),
+        restored: restored.transpose()?,
+    })
+}
+
+/// The digest of the version that an item holds.
+pub fn to_digest(item: &Item) -> Option<Digest> {
+    text(item, DIGEST).map(Digest::from_stored)
 }
 
 /// The summary of the flow that an item holds.

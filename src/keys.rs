@@ -14,6 +14,15 @@ use crate::json::{self, Value};
 /// How far the clocks of issuer and function may be apart, in seconds.
 pub const CLOCK_LEEWAY: u64 = 30;
 
+/// Where a JWK Set comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// The setting `JWKS`. Whoever deploys can mend it, so every key must be readable.
+    Setting(SharedSecrets),
+    /// The issuer. Nobody here can mend it, so a key that is not usable is left out, as RFC 7517 (5) asks.
+    Issuer,
+}
+
 /// Whether a JWK Set may hold secrets (`oct`), which sign tokens as well as verify them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SharedSecrets {
@@ -40,17 +49,13 @@ impl Keys {
     /// Reads a JWK Set (RFC 7517, 5); its keys verify tokens of the issuer and the audience, where they are given.
     ///
     /// A key without `alg` takes the algorithm of its type and curve. Issuers publish keys for other purposes in the same
-    /// set: those are left out, as RFC 7517 asks, and so are keys of an unknown type, curve or algorithm.
+    /// set: those are left out, as RFC 7517 asks, and so are keys of an unknown type, curve or algorithm. A secret or a private
+    /// key refuses the whole set, wherever it comes from.
     ///
     /// # Errors
     ///
     /// The first thing that makes the set unusable, in a sentence that carries no key.
-    pub fn parse(
-        jwks: &str,
-        issuer: Option<&str>,
-        audience: Option<&str>,
-        shared_secrets: SharedSecrets,
-    ) -> Result<Self, String> {
+    pub fn parse(jwks: &str, origin: Origin, issuer: Option<&str>, audience: Option<&str>) -> Result<Self, String> {
         #[derive(Deserialize)]
         struct JwkSet {
             keys: Vec<Box<RawValue>>,
@@ -60,12 +65,14 @@ impl Keys {
             .map_err(|_| "expected a JWK Set, an object with an array \"keys\", found something else".to_owned())?;
         let (mut keys, mut left_out): (Vec<Key>, _) = (Vec::new(), Vec::new());
         for (index, text) in set.keys.iter().enumerate() {
-            let key = Key::parse(text.get(), shared_secrets).map_err(|error| format!("keys[{index}]: {error}"))?;
-            let mut key = match key {
-                Parsed::Key(key) => key,
-                Parsed::LeftOut(why) => {
-                    left_out.push(format!("keys[{index}]: {why}"));
+            let mut key = match (Key::parse(text.get(), origin), origin) {
+                (Ok(key), _) => key,
+                (Err(Flaw::Foreign(why)), _) | (Err(Flaw::Unusable(why)), Origin::Issuer) => {
+                    left_out.push(format!("keys[{index}]: left out, {why}"));
                     continue;
+                }
+                (Err(Flaw::Unusable(why)), Origin::Setting(_)) | (Err(Flaw::Exposed(why)), _) => {
+                    return Err(format!("keys[{index}]: {why}"));
                 }
             };
             if keys.iter().any(|other| other.id == key.id) {
@@ -82,7 +89,7 @@ impl Keys {
             }
             key.validation.validate_aud = audience.is_some();
             key.validation.set_required_spec_claims(&required);
-            keys.push(*key);
+            keys.push(key);
         }
         if keys.is_empty() {
             left_out.insert(0, "none".to_owned());
@@ -96,39 +103,61 @@ impl Keys {
         &self.left_out
     }
 
-    /// The key that a token says it is signed with; the only key, when it says nothing.
-    ///
-    /// # Errors
-    ///
-    /// Why there is none: for the log, so without any part of the token.
-    pub fn find(&self, token: &str) -> Result<&Key, String> {
-        let (header, _) = token.split_once('.').ok_or("no header")?;
-        let header = URL_SAFE_NO_PAD.decode(header).map_err(|_| "header: not base64url")?;
-        let header = json::read_object(&header).map_err(|problem| format!("header: {}", problem.error))?;
-        let member = |name: &str| header.iter().find(|member| member.name == name).map(|member| &member.value);
-        // Extensions that must be understood (RFC 7515, 4.1.11): none is.
-        if member("crit").is_some() {
-            return Err("header: crit".to_owned());
-        }
-        match (member("kid"), self.keys.as_slice()) {
-            (Some(Value::String(id)), keys) => keys.iter().find(|key| key.id.as_deref() == Some(id)),
+    /// The key with this id; the only key, where a token names none.
+    pub fn find(&self, id: Option<&str>) -> Option<&Key> {
+        match (id, self.keys.as_slice()) {
+            (Some(id), keys) => keys.iter().find(|key| key.id.as_deref() == Some(id)),
             (None, [key]) => Some(key),
-            (_, _) => None,
+            (None, _) => None,
         }
-        .ok_or_else(|| "header: kid names no key".to_owned())
     }
 }
 
-/// What a key of a set is good for.
-enum Parsed {
-    /// Verifying tokens.
-    Key(Box<Key>),
-    /// Something else, or nothing that is known here; why.
-    LeftOut(String),
+/// The id of the key that a token says it is signed with (`kid`: RFC 7515, 4.1.4).
+///
+/// # Errors
+///
+/// What is wrong with the token's header: for the log, so without any part of the token.
+pub fn key_id(token: &str) -> Result<Option<String>, String> {
+    let (header, _) = token.split_once('.').ok_or("no header")?;
+    let header = URL_SAFE_NO_PAD.decode(header).map_err(|_| "header: not base64url")?;
+    let header = json::read_object(&header).map_err(|problem| format!("header: {}", problem.error))?;
+    let member = |name: &str| header.iter().find(|member| member.name == name).map(|member| &member.value);
+    // Extensions that must be understood (RFC 7515, 4.1.11): none is.
+    if member("crit").is_some() {
+        return Err("header: crit".to_owned());
+    }
+    match member("kid") {
+        None => Ok(None),
+        Some(Value::String(id)) => Ok(Some(id.as_ref().to_owned())),
+        Some(_) => Err("header: kid is no string".to_owned()),
+    }
+}
+
+/// Why a key of a set does not verify tokens.
+enum Flaw {
+    /// It has another purpose, or is of a kind that is unknown here.
+    Foreign(String),
+    /// It is malformed, or too weak.
+    Unusable(String),
+    /// Whoever can read the set could sign tokens with it.
+    Exposed(String),
+}
+
+impl From<String> for Flaw {
+    fn from(why: String) -> Self {
+        Self::Unusable(why)
+    }
+}
+
+impl From<&str> for Flaw {
+    fn from(why: &str) -> Self {
+        Self::Unusable(why.to_owned())
+    }
 }
 
 impl Key {
-    fn parse(text: &str, shared_secrets: SharedSecrets) -> Result<Parsed, String> {
+    fn parse(text: &str, origin: Origin) -> Result<Self, Flaw> {
         let members = json::read_object(text.as_bytes()).map_err(|problem| problem.error)?;
         // Some issuers write `null` for a member that is not there.
         let member = |name: &str| {
@@ -143,7 +172,7 @@ impl Key {
         let needed = |name: &str| string(name)?.ok_or_else(|| format!("expected a {name:?}, found none"));
         let left_out = |why: &str| {
             let id = member("kid").map_or_else(String::new, |id| format!(" (\"kid\" {id})"));
-            Ok(Parsed::LeftOut(format!("left out, {why}{id}")))
+            Err(Flaw::Foreign(format!("{why}{id}")))
         };
         let unknown = |name: &str| left_out(&format!("{name:?} is {}", member(name).unwrap_or(&Value::Null)));
 
@@ -168,20 +197,22 @@ impl Key {
             None => {}
             Some(Value::Array(operations)) if operations.contains(&Value::String("verify".into())) => {}
             Some(Value::Array(_)) => return left_out("\"key_ops\" has no \"verify\""),
-            Some(_) => return Err("key_ops: expected an array, found something else".to_owned()),
+            Some(_) => return Err("key_ops: expected an array, found something else".into()),
         }
         let stated = string("alg")?.map(str::parse::<Algorithm>);
         let Ok(stated) = stated.transpose() else { return unknown("alg") };
 
-        if kind == Kind::Secret && shared_secrets == SharedSecrets::Refused {
-            return Err(
+        let exposed = match (kind, origin) {
+            (_, _) if member("d").is_some() => Some("expected a public key, found a private one"),
+            (Kind::Secret, Origin::Issuer) => Some("expected a public key, found a secret (\"oct\")"),
+            (Kind::Secret, Origin::Setting(SharedSecrets::Refused)) => Some(
                 "expected a public key, found a secret (\"oct\"): whoever may read the function's configuration \
-                        could sign tokens with it; ALLOW_SHARED_SECRETS=true takes it, for development"
-                    .to_owned(),
-            );
-        }
-        if member("d").is_some() {
-            return Err("expected a public or symmetric key, found a private one".to_owned());
+                 could sign tokens with it; ALLOW_SHARED_SECRETS=true takes it, for development",
+            ),
+            (Kind::Secret, Origin::Setting(SharedSecrets::Allowed)) | (Kind::Rsa | Kind::Ec | Kind::Ed, _) => None,
+        };
+        if let Some(why) = exposed {
+            return Err(Flaw::Exposed(why.to_owned()));
         }
         let algorithm = stated.or(default).ok_or("expected an \"alg\", found none")?;
         let bytes = |name: &str| {
@@ -196,13 +227,13 @@ impl Key {
             Kind::Secret => DecodingKey::from_secret(&bytes("k")?),
         };
         if !fits(algorithm, &decoding) {
-            return Err(format!("expected key material for {algorithm:?}, found other material"));
+            return Err(format!("expected key material for {algorithm:?}, found other material").into());
         }
         let mut validation = Validation::new(algorithm);
         validation.leeway = CLOCK_LEEWAY;
         validation.validate_nbf = true;
         let id = string("kid")?.map(str::to_owned);
-        Ok(Parsed::Key(Box::new(Self { id, decoding, validation })))
+        Ok(Self { id, decoding, validation })
     }
 }
 

@@ -11,7 +11,7 @@
 //! | [`settings`] | the environment, read once at start-up |
 //! | [`handler`] | the whole way on one screen |
 //! | [`event`] | 0: what API Gateway hands over, whatever it looks like → [`event::Event`] |
-//! | [`caller`], [`keys`] | 1: bearer token → [`caller::Caller`]; the keys that verify it |
+//! | [`caller`], [`keys`], [`issuer`] | 1: bearer token → [`caller::Caller`]; the keys that verify it, and who publishes them |
 //! | [`route`], [`query`], [`body`] | 2: the parts of a request … |
 //! | [`command`] | … → [`command::Command`] |
 //! | [`json`] | the strict reader that parsing uses |
@@ -36,6 +36,7 @@ pub mod etag;
 pub mod event;
 pub mod flow;
 pub mod handler;
+pub mod issuer;
 pub mod item;
 pub mod json;
 pub mod keys;

@@ -11,9 +11,11 @@ use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
 use lambda_http::lambda_runtime::Runtime;
 use lambda_http::{Error, service_fn};
+use project_flows::caller::{Authenticator, Source};
 use project_flows::handler::Handler;
+use project_flows::issuer::Issuer;
 use project_flows::log::Log;
-use project_flows::settings::Settings;
+use project_flows::settings::{KeySource, Settings};
 use project_flows::store::Store;
 use tracing::Level;
 use tracing_subscriber::filter::Targets;
@@ -39,8 +41,10 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    for key in settings.authenticator.keys().left_out() {
-        tracing::warn!("JWKS: {key}");
+    if let KeySource::Given(keys) = &settings.keys {
+        for key in keys.left_out() {
+            tracing::warn!("JWKS: {key}");
+        }
     }
     // One request at a time needs one thread, and starts sooner on it.
     let mut runtime = if settings.concurrent {
@@ -61,10 +65,22 @@ fn main() -> ExitCode {
 async fn run(settings: Settings) -> Result<(), Error> {
     let sdk = sdk(&settings)?;
     let store = Store::new(&sdk, settings.table_name, settings.projects_table);
-    store.prime().await;
+    let keys = match settings.keys {
+        KeySource::Given(keys) => {
+            store.prime().await;
+            Source::Given(keys)
+        }
+        KeySource::Url(url) => {
+            let issuer = Issuer::new(url, settings.issuer, settings.audience, settings.authorities, store.clone());
+            // Opens the connection as well.
+            issuer.prime().await;
+            Source::Issuer(issuer)
+        }
+    };
+    let authenticator = Authenticator::new(keys, settings.claims);
     // For as long as the process lives, so that requests on all threads share it.
     let log = Log { function: settings.function, write: |line| println!("{line}") };
-    let handler: &Handler = Box::leak(Box::new(Handler::new(settings.authenticator, store, log)));
+    let handler: &Handler = Box::leak(Box::new(Handler::new(authenticator, store, log)));
     // The runtime's own tracing layer would open a span for each request, which no line shows.
     Runtime::new(service_fn(|event| handler.handle(event))).run_concurrent().await
 }

@@ -2,11 +2,11 @@
 
 use std::time::SystemTime;
 
+use crate::caller::Caller;
 use crate::command::Command;
-use crate::diff::{Change, diff};
+use crate::diff::{PatchOperation, diff};
 use crate::error::Error;
-use crate::flow::{Client, Flow};
-use crate::reply::document;
+use crate::flow::{Change, Flow, Note};
 use crate::store::{self, Creation, Page, Store, Versions};
 
 /// What a request led to.
@@ -22,7 +22,10 @@ pub enum Outcome {
     NotModified(Flow),
     /// The flow as the request would leave it.
     WouldUpdate(Flow),
+    /// The version in force at a moment.
     Past(Flow),
+    /// A version, with who wrote it and why.
+    Version(Flow),
     /// The version that deleted the flow.
     Deleted(Flow),
     Flows {
@@ -33,7 +36,7 @@ pub enum Outcome {
         page: Versions,
         limit: usize,
     },
-    Diff(Vec<Change>),
+    Diff(Vec<PatchOperation>),
     /// The methods of a path.
     Preflight {
         allow: String,
@@ -49,6 +52,7 @@ impl Outcome {
             | Self::Newest(flow)
             | Self::NotModified(flow)
             | Self::Past(flow)
+            | Self::Version(flow)
             | Self::Deleted(flow) => Some(flow),
             Self::WouldCreate(_)
             | Self::WouldUpdate(_)
@@ -61,11 +65,14 @@ impl Outcome {
 }
 
 impl Command<'_> {
-    /// Carries the command out for `client`.
-    pub async fn carry_out(self, store: &Store, client: &Client) -> Result<Outcome, Error> {
+    /// Carries the command out for `caller`.
+    pub async fn carry_out(self, store: &Store, caller: &Caller) -> Result<Outcome, Error> {
+        let Caller { client, author, missing: _ } = caller;
+        let change = |note: &Option<Note>| Change { by: author.clone(), note: note.clone(), restored: None };
         match self {
-            Self::Create { content, dry_run, idempotency } => {
-                let flow = Flow::create(client.clone(), SystemTime::now(), content, idempotency)?;
+            Self::Create { content, dry_run, idempotency, note } => {
+                let now = SystemTime::now();
+                let flow = Flow::create(client.clone(), now, content, idempotency, change(&note))?;
                 if dry_run {
                     store.check_project(&flow).await?;
                     return Ok(Outcome::WouldCreate(flow));
@@ -86,27 +93,27 @@ impl Command<'_> {
                 Ok(if is_known { Outcome::NotModified(flow) } else { Outcome::Newest(flow) })
             }
             Self::RetrieveAsOf { id, moment } => Ok(Outcome::Past(store.version_as_of(client, &id, &moment).await?)),
-            Self::Update { id, update, preconditions, dry_run } => {
-                let change = |newest: &Flow| {
+            Self::Update { id, update, preconditions, dry_run, note } => {
+                let next = |newest: &Flow| {
                     newest.check_undeleted()?;
                     preconditions.check(newest.summary.version)?;
-                    newest.update(SystemTime::now(), &update)
+                    newest.update(SystemTime::now(), &update, change(&note))
                 };
                 if dry_run {
                     let newest = store.newest(client, &id).await?;
-                    let updated = change(&newest)?.unwrap_or(newest);
+                    let updated = next(&newest)?.unwrap_or(newest);
                     store::check_size(&updated)?;
                     return Ok(Outcome::WouldUpdate(updated));
                 }
-                Ok(Outcome::Newest(store.change(client, &id, change).await?))
+                Ok(Outcome::Newest(store.change(client, &id, next).await?))
             }
-            Self::Delete { id, preconditions } => {
-                let change = |newest: &Flow| {
+            Self::Delete { id, preconditions, note } => {
+                let next = |newest: &Flow| {
                     newest.check_undeleted()?;
                     preconditions.check(newest.summary.version)?;
-                    newest.delete(SystemTime::now()).map(Some)
+                    newest.delete(SystemTime::now(), change(&note)).map(Some)
                 };
-                Ok(Outcome::Deleted(store.change(client, &id, change).await?))
+                Ok(Outcome::Deleted(store.change(client, &id, next).await?))
             }
             Self::Versions { id, after, limit } => {
                 let page = store.versions(client, &id, after, limit).await?;
@@ -114,21 +121,21 @@ impl Command<'_> {
             }
             Self::Version { id, version } => {
                 let newest = store.newest(client, &id).await?;
-                Ok(Outcome::Past(store.version(&newest, version).await?))
+                Ok(Outcome::Version(store.version(&newest, version).await?))
             }
             Self::Diff { id, from, to } => {
                 let newest = store.newest(client, &id).await?;
                 let (from, to) = (store.version(&newest, from).await?, store.version(&newest, to).await?);
-                Ok(Outcome::Diff(diff(&document(&from)?, &document(&to)?)?))
+                Ok(Outcome::Diff(diff(&from.document()?, &to.document()?)?))
             }
-            Self::Restore { id, version, preconditions } => {
+            Self::Restore { id, version, preconditions, note } => {
                 let newest = store.newest(client, &id).await?;
                 let past = store.version(&newest, version).await?;
-                let change = |newest: &Flow| {
+                let next = |newest: &Flow| {
                     preconditions.check(newest.summary.version)?;
-                    Ok(Some(newest.restore(SystemTime::now(), &past)?))
+                    Ok(Some(newest.restore(SystemTime::now(), &past, change(&note))?))
                 };
-                Ok(Outcome::Newest(store.change(client, &id, change).await?))
+                Ok(Outcome::Newest(store.change(client, &id, next).await?))
             }
         }
     }

@@ -8,7 +8,7 @@ use percent_encoding::percent_decode_str;
 use crate::cursor::FlowCursor;
 use crate::event::Query;
 use crate::flow::members::{FlowType, ProjectId};
-use crate::flow::{self, Status, Timestamp};
+use crate::flow::{self, MAX_NOTE, Note, Status, Timestamp};
 use crate::problem::Problem;
 use crate::store::{Filter, Position};
 
@@ -49,6 +49,10 @@ impl<'event> Parameters<'event> {
 
     pub fn dry_run(&self) -> Result<bool, Problem> {
         Ok(self.get("dryRun", "true or false", |value| value.parse().ok())?.unwrap_or(false))
+    }
+
+    pub fn note(&self) -> Result<Option<Note>, Problem> {
+        self.get("note", &format!("1 to {MAX_NOTE} characters, none of them a control character"), Note::parse)
     }
 
     pub fn as_of(&self) -> Result<Option<Timestamp>, Problem> {

@@ -7,18 +7,16 @@ use std::borrow::Cow;
 
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
-use serde_json::value::{RawValue, to_raw_value};
 
 use crate::cursor::{FlowCursor, VersionCursor};
 use crate::error::{Cause, Error};
 use crate::etag::etag;
 use crate::event::Event;
-use crate::flow::members::Description;
-use crate::flow::{Flow, Summary};
+use crate::flow::{ChangeDocument, Document, Flow};
 use crate::operations::Outcome;
 use crate::problem::Problem;
 use crate::size::MAX_RESPONSE;
-use crate::store::{Page, Versions};
+use crate::store::{Entry, Page, Versions};
 
 /// An HTTP response.
 #[derive(Debug, Clone, Serialize)]
@@ -105,26 +103,30 @@ type Parts = (u16, Vec<Header>, String);
 fn succeed(outcome: &Outcome) -> Parts {
     let etag = |flow: &Flow| ("ETag", etag(flow.summary.version).into());
     let location = |flow: &Flow| ("Location", format!("/v2/project-flows/{}", flow.summary.id.as_str()).into());
-    let shown = |flow: &Flow| success(&Document::of_flow(flow), None);
+    let shown = |flow: &Flow| success(&Document::of_flow(flow), Beside::default());
     match outcome {
         Outcome::Created(flow) => (201, vec![location(flow), etag(flow)], shown(flow)),
         Outcome::Replayed(flow) => {
             (201, vec![("Idempotency-Replayed", "true".into()), location(flow), etag(flow)], shown(flow))
         }
-        Outcome::WouldCreate(flow) => (200, vec![], success(&Document { id: None, ..Document::of_flow(flow) }, None)),
+        Outcome::WouldCreate(flow) => (200, vec![], success(&Document::of_flow(flow).without_id(), Beside::default())),
         Outcome::Newest(flow) => (200, vec![etag(flow)], shown(flow)),
         Outcome::NotModified(flow) => (304, vec![etag(flow)], String::new()),
         Outcome::WouldUpdate(flow) | Outcome::Past(flow) => (200, vec![], shown(flow)),
-        Outcome::Deleted(flow) => (200, vec![], success(&Deleted::new(flow), None)),
+        Outcome::Version(flow) => {
+            let change = Some(flow.change.document(flow.digest.as_ref()));
+            (200, vec![], success(&Document::of_flow(flow), Beside { change, ..Beside::default() }))
+        }
+        Outcome::Deleted(flow) => (200, vec![], success(&Deleted::new(flow), Beside::default())),
         Outcome::Flows { page, limit } => {
             let documents: Vec<_> = page.summaries.iter().map(Document::of_summary).collect();
-            (200, vec![], success(&documents, Some(Pagination::of_flows(page, *limit))))
+            (200, vec![], success(&documents, Pagination::of_flows(page, *limit).into()))
         }
         Outcome::Versions { page, limit } => {
-            let documents: Vec<_> = page.summaries.iter().map(Document::of_summary).collect();
-            (200, vec![], success(&documents, Some(Pagination::of_versions(page, *limit))))
+            let entries: Vec<_> = page.entries.iter().map(EntryDocument::new).collect();
+            (200, vec![], success(&entries, Pagination::of_versions(page, *limit).into()))
         }
-        Outcome::Diff(operations) => (200, vec![], success(operations, None)),
+        Outcome::Diff(operations) => (200, vec![], success(operations, Beside::default())),
         Outcome::Preflight { allow } => (204, vec![("Allow", allow.clone().into())], String::new()),
     }
 }
@@ -143,57 +145,6 @@ fn fail(error: &Error) -> Parts {
     (failure.status, headers.into_iter().collect(), body)
 }
 
-/// A flow as the API page shows it, its members in the same order; a summary has no `configuration` and `steps`.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Document<'flow> {
-    #[serde(rename = "_id", skip_serializing_if = "Option::is_none")]
-    id: Option<&'flow str>,
-    project: &'flow str,
-    r#type: &'static str,
-    status: &'static str,
-    version: u64,
-    name: &'flow str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    description: Option<&'flow str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    configuration: Option<&'flow RawValue>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    steps: Option<&'flow RawValue>,
-    client: &'flow str,
-    created_at: &'flow str,
-    updated_at: &'flow str,
-}
-
-impl<'flow> Document<'flow> {
-    fn of_flow(flow: &'flow Flow) -> Self {
-        let (configuration, steps) = (Some(flow.configuration.as_raw()), Some(flow.steps.as_raw()));
-        Self { configuration, steps, ..Self::of_summary(&flow.summary) }
-    }
-
-    fn of_summary(summary: &'flow Summary) -> Self {
-        Self {
-            id: Some(summary.id.as_str()),
-            project: summary.project.as_str(),
-            r#type: summary.flow_type.as_str(),
-            status: summary.status.as_str(),
-            version: summary.version,
-            name: summary.name.as_str(),
-            description: summary.description.as_ref().map(Description::as_str),
-            configuration: None,
-            steps: None,
-            client: summary.client.as_str(),
-            created_at: summary.created_at.as_str(),
-            updated_at: summary.updated_at.as_str(),
-        }
-    }
-}
-
-/// The document of a flow as text, as its operations answer it.
-pub fn document(flow: &Flow) -> Result<Box<RawValue>, Cause> {
-    to_raw_value(&Document::of_flow(flow)).map_err(|error| Cause::new(error.to_string()))
-}
-
 /// What is left of a flow that was deleted.
 #[derive(Serialize)]
 struct Deleted<'flow> {
@@ -206,6 +157,21 @@ struct Deleted<'flow> {
 impl<'flow> Deleted<'flow> {
     fn new(flow: &'flow Flow) -> Self {
         Self { id: flow.summary.id.as_str(), status: flow.summary.status.as_str(), version: flow.summary.version }
+    }
+}
+
+/// A version in the list of a flow's versions.
+#[derive(Serialize)]
+struct EntryDocument<'entry> {
+    #[serde(flatten)]
+    summary: Document<'entry>,
+    change: ChangeDocument<'entry>,
+}
+
+impl<'entry> EntryDocument<'entry> {
+    fn new(entry: &'entry Entry) -> Self {
+        let summary = Document::of_summary(&entry.summary);
+        Self { summary, change: entry.change.document(entry.digest.as_ref()) }
     }
 }
 
@@ -235,21 +201,36 @@ impl Pagination {
     }
 
     fn of_versions(page: &Versions, limit: usize) -> Self {
-        let last = page.summaries.last().map(|summary| summary.version);
+        let last = page.entries.last().map(|entry| entry.summary.version);
         let next = last.filter(|last| *last > 1).map(|last| VersionCursor(last).encode());
         Self { page: None, limit, total: Some(page.total), pages: None, next }
     }
 }
 
-fn success(data: &impl Serialize, pagination: Option<Pagination>) -> String {
-    #[derive(Serialize)]
-    struct Envelope<'data, T> {
-        success: bool,
-        data: &'data T,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        pagination: Option<Pagination>,
+/// What an answer has beside its data.
+#[derive(Default, Serialize)]
+struct Beside<'outcome> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pagination: Option<Pagination>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    change: Option<ChangeDocument<'outcome>>,
+}
+
+impl From<Pagination> for Beside<'_> {
+    fn from(pagination: Pagination) -> Self {
+        Self { pagination: Some(pagination), change: None }
     }
-    text(&Envelope { success: true, data, pagination })
+}
+
+fn success(data: &impl Serialize, beside: Beside<'_>) -> String {
+    #[derive(Serialize)]
+    struct Envelope<'outcome, T> {
+        success: bool,
+        data: &'outcome T,
+        #[serde(flatten)]
+        beside: Beside<'outcome>,
+    }
+    text(&Envelope { success: true, data, beside })
 }
 
 /// Writing text into memory cannot fail.

@@ -1,5 +1,6 @@
 //! Where a request goes: method and path → [`Target`]. The only routing table.
 
+use crate::caller::Permission;
 use crate::error::Error;
 use crate::event::Event;
 use crate::flow::FlowId;
@@ -39,6 +40,16 @@ pub enum Operation {
     Version,
     Diff,
     Restore,
+}
+
+impl Operation {
+    /// What a token must allow for it; dry runs are no exception.
+    pub const fn permission(self) -> Permission {
+        match self {
+            Self::Retrieve | Self::List | Self::Versions | Self::Version | Self::Diff => Permission::Read,
+            Self::Create | Self::Update | Self::Delete | Self::Restore => Permission::Write,
+        }
+    }
 }
 
 /// The route of every operation, as in `GET /v2/project-flows/{id}`.

@@ -6,8 +6,10 @@
 use std::env::{self, VarError};
 use std::fs;
 
-use crate::caller::Authenticator;
-use crate::keys::SharedSecrets;
+use http::Uri;
+
+use crate::caller::{Claims, Permission};
+use crate::keys::{Keys, Origin, SharedSecrets};
 
 /// What the function needs to know before its first request.
 #[derive(Debug)]
@@ -16,8 +18,14 @@ pub struct Settings {
     pub table_name: String,
     /// `PROJECTS_TABLE`: the table of projects, where a flow's project must be the client's own.
     pub projects_table: Option<String>,
-    /// `JWKS`, `ALLOW_SHARED_SECRETS`, `JWT_ISSUER`, `JWT_AUDIENCE` and `CLIENT_CLAIM`: what tokens are checked against.
-    pub authenticator: Authenticator,
+    /// `JWKS` and `ALLOW_SHARED_SECRETS`, or `JWKS_URL`: the keys that verify tokens.
+    pub keys: KeySource,
+    /// `JWT_ISSUER`: who must have issued a token.
+    pub issuer: Option<String>,
+    /// `JWT_AUDIENCE`: whom a token must be for.
+    pub audience: Option<String>,
+    /// `CLIENT_CLAIM`, `AUTHOR_CLAIM`, `SCOPE_CLAIM`, `READ_SCOPE` and `WRITE_SCOPE`: what tokens say, and must allow.
+    pub claims: Claims,
     /// `AWS_LAMBDA_FUNCTION_NAME`: whose the metrics are.
     pub function: String,
     /// `AWS_REGION` or `AWS_DEFAULT_REGION`: where DynamoDB is.
@@ -35,10 +43,15 @@ pub struct Settings {
     pub authorities: Option<Vec<u8>>,
 }
 
-impl Settings {
-    /// The claim that names the client, unless `CLIENT_CLAIM` says otherwise.
-    pub const CLIENT_CLAIM: &str = "clientId";
+/// Where the keys that verify tokens come from.
+#[derive(Debug)]
+pub enum KeySource {
+    Given(Keys),
+    /// The address where the issuer publishes its JWK Set.
+    Url(String),
+}
 
+impl Settings {
     /// Reads the environment of the process.
     pub fn from_env() -> Result<Self, Vec<String>> {
         let settings = Self::read(|name| env::var(name));
@@ -65,8 +78,11 @@ impl Settings {
         };
         let [table_name, projects_table, endpoint] =
             ["TABLE_NAME", "PROJECTS_TABLE", "AWS_ENDPOINT_URL_DYNAMODB"].map(&mut optional);
-        let [jwks, issuer, audience, client_claim] =
-            ["JWKS", "JWT_ISSUER", "JWT_AUDIENCE", "CLIENT_CLAIM"].map(&mut optional);
+        let [jwks, jwks_url, issuer, audience] = ["JWKS", "JWKS_URL", "JWT_ISSUER", "JWT_AUDIENCE"].map(&mut optional);
+        let [client_claim, author_claim, scope_claim] =
+            ["CLIENT_CLAIM", "AUTHOR_CLAIM", "SCOPE_CLAIM"].map(&mut optional);
+        let scopes = [("READ_SCOPE", Permission::Read), ("WRITE_SCOPE", Permission::Write)]
+            .map(|(name, permission)| (name, permission, optional(name)));
         let [region, default_region, any_endpoint, bundle] =
             ["AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL", "AWS_CA_BUNDLE"].map(&mut optional);
         let [function, concurrency] = ["AWS_LAMBDA_FUNCTION_NAME", "AWS_LAMBDA_MAX_CONCURRENCY"].map(&mut optional);
@@ -93,21 +109,47 @@ impl Settings {
         if table_name.is_none() {
             problems.push("TABLE_NAME: expected the name of the table, found nothing".to_owned());
         }
-        let authenticator = match jwks {
-            None => Err("expected the keys that verify tokens, a JWK Set (RFC 7517), found nothing".to_owned()),
-            Some(jwks) => {
-                let client_claim = client_claim.as_deref().unwrap_or(Self::CLIENT_CLAIM);
+        let keys = match (jwks, jwks_url) {
+            (Some(jwks), None) => {
                 let secrets = if shared_secrets { SharedSecrets::Allowed } else { SharedSecrets::Refused };
-                Authenticator::new(&jwks, issuer.as_deref(), audience.as_deref(), client_claim, secrets)
+                let keys = Keys::parse(&jwks, Origin::Setting(secrets), issuer.as_deref(), audience.as_deref());
+                keys.map(KeySource::Given).map_err(|error| format!("JWKS: {error}"))
             }
+            (None, Some(url)) => match (check_url(&url), &issuer) {
+                (Err(error), _) => Err(format!("JWKS_URL: {error}")),
+                (Ok(()), None) => {
+                    Err("JWT_ISSUER: expected the issuer of the keys at JWKS_URL, found nothing".to_owned())
+                }
+                (Ok(()), Some(_)) => Ok(KeySource::Url(url)),
+            },
+            (None, None) => {
+                Err("JWKS: expected the keys that verify tokens, a JWK Set (RFC 7517), or JWKS_URL, found \
+                                 nothing"
+                    .to_owned())
+            }
+            (Some(_), Some(_)) => Err("JWKS: expected JWKS or JWKS_URL, found both".to_owned()),
         };
-        let authenticator = authenticator.map_err(|error| problems.push(format!("JWKS: {error}"))).ok();
+        let keys = keys.map_err(|problem| problems.push(problem)).ok();
+        let mut claims = Claims::default();
+        claims.client = client_claim.unwrap_or(claims.client);
+        claims.author = author_claim.unwrap_or(claims.author);
+        claims.scope = scope_claim.unwrap_or(claims.scope);
+        for (name, permission, scope) in scopes {
+            let Some(scope) = scope else { continue };
+            if !is_scope(&scope) {
+                problems.push(format!("{name}: expected one scope, visible ASCII without quotes, found {scope:?}"));
+            }
+            claims.scopes.push((permission, scope));
+        }
 
-        match (table_name, authenticator) {
-            (Some(table_name), Some(authenticator)) if problems.is_empty() => Ok(Self {
+        match (table_name, keys) {
+            (Some(table_name), Some(keys)) if problems.is_empty() => Ok(Self {
                 table_name,
                 projects_table,
-                authenticator,
+                keys,
+                issuer,
+                audience,
+                claims,
                 function: function.unwrap_or_default(),
                 region: region.or(default_region),
                 endpoint: endpoint.or(any_endpoint),
@@ -120,4 +162,19 @@ impl Settings {
             _ => Err(problems),
         }
     }
+}
+
+/// Nobody on the way may change the keys, so only TLS or the machine itself will do.
+fn check_url(url: &str) -> Result<(), String> {
+    let uri = url.parse::<Uri>().ok();
+    let parts = uri.as_ref().and_then(|uri| uri.scheme_str().zip(uri.host()));
+    match parts {
+        Some(("https", _)) | Some(("http", "127.0.0.1" | "[::1]" | "localhost")) => Ok(()),
+        _ => Err(format!("expected an https address (http on this machine only), found {url:?}")),
+    }
+}
+
+/// Whether a text is one scope (RFC 6749, 3.3).
+fn is_scope(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\\'))
 }

@@ -1,12 +1,14 @@
 //! Station 3, store: conditional writes and consistent reads, each exactly once whatever the network does.
 //!
-//! `create`, `change`, `history` and `list` are what commands ask for; `transaction` and `attempts` are what they share.
+//! `create`, `change`, `history` and `list` are what commands ask for, `keys` is what authentication asks for, and
+//! `transaction` and `attempts` are what they share.
 //! The permissions that template.yaml grants are exactly the calls made here.
 
 mod attempts;
 mod change;
 mod create;
 mod history;
+mod keys;
 mod list;
 mod transaction;
 
@@ -26,7 +28,8 @@ use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use self::attempts::Attempts;
 pub use self::attempts::{FailedAttempts, count_failed_attempts};
 pub use self::create::Creation;
-pub use self::history::Versions;
+pub use self::history::{Entry, Versions};
+pub use self::keys::KeptKeys;
 pub use self::list::{Filter, Page, Position, Totals};
 use crate::error::{Cause, Error};
 use crate::flow::Flow;
@@ -35,7 +38,7 @@ use crate::problem::{Code, Problem};
 
 /// Time nests: connect < attempt < operation < function (10 s) < gateway (30 s).
 const CONNECT_TIMEOUT: Duration = Duration::from_millis(500);
-const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(1);
+pub const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(1);
 const OPERATION_TIMEOUT: Duration = Duration::from_secs(3);
 const MAX_ATTEMPTS: u32 = 3;
 const INITIAL_BACKOFF: Duration = Duration::from_millis(25);

@@ -39,7 +39,8 @@ fn flow() -> Result<Flow, Error> {
         json::read_object(event.get("body").and_then(serde_json::Value::as_str).unwrap_or_default().as_bytes());
     let content = Content::parse(&members.map_err(|problem| problem.error)?).map_err(|_| "expected a flow")?;
     let client = flow::Client::parse("client_123456789").ok_or("expected a client")?;
-    Flow::create(client, SystemTime::now(), content, None).map_err(|cause| cause.to_string().into())
+    Flow::create(client, SystemTime::now(), content, None, flow::Change::default())
+        .map_err(|cause| cause.to_string().into())
 }
 
 async fn carry_out(call: &str, client: &Client, table: &str, flow: &Flow) -> Result<(), Error> {

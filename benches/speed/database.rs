@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use project_flows::flow::{Client, Content, Flow, Idempotency, IdempotencyKey};
+use project_flows::flow::{Change, Client, Content, Flow, Idempotency, IdempotencyKey};
 use project_flows::{item, json};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use serde_json::{Value, json};
@@ -144,13 +144,13 @@ impl Answers {
         let client = Client::parse("client_123456789").unwrap();
         let key = IdempotencyKey::parse(event["headers"]["idempotency-key"].as_str().unwrap()).unwrap();
         let once = Idempotency { key, fingerprint: project_flows::flow::Fingerprint::of("") };
-        let mut flow = Flow::create(client, SystemTime::now(), content, Some(once)).unwrap();
+        let mut flow = Flow::create(client, SystemTime::now(), content, Some(once), Change::default()).unwrap();
         let first = item::from_flow(&flow);
         flow.summary.version = 2;
         let newest = item::from_flow(&flow);
         let summary = |item: &HashMap<String, AttributeValue>| {
             let mut item = item.clone();
-            item.retain(|name, _| item::SUMMARY.contains(&name.as_str()));
+            item.retain(|name, _| item::HISTORY.contains(&name.as_str()));
             wire(&item)
         };
         let page: Vec<_> = (0..10).map(|_| summary(&newest)).collect();

@@ -2,24 +2,28 @@
 
 #![no_main]
 
+mod ready;
+
 use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
-use project_flows::caller::Authenticator;
-use project_flows::keys::SharedSecrets;
+use project_flows::caller::{Authenticator, Claims, Source};
 use project_flows::command::Command;
 use project_flows::event::Event;
+use project_flows::keys::{Keys, Origin, SharedSecrets};
 use project_flows::reply::Reply;
 use project_flows::route::Target;
+use ready::ready;
 
 static AUTHENTICATOR: LazyLock<Authenticator> = LazyLock::new(|| {
     let jwks = include_str!("../../tools/jwks.json");
-    Authenticator::new(jwks, None, None, "clientId", SharedSecrets::Allowed).expect("usable keys")
+    let keys = Keys::parse(jwks, Origin::Setting(SharedSecrets::Allowed), None, None).expect("usable keys");
+    Authenticator::new(Source::Given(keys), Claims::default())
 });
 
 fuzz_target!(|bytes: &[u8]| {
     let Ok(event) = serde_json::from_slice::<Event>(bytes) else { return };
-    let caller = AUTHENTICATOR.authenticate(event.headers().authorization.as_deref()).map(|_| ());
+    let caller = ready(AUTHENTICATOR.authenticate(event.headers().authorization.as_deref())).map(|_| ());
     // What comes after the door, for events that do not get in too.
     let body = event.body();
     let command = Target::find(&event).and_then(|target| match target {

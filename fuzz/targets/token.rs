@@ -2,12 +2,16 @@
 
 #![no_main]
 
+mod ready;
+
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm, EncodingKey};
 use libfuzzer_sys::fuzz_target;
-use project_flows::caller::Authenticator;
-use project_flows::keys::SharedSecrets;
+use project_flows::caller::{Authenticator, Caller, Claims, Source};
+use project_flows::error::Error;
+use project_flows::keys::{Keys, Origin, SharedSecrets};
+use ready::ready;
 use std::sync::LazyLock;
 
 const SECRET: &[u8] = b"not the key of any token in the seeds, and long enough";
@@ -15,20 +19,25 @@ const SECRET: &[u8] = b"not the key of any token in the seeds, and long enough";
 static AUTHENTICATOR: LazyLock<Authenticator> = LazyLock::new(|| {
     let secret = URL_SAFE_NO_PAD.encode(SECRET);
     let jwks = format!(r#"{{"keys":[{{"kty":"oct","kid":"k","alg":"HS256","k":"{secret}"}}]}}"#);
-    Authenticator::new(&jwks, None, None, "clientId", SharedSecrets::Allowed).expect("usable keys")
+    let keys = Keys::parse(&jwks, Origin::Setting(SharedSecrets::Allowed), None, None).expect("usable keys");
+    Authenticator::new(Source::Given(keys), Claims::default())
 });
+
+fn authenticate(authorization: &str) -> Result<Caller, Error> {
+    ready(AUTHENTICATOR.authenticate(Some(authorization)))
+}
 
 fuzz_target!(|bytes: &[u8]| {
     let text = String::from_utf8_lossy(bytes);
-    assert!(AUTHENTICATOR.authenticate(Some(&text)).is_err());
-    assert!(AUTHENTICATOR.authenticate(Some(&format!("Bearer {text}"))).is_err());
+    assert!(authenticate(&text).is_err());
+    assert!(authenticate(&format!("Bearer {text}")).is_err());
 
     // Header and claims, a line feed between them, signed with the key.
     let Some((header, claims)) = text.split_once('\n') else { return };
     let message = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(claims));
     let key = EncodingKey::from_secret(SECRET);
     let signature = jsonwebtoken::crypto::sign(message.as_bytes(), &key, Algorithm::HS256).expect("a signature");
-    if let Ok(caller) = AUTHENTICATOR.authenticate(Some(&format!("Bearer {message}.{signature}"))) {
+    if let Ok(caller) = authenticate(&format!("Bearer {message}.{signature}")) {
         let claims: serde_json::Value = serde_json::from_str(claims).expect("JSON");
         assert_eq!(claims["clientId"].as_str(), Some(caller.client.as_str()));
         assert!(claims["exp"].is_number());

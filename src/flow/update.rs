@@ -8,7 +8,7 @@ use std::time::SystemTime;
 use super::content::no_flow;
 use super::members::{Description, Found, Name};
 use super::rules::{Check, unknown_field};
-use super::{Flow, Status, Summary, Timestamp};
+use super::{Change, Flow, Status, Summary, Timestamp};
 use crate::error::Error;
 use crate::json::{Member, Value, pointer_step};
 use crate::problem::{Code, Problem, Problems};
@@ -40,7 +40,7 @@ impl Flow {
     ///
     /// [`Code::VersionConflict`] when `update` was made from another version; else all problems, in the order of a
     /// flow's document, unknown members last; or the machine has no random bytes to give.
-    pub fn update(&self, now: SystemTime, update: &Update<'_>) -> Result<Option<Self>, Error> {
+    pub fn update(&self, now: SystemTime, update: &Update<'_>, change: Change) -> Result<Option<Self>, Error> {
         let Summary { id, project, flow_type, status, version, client, created_at, updated_at, .. } = &self.summary;
         let sent = |name: &str| update.0.iter().find(|member| member.name == name);
         let (sent_version, sent_updated_at) = (sent("version"), sent("updatedAt"));
@@ -84,7 +84,7 @@ impl Flow {
 
         match (Problems::found(problems), new_status, merged) {
             (None, Ok(new_status), Some(merged)) if new_status == *status && self.says_the_same(&merged) => Ok(None),
-            (None, Ok(new_status), Some(merged)) => Ok(Some(merged.next(now, new_status)?)),
+            (None, Ok(new_status), Some(merged)) => Ok(Some(merged.next(now, new_status, change)?)),
             (Some(problems), ..) => Err(problems.into()),
             (None, ..) => Err(no_flow().into()),
         }
@@ -132,9 +132,7 @@ impl Flow {
         };
 
         match (check.finish(), configuration, steps) {
-            (None, Some(configuration), Some(steps)) => {
-                Ok(Self { summary, configuration, steps, write_token: None, fingerprint: self.fingerprint.clone() })
-            }
+            (None, Some(configuration), Some(steps)) => Ok(Self { summary, configuration, steps, ..self.clone() }),
             (Some(problems), ..) => Err(problems.into()),
             (None, ..) => Err(no_flow().into()),
         }

@@ -10,8 +10,8 @@ use super::transaction::Backoff;
 use super::{Store, only, send_query};
 use crate::cursor::VersionCursor;
 use crate::error::{Cause, Error};
-use crate::flow::{Client, Flow, FlowId, Summary, Timestamp};
-use crate::item;
+use crate::flow::{Change, Client, Digest, Flow, FlowId, Summary, Timestamp};
+use crate::item::{self, Item};
 use crate::size::{self, Budget};
 
 /// The most queries of a page of versions. They read 4 megabytes at most: 1,024 read units of the 3,000 that a partition has
@@ -21,9 +21,28 @@ const MAX_QUERIES: usize = 4;
 /// A page of a flow's versions, newest first.
 #[derive(Debug, Clone)]
 pub struct Versions {
-    pub summaries: Vec<Summary>,
+    pub entries: Vec<Entry>,
     /// How many versions the flow has in all.
     pub total: u64,
+}
+
+/// A version in a flow's history, with who wrote it and why.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    pub summary: Summary,
+    pub change: Change,
+    pub digest: Option<Digest>,
+}
+
+impl Entry {
+    fn of(item: &Item) -> Result<Self, Cause> {
+        Ok(Self { summary: item::to_summary(item)?, change: item::to_change(item)?, digest: item::to_digest(item) })
+    }
+
+    /// Its bytes in an answer, or more.
+    fn size(&self) -> usize {
+        size::of_summary(&self.summary) + size::of_change(&self.change)
+    }
 }
 
 impl Store {
@@ -87,18 +106,18 @@ impl Store {
         limit: usize,
     ) -> Result<Versions, Error> {
         let newest = self.read(&self.table, item::flow_key(client, id)).await?.ok_or(Error::ProjectFlowNotFound)?;
-        let newest = item::to_summary(&newest)?;
-        let total = newest.version;
+        let newest = Entry::of(&newest)?;
+        let total = newest.summary.version;
         let mut before = after.map_or(u64::MAX, |VersionCursor(version)| version);
-        let mut summaries = Vec::new();
+        let mut entries = Vec::new();
         let mut budget = Budget::of_answer();
         if total < before {
             before = total;
-            budget.take(size::of_summary(&newest));
-            summaries.push(newest);
+            budget.take(newest.size());
+            entries.push(newest);
         }
         let (mut queries, mut backoff) = (0, Backoff::of_window());
-        while before > 1 && summaries.len() < limit && queries < MAX_QUERIES {
+        while before > 1 && entries.len() < limit && queries < MAX_QUERIES {
             let query = self
                 .client
                 .query()
@@ -111,20 +130,20 @@ impl Store {
                 .expression_attribute_values(":last", AttributeValue::S(item::version_sort(id, before - 1)))
                 .scan_index_forward(false)
                 .consistent_read(true)
-                .limit(i32::try_from(limit - summaries.len()).unwrap_or(i32::MAX));
-            let found = send_query(only(query, &item::SUMMARY)).await?;
+                .limit(i32::try_from(limit - entries.len()).unwrap_or(i32::MAX));
+            let found = send_query(only(query, &item::HISTORY)).await?;
             let mut is_whole = !found.items().is_empty();
             for item in found.items() {
-                let summary = item::to_summary(item)?;
-                if summary.version + 1 != before {
+                let entry = Entry::of(item)?;
+                if entry.summary.version + 1 != before {
                     is_whole = false;
                     break;
                 }
-                if !budget.take(size::of_summary(&summary)) && !summaries.is_empty() {
-                    return Ok(Versions { summaries, total });
+                if !budget.take(entry.size()) && !entries.is_empty() {
+                    return Ok(Versions { entries, total });
                 }
-                before = summary.version;
-                summaries.push(summary);
+                before = entry.summary.version;
+                entries.push(entry);
             }
             if is_whole {
                 queries += 1;
@@ -132,7 +151,7 @@ impl Store {
                 return Err(absent(before - 1));
             }
         }
-        Ok(Versions { summaries, total })
+        Ok(Versions { entries, total })
     }
 }
 

@@ -43,7 +43,8 @@ fn after(error: &Error) -> Option<Error> {
     let invalid = |code| Error::from(Problem::new("", code, ""));
     Some(match error {
         Error::MissingToken => Error::InvalidToken(cause()),
-        Error::InvalidToken(_) => Error::RouteNotFound,
+        Error::InvalidToken(_) => Error::InsufficientScope { scope: String::new() },
+        Error::InsufficientScope { .. } => Error::RouteNotFound,
         Error::RouteNotFound => Error::MethodNotAllowed { allow: String::new() },
         Error::MethodNotAllowed { .. } => Error::ProjectFlowNotFound,
         Error::ProjectFlowNotFound => invalid(Code::InvalidJson),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use oracles::json_patch::{self, Patch};
 use oracles::proptest::prelude::*;
 use oracles::proptest::test_runner::{Config, TestCaseResult, TestRunner};
-use project_flows::diff::{Change, diff};
+use project_flows::diff::{PatchOperation, diff};
 use project_flows::flow::{Client, FlowId, IdempotencyKey};
 use project_flows::item;
 use project_flows::json::OneLevel;
@@ -207,9 +207,9 @@ fn a_diff_turns_any_document_into_any_other_and_keeps_the_text_of_each_value() {
         let mut spelled_operations = Vec::new();
         for operation in &operations {
             let (op, path, value) = match operation {
-                Change::Add { path, value } => ("add", path, value),
-                Change::Replace { path, value } => ("replace", path, value),
-                Change::Remove { path } => {
+                PatchOperation::Add { path, value } => ("add", path, value),
+                PatchOperation::Replace { path, value } => ("replace", path, value),
+                PatchOperation::Remove { path } => {
                     spelled_operations.push(json!({ "op": "remove", "path": path }));
                     continue;
                 }

@@ -1,22 +1,23 @@
 //! The keys that verify tokens: which are used, which are left out, and which sets are refused.
 
-use aws_lc_rs::encoding::AsDer;
-use aws_lc_rs::rsa::{KeyPair, KeySize};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use jsonwebtoken::jwk::Jwk;
 use jsonwebtoken::{Algorithm, EncodingKey};
-use project_flows::caller::Authenticator;
-use project_flows::keys::SharedSecrets;
+use project_flows::caller::{Authenticator, Claims, Source};
+use project_flows::keys::{Keys, Origin, SharedSecrets};
 use serde_json::{Value, json};
 
-use super::{authenticator, expect_accepted, expect_refused, signed_by};
-use crate::support::CLIENT;
+use super::{expect_accepted, expect_refused, signed_by};
+use crate::support::{CLIENT, JWKS, key_pair};
 
-/// An authenticator with these keys, which allows no shared secrets.
-fn with_keys(keys: &[Value]) -> Result<Authenticator, String> {
-    let jwks = json!({ "keys": keys }).to_string();
-    Authenticator::new(&jwks, None, None, "clientId", SharedSecrets::Refused)
+/// These keys, of which none may be a shared secret.
+fn parse(keys: &[Value]) -> Result<Keys, String> {
+    Keys::parse(&json!({ "keys": keys }).to_string(), Origin::Setting(SharedSecrets::Refused), None, None)
+}
+
+/// An authenticator with these keys.
+fn with_keys(keys: &[Value]) -> Authenticator {
+    Authenticator::new(Source::Given(parse(keys).unwrap()), Claims::default())
 }
 
 /// A key with some members changed. Null removes a member.
@@ -31,32 +32,8 @@ fn with(jwk: &Value, changes: Value) -> Value {
     jwk
 }
 
-/// A key pair: the key that signs, and the JSON Web Key that verifies.
-fn key_pair(algorithm: Algorithm) -> (EncodingKey, Value) {
-    use aws_lc_rs::signature::{self, EcdsaKeyPair, Ed25519KeyPair};
-
-    let random = aws_lc_rs::rand::SystemRandom::new();
-    let key = match algorithm {
-        Algorithm::ES256 => EncodingKey::from_ec_der(
-            EcdsaKeyPair::generate_pkcs8(&signature::ECDSA_P256_SHA256_FIXED_SIGNING, &random).unwrap().as_ref(),
-        ),
-        Algorithm::ES384 => EncodingKey::from_ec_der(
-            EcdsaKeyPair::generate_pkcs8(&signature::ECDSA_P384_SHA384_FIXED_SIGNING, &random).unwrap().as_ref(),
-        ),
-        Algorithm::EdDSA => EncodingKey::from_ed_der(Ed25519KeyPair::generate_pkcs8v1(&random).unwrap().as_ref()),
-        _ => {
-            let pair = KeyPair::generate(KeySize::Rsa2048).unwrap();
-            let der: aws_lc_rs::encoding::Pkcs8V1Der<'_> = pair.as_der().unwrap();
-            // PKCS #8 (RFC 5958, 2) around the PKCS #1 that the key is read from.
-            EncodingKey::from_rsa_der(&der.as_ref()[26..])
-        }
-    };
-    let jwk = Jwk::from_encoding_key(&key, algorithm).unwrap();
-    (key, serde_json::to_value(jwk).unwrap())
-}
-
-#[test]
-fn a_key_of_each_algorithm_verifies_its_own_tokens_and_no_others() {
+#[tokio::test]
+async fn a_key_of_each_algorithm_verifies_its_own_tokens_and_no_others() {
     let algorithms =
         [Algorithm::RS256, Algorithm::RS512, Algorithm::PS256, Algorithm::ES256, Algorithm::ES384, Algorithm::EdDSA];
     let pairs: Vec<_> = algorithms
@@ -67,24 +44,24 @@ fn a_key_of_each_algorithm_verifies_its_own_tokens_and_no_others() {
             (algorithm, key, jwk)
         })
         .collect();
-    let authenticator = with_keys(&pairs.iter().map(|(_, _, jwk)| jwk.clone()).collect::<Vec<_>>()).unwrap();
+    let authenticator = with_keys(&pairs.iter().map(|(_, _, jwk)| jwk.clone()).collect::<Vec<_>>());
     for (algorithm, key, _) in &pairs {
         for kid in algorithms {
             let authorization = signed_by(key, *algorithm, Some(&format!("{kid:?}")));
             if *algorithm == kid {
-                expect_accepted(&authenticator, &authorization, CLIENT, &format!("{kid:?}"));
+                expect_accepted(&authenticator, &authorization, CLIENT, &format!("{kid:?}")).await;
             } else {
-                expect_refused(&authenticator, &authorization, &format!("{algorithm:?} as {kid:?}"));
+                expect_refused(&authenticator, &authorization, &format!("{algorithm:?} as {kid:?}")).await;
             }
         }
-        expect_refused(&authenticator, &signed_by(key, *algorithm, None), "no kid, and more than one key");
+        expect_refused(&authenticator, &signed_by(key, *algorithm, None), "no kid, and more than one key").await;
     }
 }
 
-#[test]
-fn a_public_key_is_not_accepted_as_the_secret_of_hs256() {
+#[tokio::test]
+async fn a_public_key_is_not_accepted_as_the_secret_of_hs256() {
     let (_, jwk) = key_pair(Algorithm::RS256);
-    let authenticator = with_keys(std::slice::from_ref(&jwk)).unwrap();
+    let authenticator = with_keys(std::slice::from_ref(&jwk));
     let modulus = jwk["n"].as_str().unwrap();
     let secrets = [
         modulus.as_bytes().to_vec(),
@@ -94,12 +71,12 @@ fn a_public_key_is_not_accepted_as_the_secret_of_hs256() {
     ];
     for secret in secrets {
         let authorization = signed_by(&EncodingKey::from_secret(&secret), Algorithm::HS256, None);
-        expect_refused(&authenticator, &authorization, "the public key as a secret");
+        expect_refused(&authenticator, &authorization, "the public key as a secret").await;
     }
 }
 
-#[test]
-fn a_key_without_alg_has_the_algorithm_of_its_type_and_curve() {
+#[tokio::test]
+async fn a_key_without_alg_has_the_algorithm_of_its_type_and_curve() {
     for algorithm in [Algorithm::RS256, Algorithm::ES256, Algorithm::ES384, Algorithm::EdDSA] {
         let (key, jwk) = key_pair(algorithm);
         // Some issuers write null for an absent member.
@@ -107,21 +84,21 @@ fn a_key_without_alg_has_the_algorithm_of_its_type_and_curve() {
         let mut written_out = jwk.clone();
         written_out.as_object_mut().unwrap().extend(null.as_object().unwrap().clone());
         for jwk in [with(&jwk, json!({ "alg": null })), written_out] {
-            let authenticator = with_keys(&[jwk]).unwrap();
+            let authenticator = with_keys(&[jwk]);
             let authorization = signed_by(&key, algorithm, None);
-            expect_accepted(&authenticator, &authorization, CLIENT, &format!("{algorithm:?}"));
+            expect_accepted(&authenticator, &authorization, CLIENT, &format!("{algorithm:?}")).await;
             if algorithm == Algorithm::RS256 {
                 for other in [Algorithm::RS512, Algorithm::PS256] {
                     let authorization = signed_by(&key, other, None);
-                    expect_refused(&authenticator, &authorization, "another algorithm of the same key");
+                    expect_refused(&authenticator, &authorization, "another algorithm of the same key").await;
                 }
             }
         }
     }
 }
 
-#[test]
-fn keys_for_other_purposes_are_left_out_and_the_reason_is_given() {
+#[tokio::test]
+async fn keys_for_other_purposes_are_left_out_and_the_reason_is_given() {
     let (key, ec) = key_pair(Algorithm::ES256);
     let (_, rsa) = key_pair(Algorithm::RS256);
     let (_, ed) = key_pair(Algorithm::EdDSA);
@@ -149,20 +126,20 @@ fn keys_for_other_purposes_are_left_out_and_the_reason_is_given() {
     for (jwk, why) in rows {
         // A key that is left out does not count. The same "kid" is no conflict, and a token needs none.
         let named = with(&jwk, json!({ "kid": "a" }));
-        let authenticator = with_keys(&[jwk.clone(), with(&ec, json!({ "kid": "a" })), named]).unwrap();
+        let keys = [jwk.clone(), with(&ec, json!({ "kid": "a" })), named];
         let expected = [format!("keys[0]: left out, {why}"), format!("keys[2]: left out, {why} (\"kid\" \"a\")")];
-        assert_eq!(authenticator.keys().left_out(), expected);
-        expect_accepted(&authenticator, &authorization, CLIENT, why);
+        assert_eq!(parse(&keys).unwrap().left_out(), expected);
+        expect_accepted(&with_keys(&keys), &authorization, CLIENT, why).await;
 
         let [first, _] = expected;
-        let error = with_keys(&[jwk]).unwrap_err();
+        let error = parse(&[jwk]).unwrap_err();
         assert_eq!(error, format!("expected at least one key that verifies signatures, found none; {first}"));
     }
-    assert!(authenticator(None, None).keys().left_out().is_empty());
+    assert!(parse(&[ec]).unwrap().left_out().is_empty());
 }
 
-#[test]
-fn an_unusable_set_of_keys_is_refused_in_a_sentence_that_shows_no_key() {
+#[tokio::test]
+async fn an_unusable_set_of_keys_is_refused_in_a_sentence_that_shows_no_key() {
     let (_, rsa) = key_pair(Algorithm::RS256);
     let (_, ec) = key_pair(Algorithm::ES256);
     let (_, ed) = key_pair(Algorithm::EdDSA);
@@ -183,7 +160,10 @@ fn an_unusable_set_of_keys_is_refused_in_a_sentence_that_shows_no_key() {
         (json!({ "keys": [with(&rsa, json!({ "n": null }))] }), "keys[0]: expected a \"n\", found none"),
         (json!({ "keys": [with(&rsa, json!({ "n": "AQAB" }))] }), "keys[0]: expected key material for RS256"),
         (json!({ "keys": [with(&rsa, json!({ "n": "???" }))] }), "keys[0]: n: expected base64url"),
-        (json!({ "keys": [with(&rsa, json!({ "d": "AQAB" }))] }), "keys[0]: expected a public or symmetric key"),
+        (
+            json!({ "keys": [with(&rsa, json!({ "d": "AQAB" }))] }),
+            "keys[0]: expected a public key, found a private one",
+        ),
         (json!({ "keys": [with(&ec, json!({ "crv": null }))] }), "keys[0]: expected a \"crv\", found none"),
         (json!({ "keys": [with(&ec, json!({ "y": 5 }))] }), "keys[0]: y: expected a string"),
         (json!({ "keys": [with(&ec, json!({ "alg": "ES384" }))] }), "keys[0]: expected key material for ES384"),
@@ -215,7 +195,8 @@ fn an_unusable_set_of_keys_is_refused_in_a_sentence_that_shows_no_key() {
         (json!({ "keys": [ec, ec] }), "keys[1]: expected a \"kid\" of its own"),
         (json!({ "keys": [{ "kty": "foo" }, ec, rsa] }), "keys[2]: expected a \"kid\" of its own"),
     ];
-    let new = |jwks: &Value| Authenticator::new(&jwks.to_string(), None, None, "clientId", SharedSecrets::Allowed);
+    let allowed = Origin::Setting(SharedSecrets::Allowed);
+    let new = |jwks: &Value| Keys::parse(&jwks.to_string(), allowed, None, None);
     for (jwks, sentence) in rows {
         let error = new(&jwks).unwrap_err();
         assert!(error.starts_with(sentence), "expected {sentence}, found {error}");
@@ -227,17 +208,17 @@ fn an_unusable_set_of_keys_is_refused_in_a_sentence_that_shows_no_key() {
     for (algorithm, bytes) in [("HS256", 32), ("HS384", 48), ("HS512", 64)] {
         let jwks = json!({ "keys": [{ "kty": "oct", "alg": algorithm, "k": secret(bytes) }] });
         new(&jwks).unwrap();
-        let refused = with_keys(jwks["keys"].as_array().unwrap()).unwrap_err();
+        let refused = parse(jwks["keys"].as_array().unwrap()).unwrap_err();
         assert!(refused.starts_with("keys[0]: expected a public key, found a secret"), "{refused}");
         assert!(refused.contains("ALLOW_SHARED_SECRETS=true") && !refused.contains(&secret(bytes)), "{refused}");
     }
     for fits in [json!({ "use": "sig" }), json!({ "key_ops": ["verify"] }), json!({ "key_ops": ["sign", "verify"] })] {
-        with_keys(&[with(&ec, fits)]).unwrap();
+        parse(&[with(&ec, fits)]).unwrap();
     }
 }
 
-#[test]
-fn debug_does_not_show_the_secret_of_a_key() {
-    let shown = format!("{:?}", authenticator(None, None));
+#[tokio::test]
+async fn debug_does_not_show_the_secret_of_a_key() {
+    let shown = format!("{:?}", Keys::parse(JWKS, Origin::Setting(SharedSecrets::Allowed), None, None).unwrap());
     assert!(!shown.contains("dGhpcyBrZXk") && !shown.contains("this key is public"), "{shown}");
 }

@@ -5,12 +5,11 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use lambda_http::aws_lambda_events::apigw::{ApiGatewayProxyRequest, ApiGatewayV2httpRequest};
 use lambda_http::{Context, LambdaEvent};
-use project_flows::caller::Authenticator;
+use project_flows::caller::{Authenticator, Claims, Source};
 use project_flows::event::Event;
 use project_flows::handler::Handler;
-use project_flows::keys::SharedSecrets;
+use project_flows::keys::{Keys, Origin, SharedSecrets};
 use project_flows::log::Log;
-use project_flows::settings::Settings;
 use project_flows::store::Store;
 use serde_json::{Value, json};
 
@@ -165,7 +164,8 @@ pub async fn handler_with_log(url: &str, log: Log) -> Handler {
 }
 
 async fn handler_on(url: &str, projects: Option<&str>, log: Log) -> Handler {
-    let authenticator = Authenticator::new(JWKS, None, None, Settings::CLIENT_CLAIM, SharedSecrets::Allowed).unwrap();
+    let keys = Keys::parse(JWKS, Origin::Setting(SharedSecrets::Allowed), None, None).unwrap();
+    let authenticator = Authenticator::new(Source::Given(keys), Claims::default());
     let store = Store::new(&sdk(url).await, engine::TABLE.to_owned(), projects.map(str::to_owned));
     Handler::new(authenticator, store, log)
 }

@@ -1,0 +1,263 @@
+//! The keys that an issuer publishes: fetched from its address, kept in the table, renewed in time.
+//!
+//! A process reads the set from the table when it starts. It asks the issuer only if there is no set, if the set is an hour
+//! old, or if a token names a key that is not in it; and only the one process of the fleet that the table elects asks. A
+//! fetch that fails leaves the set in force for a day.
+
+use std::error::Error as StdError;
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
+use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
+use aws_smithy_http_client::{Connector, HttpClientError};
+use aws_smithy_runtime_api::client::http::HttpConnector;
+use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
+use aws_smithy_types::byte_stream::ByteStream;
+use tokio::sync::Mutex;
+
+use crate::error::{Cause, Error};
+use crate::keys::{Keys, Origin};
+use crate::store::{ATTEMPT_TIMEOUT, KeptKeys, Store};
+
+/// How long a fetch may take.
+const FETCH_TIME: Duration = Duration::from_secs(2);
+/// The most bytes of a set.
+const MAX_SET: usize = 64 * 1024;
+/// The age at which a set is fetched again.
+const FRESH: Duration = Duration::from_hours(1);
+/// The age at which a set is no longer in force.
+const IN_FORCE: Duration = Duration::from_hours(24);
+/// The shortest time from one fetch of the fleet to the next.
+const FETCH_PAUSE: Duration = Duration::from_secs(10);
+/// The shortest time from one look of a process for a newer set to the next, while the set that it has is in force.
+const RENEWAL_PAUSE: Duration = Duration::from_mins(1);
+/// How long a process waits for the set that another one fetches: a fetch, and two calls to the table.
+const WAIT_TIME: Duration = Duration::from_millis(3_000);
+/// The pause between two looks whether it has come.
+const WAIT_PAUSE: Duration = Duration::from_millis(100);
+/// The most that all of this may take of a request.
+const TIME: Duration = Duration::from_secs(5);
+
+/// The keys of one issuer.
+#[derive(Debug)]
+pub struct Issuer {
+    url: String,
+    /// The issuer and the audience that tokens must name.
+    names: (Option<String>, Option<String>),
+    /// The certificate authorities to trust, in PEM, instead of the machine's.
+    authorities: Option<Vec<u8>>,
+    store: Store,
+    /// Reads the machine's certificates, so it is made when there is something to fetch.
+    connector: OnceLock<Connector>,
+    held: RwLock<Option<Held>>,
+    /// Locked by the one request of the process that renews the set; when the last one began.
+    renewal: Mutex<u64>,
+}
+
+/// The set that a process has.
+#[derive(Debug, Clone)]
+struct Held {
+    keys: Arc<Keys>,
+    /// In milliseconds since 1970.
+    fetched_at: u64,
+}
+
+impl Held {
+    /// Whether a newer set can tell no more about a token that names this key, or none.
+    fn knows(&self, id: Option<&str>) -> bool {
+        id.is_none() || self.keys.find(id).is_some()
+    }
+}
+
+impl Issuer {
+    /// The keys at `url`, of which nothing is known yet.
+    pub fn new(
+        url: String,
+        issuer: Option<String>,
+        audience: Option<String>,
+        authorities: Option<Vec<u8>>,
+        store: Store,
+    ) -> Self {
+        let (connector, held, renewal) = (OnceLock::new(), RwLock::new(None), Mutex::new(0));
+        Self { url, names: (issuer, audience), authorities, store, connector, held, renewal }
+    }
+
+    /// Reads the set from the table, in the time of one attempt. Its failure is no matter: a request meets the same and
+    /// answers for it.
+    pub async fn prime(&self) {
+        let _ = tokio::time::timeout(ATTEMPT_TIMEOUT, self.look()).await;
+    }
+
+    /// A set that is in force, and that has the key with this id if the issuer has it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::TemporarilyUnavailable`] if there is no set in force, or if nobody can tell now whether the issuer has the key.
+    pub async fn keys(&self, id: Option<&str>) -> Result<Arc<Keys>, Error> {
+        match self.held(FRESH) {
+            Some(held) if held.knows(id) => Ok(held.keys),
+            Some(_) | None => Box::pin(self.renewed(id)).await,
+        }
+    }
+
+    async fn renewed(&self, id: Option<&str>) -> Result<Arc<Keys>, Error> {
+        let renewal = tokio::time::timeout(TIME, self.renew(id)).await;
+        match self.held(IN_FORCE) {
+            Some(held) if held.knows(id) => Ok(held.keys),
+            // The issuer has just published this set, and the key is not in it.
+            Some(held) if is_within(FETCH_PAUSE, held.fetched_at) => Ok(held.keys),
+            Some(_) | None => {
+                let why = match renewal {
+                    Ok(Ok(())) => "the last fetch has failed".to_owned(),
+                    Ok(Err(cause)) => cause.to_string(),
+                    Err(_) => format!("no set within {} s", TIME.as_secs()),
+                };
+                Err(Error::TemporarilyUnavailable(Cause::new(format!("JWKS_URL: {why}"))))
+            }
+        }
+    }
+
+    /// Does what it takes for a newer set, if that may be done now: looks whether the table has one, fetches it, or waits for
+    /// the process that does.
+    async fn renew(&self, id: Option<&str>) -> Result<(), Cause> {
+        let mut last = self.renewal.lock().await;
+        let is_done = || self.held(FRESH).is_some_and(|held| held.knows(id));
+        let is_urgent = || !self.held(IN_FORCE).is_some_and(|held| held.knows(id));
+        // Another request of this process may have done it meanwhile.
+        if is_done() || (!is_urgent() && is_within(RENEWAL_PAUSE, *last)) {
+            return Ok(());
+        }
+        *last = now();
+        let mut kept = self.look().await?;
+        if is_done() {
+            return Ok(());
+        }
+        if !is_within(FETCH_PAUSE, kept.tried_at) {
+            match self.store.claim_fetch(&self.url, &kept, now()).await.map_err(cause)? {
+                Some(claim) => return self.fetch_and_keep(&claim).await,
+                None => kept = self.look().await?,
+            }
+        }
+        while is_urgent() && kept.fetched_at < kept.tried_at && is_within(WAIT_TIME, kept.tried_at) {
+            tokio::time::sleep(WAIT_PAUSE).await;
+            kept = self.look().await?;
+        }
+        Ok(())
+    }
+
+    /// Reads what the table keeps, and takes the set if it is newer.
+    async fn look(&self) -> Result<KeptKeys, Cause> {
+        let kept = self.store.kept_keys(&self.url).await.map_err(cause)?;
+        if let Some(jwks) = &kept.jwks
+            && self.held(Duration::MAX).is_none_or(|held| held.fetched_at < kept.fetched_at)
+        {
+            match self.parse(jwks) {
+                Ok(keys) => self.hold(keys, kept.fetched_at),
+                Err(problem) => tracing::warn!("JWKS_URL: the set in the table: {problem}"),
+            }
+        }
+        Ok(kept)
+    }
+
+    async fn fetch_and_keep(&self, claim: &KeptKeys) -> Result<(), Cause> {
+        let fetched = tokio::time::timeout(FETCH_TIME, self.fetch()).await;
+        let fetched = fetched
+            .unwrap_or_else(|_| Err(format!("expected an answer within {} s, found none", FETCH_TIME.as_secs())));
+        let parsed = fetched.and_then(|jwks| self.parse(&jwks).map(|keys| (jwks, keys)));
+        let (jwks, keys) = parsed.map_err(|problem| {
+            tracing::warn!("JWKS_URL: {problem}");
+            Cause::new(problem)
+        })?;
+        for key in keys.left_out() {
+            tracing::warn!("JWKS_URL: {key}");
+        }
+        let fetched_at = now();
+        self.hold(keys, fetched_at);
+        if let Err(error) = self.store.keep_keys(&self.url, claim, &jwks, fetched_at).await {
+            tracing::warn!("JWKS_URL: the set could not be kept in the table: {error}");
+        }
+        Ok(())
+    }
+
+    /// What the issuer publishes. A redirect is not followed.
+    async fn fetch(&self) -> Result<String, String> {
+        let connector = match self.connector.get() {
+            Some(connector) => connector,
+            None => {
+                let connector = self.connect().map_err(|error| chain(&error))?;
+                self.connector.get_or_init(|| connector)
+            }
+        };
+        let mut request = HttpRequest::get(&self.url).map_err(|error| error.to_string())?;
+        request.headers_mut().insert("accept", "application/json");
+        let response = connector.call(request).await.map_err(|error| chain(&error))?;
+        match response.status().as_u16() {
+            200 => {}
+            status => return Err(format!("expected status 200, found {status}")),
+        }
+        let mut body = ByteStream::new(response.into_body());
+        let mut set = Vec::new();
+        while let Some(bytes) = body.try_next().await.map_err(|error| chain(&error))? {
+            set.extend_from_slice(&bytes);
+            if set.len() > MAX_SET {
+                return Err(format!("expected at most {MAX_SET} bytes, found more"));
+            }
+        }
+        String::from_utf8(set).map_err(|_| "expected UTF-8, found other bytes".to_owned())
+    }
+
+    fn connect(&self) -> Result<Connector, HttpClientError> {
+        let authorities = match &self.authorities {
+            Some(bundle) => TrustStore::empty().with_pem_certificate(bundle.as_slice()),
+            None => TrustStore::empty().with_native_roots(true),
+        };
+        let context = TlsContext::builder().with_trust_store(authorities).build()?;
+        Ok(Connector::builder()
+            .tls_provider(Provider::Rustls(CryptoMode::AwsLc))
+            .tls_context(context)
+            // An hour lies between two fetches. No connection lasts that long.
+            .pool_idle_timeout(FETCH_TIME)
+            .build())
+    }
+
+    fn parse(&self, jwks: &str) -> Result<Keys, String> {
+        let (issuer, audience) = &self.names;
+        Keys::parse(jwks, Origin::Issuer, issuer.as_deref(), audience.as_deref())
+    }
+
+    fn hold(&self, keys: Keys, fetched_at: u64) {
+        let held = Held { keys: Arc::new(keys), fetched_at };
+        *self.held.write().unwrap_or_else(PoisonError::into_inner) = Some(held);
+    }
+
+    /// The set that this process has, unless it is older than `age`.
+    fn held(&self, age: Duration) -> Option<Held> {
+        let held = self.held.read().unwrap_or_else(PoisonError::into_inner).clone();
+        held.filter(|held| is_within(age, held.fetched_at))
+    }
+}
+
+/// Milliseconds since 1970.
+fn now() -> u64 {
+    milliseconds(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default())
+}
+
+fn milliseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Whether `time` is less than `age` away. A time in the future counts too, since clocks differ; one that is far off does not.
+fn is_within(age: Duration, time: u64) -> bool {
+    now().abs_diff(time) < milliseconds(age)
+}
+
+fn cause(error: Error) -> Cause {
+    Cause::new(error.to_string())
+}
+
+/// An error and what caused it.
+fn chain(error: &(dyn StdError + 'static)) -> String {
+    let errors = std::iter::successors(Some(error), |&error| error.source());
+    errors.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
