@@ -38,16 +38,27 @@ def check_machine(architecture):
         sys.exit(f"bootstrap: expected a program for {architecture}, the Architecture in samconfig.toml, found one for {found}")
 
 
+# The variables that say who may call, and their parameters.
+ACCESS = {
+    "JWKS": "Jwks",
+    "JWKS_URL": "JwksUrl",
+    "JWT_ISSUER": "JwtIssuer",
+    "JWT_AUDIENCE": "JwtAudience",
+    "CLIENT_CLAIM": "ClientClaim",
+    "AUTHOR_CLAIM": "AuthorClaim",
+    "SCOPE_CLAIM": "ScopeClaim",
+    "READ_SCOPE": "ReadScope",
+    "WRITE_SCOPE": "WriteScope",
+}
+
+
 def check_keys(parameters):
-    """Refuses keys that the function cannot use, because it would not start. The function's own code decides."""
+    """Refuses settings that the function cannot use, because it would not start. The function's own code decides."""
     # The same variables as in template.yaml. An empty variable counts as absent.
     settings = {
         "TABLE_NAME": "any",
-        "JWKS": parameters["Jwks"],
         "ALLOW_SHARED_SECRETS": "true" if parameters.get("AllowSharedSecrets") == "true" else "",
-        "JWT_ISSUER": parameters.get("JwtIssuer", ""),
-        "JWT_AUDIENCE": parameters.get("JwtAudience", ""),
-        "CLIENT_CLAIM": parameters.get("ClientClaim", ""),
+        **{variable: parameters.get(parameter, "") for variable, parameter in ACCESS.items()},
     }
     command = ["cargo", "run", "--quiet", "--example", "settings"]
     if subprocess.run(command, cwd=PROJECT, env={**os.environ, **settings}).returncode != 0:
@@ -67,8 +78,10 @@ def main(environment, keys_file=None):
             sys.exit(f"{keys_file}: expected keys of your own, found the development key, which is public")
         # The SAM CLI reads \" as a quote, so quotes inside strings are written in another way.
         added["Jwks"] = json.dumps(keys, separators=(",", ":")).replace('\\"', "\\u0022")
-        check_keys({**parameters, **added})
         digest.update(added["Jwks"].encode())
+    # Without either, the stack keeps the keys that it has.
+    if keys_file or parameters.get("JwksUrl"):
+        check_keys({**parameters, **added})
     # Changed parameters take effect only with a new name. A new attempt after a rollback needs a new name too.
     added["Release"] = f"{datetime.now(timezone.utc):%Y%m%dT%H%M%SZ}-{digest.hexdigest()[:12]}"
     # The SAM CLI reads YAML, and JSON is a subset of it.

@@ -140,7 +140,7 @@ async fn the_binary_does_not_start_without_a_required_setting() {
     let engine = Engine::start().await;
     for (missing, sentence) in [
         ("TABLE_NAME", "TABLE_NAME: expected the name of the table, found nothing"),
-        ("JWKS", "JWKS: expected the keys that verify tokens, a JWK Set (RFC 7517), found nothing"),
+        ("JWKS", "JWKS: expected the keys that verify tokens, a JWK Set (RFC 7517), or JWKS_URL, found nothing"),
         ("AWS_LAMBDA_RUNTIME_API", "AWS_LAMBDA_RUNTIME_API: expected the address of the Lambda runtime, found nothing"),
     ] {
         let mut process = Process::start_with(&engine.url, &[(missing, None)]).await;

@@ -102,7 +102,10 @@ async fn a_created_flow_is_one_item_of_the_table() {
         "updatedAt": { "S": created },
         "listKey": { "S": format!("{created}#{id}") },
     });
-    assert_eq!(api.engine.items(), [expected]);
+    let mut items = api.engine.items();
+    // `digest.rs` is about its value.
+    assert!(items[0].as_object_mut().unwrap().remove("digest").is_some());
+    assert_eq!(items, [expected]);
 }
 
 #[tokio::test]

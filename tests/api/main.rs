@@ -7,6 +7,7 @@
 
 mod support;
 
+mod authors;
 mod binary;
 mod body;
 mod caller;
@@ -16,11 +17,13 @@ mod cost_of_pages;
 mod costs;
 mod create;
 mod delete;
+mod digest;
 mod events;
 mod faults;
 mod fsck;
 mod history;
 mod idempotency;
+mod issuer;
 mod json;
 mod list;
 mod metrics;
@@ -32,6 +35,7 @@ mod properties;
 mod race;
 mod retrieve;
 mod routes;
+mod scopes;
 mod secrets;
 mod settings;
 mod size;

@@ -67,7 +67,7 @@ fn the_usual_aws_variables_are_read() {
 fn each_missing_setting_is_named_in_a_line_of_its_own() {
     let missing = [
         "TABLE_NAME: expected the name of the table, found nothing",
-        "JWKS: expected the keys that verify tokens, a JWK Set (RFC 7517), found nothing",
+        "JWKS: expected the keys that verify tokens, a JWK Set (RFC 7517), or JWKS_URL, found nothing",
     ];
     assert_eq!(read(&[]).unwrap_err(), missing);
     assert_eq!(read(&[("TABLE_NAME", ""), ("JWKS", "")]).unwrap_err(), missing);

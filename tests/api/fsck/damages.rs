@@ -14,7 +14,53 @@ use crate::support::{fsck, newest_key, version_key};
 /// for a longer text, and each finding about a flow goes on after [`OF`].
 type Damage = (&'static str, fn(&Flows), &'static [&'static str]);
 
-const DAMAGES: [Damage; 33] = [
+const DAMAGES: [Damage; 39] = [
+    (
+        "the content of a version was rewritten",
+        |flows| flows.set(&version_key(&flows.keyed, 2), "name", "Another"),
+        &["KEYED: version 2: digest: expected that of this version after the one before it, found another"],
+    ),
+    (
+        "the author of a version was rewritten",
+        |flows| flows.set(&version_key(&flows.keyed, 3), "by", "another"),
+        &["KEYED: version 3: digest: expected that of this version after the one before it, found another"],
+    ),
+    (
+        "the newest version was rewritten with its digest",
+        |flows| flows.set(&newest_key(&flows.keyed), "digest", "LzoMKCqE6KhfVry3eBqJiYexHakvjyWyBk8KLGQaWDU"),
+        &["KEYED: version 4, the newest: digest: expected that of this version after the one before it, found another"],
+    ),
+    (
+        "a version has lost its digest",
+        |flows| {
+            flows.change(&version_key(&flows.keyed, 2), |item| drop(item.as_object_mut().unwrap().remove("digest")))
+        },
+        &["KEYED: version 2: digest: expected one, as the version before has, found nothing"],
+    ),
+    (
+        "an issuer's keys are no keys",
+        |flows| {
+            let item = json!({ "pk": { "S": "KEYS" }, "sk": { "S": "https://issuer.example/keys" },
+                "jwks": { "S": "{}" }, "fetchedAt": { "N": "1" }, "triedAt": { "N": "1" } });
+            flows.engine.put(engine::TABLE, &item);
+        },
+        &[
+            "partition \"KEYS\", item \"https://issuer.example/keys\": jwks: expected a JWK Set with a usable key, found \
+           another text",
+        ],
+    ),
+    (
+        "the time when an issuer's keys were fetched is no number",
+        |flows| {
+            let item = json!({ "pk": { "S": "KEYS" }, "sk": { "S": "https://issuer.example/keys" },
+                "fetchedAt": { "S": "today" }, "triedAt": { "N": "1" } });
+            flows.engine.put(engine::TABLE, &item);
+        },
+        &[
+            "partition \"KEYS\", item \"https://issuer.example/keys\": fetchedAt: expected milliseconds since 1970, found \
+           something else",
+        ],
+    ),
     (
         "a version in the middle is missing",
         |flows| flows.remove(&version_key(&flows.keyed, 2)),
@@ -180,8 +226,8 @@ const DAMAGES: [Damage; 33] = [
     ),
     (
         "a version has an attribute that no flow has",
-        |flows| flows.set(&version_key(&flows.keyed, 2), "note", "secret"),
-        &["KEYED: version 2: note: expected nothing, found something else"],
+        |flows| flows.set(&version_key(&flows.keyed, 2), "remark", "secret"),
+        &["KEYED: version 2: remark: expected nothing, found something else"],
     ),
     (
         "a client has items that are no flows",

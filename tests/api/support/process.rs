@@ -107,6 +107,17 @@ impl Process {
         panic!("expected {count} lines, found {:?}", self.output());
     }
 
+    /// Waits until the process has written this text.
+    pub async fn expect_output(&self, text: &str) {
+        for _ in 0..1_000 {
+            if self.output().contains(text) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("expected {text:?}, found {:?}", self.output());
+    }
+
     /// Waits for the process to end, and says whether it reports success.
     pub fn succeeds(&mut self) -> bool {
         self.child.wait().unwrap().success()

@@ -2,11 +2,12 @@
 //! itself, and keeps only what the next item is compared with.
 
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::collections::BTreeSet;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use project_flows::error::Error;
-use project_flows::flow::{Client, Content, Flow, FlowId, Timestamp};
+use project_flows::flow::{Client, Content, Digest, Flow, FlowId, Timestamp};
 use project_flows::item::{self, Item};
 use project_flows::json::{Member, Value};
 
@@ -28,13 +29,15 @@ pub struct Life<'flow> {
     surplus: Option<(u64, u64)>,
     /// When the version before was written.
     written: Option<Timestamp>,
+    /// The number and the digest of the version before, if that version is sound.
+    chain: Option<(u64, Option<Digest>)>,
 }
 
 impl<'flow> Life<'flow> {
     pub fn new(client: &'flow Client, id: &'flow FlowId, newest: Option<&'flow Item>) -> Self {
         let number = newest.and_then(|item| item::text(item, item::VERSION)).and_then(|text| text.parse().ok());
         let pattern = newest.map(unchanging);
-        Self { client, id, newest, number, pattern, next: 1, surplus: None, written: None }
+        Self { client, id, newest, number, pattern, next: 1, surplus: None, written: None, chain: None }
     }
 
     /// Judges the next item of the history; its key says version `number`.
@@ -46,8 +49,12 @@ impl<'flow> Life<'flow> {
             self.gap(number, found);
             self.next = number + 1;
         }
-        let mut found = |says: String| found(format!("version {number}: {says}"));
-        self.judge(item, Some(number), &mut found);
+        let is_sound = Cell::new(true);
+        let mut found = |says: String| {
+            is_sound.set(false);
+            found(format!("version {number}: {says}"));
+        };
+        let flow = self.judge(item, Some(number), &mut found);
         let pattern = self.pattern.get_or_insert_with(|| unchanging(item));
         for name in place::UNCHANGING {
             if pattern.get(name) != item.get(name) {
@@ -55,6 +62,8 @@ impl<'flow> Life<'flow> {
                 found(format!("{}, though it never changes and {of} has it so", difference(name, pattern, item)));
             }
         }
+        let flow = flow.filter(|_| is_sound.get());
+        self.link(flow.as_ref(), number, &mut found);
     }
 
     /// Judges the newest version, and whether the history is complete.
@@ -66,7 +75,14 @@ impl<'flow> Life<'flow> {
             let name = self
                 .number
                 .map_or_else(|| "newest version".to_owned(), |number| format!("version {number}, the newest"));
-            self.judge(newest, None, &mut |says: String| found(format!("{name}: {says}")));
+            let is_sound = Cell::new(true);
+            let mut found = |says: String| {
+                is_sound.set(false);
+                found(format!("{name}: {says}"));
+            };
+            let flow = self.judge(newest, None, &mut found);
+            let flow = flow.filter(|_| is_sound.get());
+            self.link(flow.as_ref(), self.number.unwrap_or_default(), &mut found);
         } else {
             let last = self.next - 1;
             found(format!(
@@ -88,11 +104,14 @@ impl<'flow> Life<'flow> {
         }
     }
 
-    /// Checks that an item is readable, keeps the rules, agrees with its key, and has the derived attributes.
-    fn judge(&mut self, item: &Item, number: Option<u64>, found: &mut impl FnMut(String)) {
+    /// Checks that an item is readable, keeps the rules, agrees with its key, and has the derived attributes. Returns its flow.
+    fn judge(&mut self, item: &Item, number: Option<u64>, found: &mut impl FnMut(String)) -> Option<Flow> {
         let mut flow = match item::to_flow(item) {
             Ok(flow) => flow,
-            Err(cause) => return found(format!("expected a flow that can be read, found: {cause}")),
+            Err(cause) => {
+                found(format!("expected a flow that can be read, found: {cause}"));
+                return None;
+            }
         };
         let mut order = true;
         for (name, instant) in
@@ -122,6 +141,31 @@ impl<'flow> Life<'flow> {
                 found(format!("{}{}", difference(name, &expected, item), of_another_type(&expected, item, name)));
             }
         }
+        Some(flow)
+    }
+
+    /// Checks the digest of a version in which nothing else is wrong. After a version that is missing or damaged, nobody can
+    /// tell, so the chain begins anew.
+    fn link(&mut self, sound: Option<&Flow>, number: u64, found: &mut impl FnMut(String)) {
+        let before = match self.chain.take() {
+            Some((before, digest)) if before + 1 == number => Some(digest),
+            None if number == 1 => Some(None),
+            Some(_) | None => None,
+        };
+        let Some(flow) = sound else { return };
+        match (before, &flow.digest) {
+            (Some(Some(_)), None) => {
+                found("digest: expected one, as the version before has, found nothing".to_owned());
+                return;
+            }
+            (Some(before), Some(digest))
+                if flow.digest_after(before.as_ref()).is_ok_and(|expected| expected != *digest) =>
+            {
+                found("digest: expected that of this version after the one before it, found another".to_owned());
+            }
+            (Some(_) | None, _) => {}
+        }
+        self.chain = Some((number, flow.digest.clone()));
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use project_flows::flow::{Client, FlowId};
 use project_flows::item::{self, Item};
+use project_flows::keys::{Keys, Origin};
 
 use crate::index::{self, Sums};
 use crate::life::Life;
@@ -14,6 +15,9 @@ use crate::table::{Part, Table, Unfinished, Walk};
 
 /// Checks all items of a partition, and their index entries.
 pub async fn check(table: &Table, report: &Report, partition: &str) -> Result<(), Unfinished> {
+    if partition == item::KEYS_PARTITION {
+        return check_keys(table, report).await;
+    }
     let client = place::partition_client(partition);
     let mut sums = Sums::new(client.as_ref().map(Client::as_str));
     let mut flows = List { walk: table.walk(Part::flows(partition)), whose: client.as_ref() };
@@ -45,6 +49,25 @@ pub async fn check(table: &Table, report: &Report, partition: &str) -> Result<()
         }
     }
     index::check(table, report, client.as_str(), &sums).await
+}
+
+/// Checks the keys that were fetched from issuers.
+async fn check_keys(table: &Table, report: &Report) -> Result<(), Unfinished> {
+    let mut walk = table.walk(Part::whole(item::KEYS_PARTITION));
+    while let Some(item) = walk.next().await? {
+        report.count(Count::Items);
+        let place = report::key(&item);
+        let is_set = |jwks: &str| Keys::parse(jwks, Origin::Issuer, None, None).is_ok();
+        if item.contains_key(item::JWKS) && !item::text(&item, item::JWKS).is_some_and(is_set) {
+            report.finding(&place, "jwks: expected a JWK Set with a usable key, found another text");
+        }
+        for name in [item::FETCHED_AT, item::TRIED_AT] {
+            if !item::text(&item, name).is_some_and(|time| time.parse::<u64>().is_ok()) {
+                report.finding(&place, &format!("{name}: expected milliseconds since 1970, found something else"));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// One of the two lists of a partition.

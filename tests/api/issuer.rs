@@ -1,0 +1,244 @@
+//! The keys that an issuer publishes: who fetches them, when, and what comes of every way to fail.
+
+use std::time::Duration;
+
+use jsonwebtoken::Algorithm;
+use project_flows::item;
+use serde_json::{Value, json};
+
+use crate::engine;
+use crate::proxy::{Fault, Loss, Proxy, When};
+use crate::support::{Engine, ISSUER, Issuer, Process, Published, Request, Signer, key_pair};
+
+/// The function as a process, with keys from an issuer.
+async fn start(database: &str, issuer: &Issuer) -> Process {
+    let url = Some(issuer.url.as_str());
+    let issuer = [("JWKS", None), ("JWKS_URL", url), ("JWT_ISSUER", Some(ISSUER)), ("ALLOW_SHARED_SECRETS", None)];
+    Process::start_with(database, &issuer).await
+}
+
+/// A list of flows, asked for with a token of this key.
+fn request(signer: &Signer) -> Request {
+    Request::get("/v2/project-flows").header("authorization", &signer.bearer())
+}
+
+/// The item of the keys, as DynamoDB JSON.
+fn kept(engine: &Engine) -> Value {
+    let items = engine.items();
+    items.into_iter().find(|item| item["pk"]["S"] == item::KEYS_PARTITION).expect("an item of keys")
+}
+
+/// Changes a number of the item of the keys.
+fn set_time(engine: &Engine, name: &str, change: impl Fn(u64) -> u64) {
+    let mut item = kept(engine);
+    let time = item[name]["N"].as_str().unwrap().parse().unwrap();
+    item[name] = json!({ "N": change(time).to_string() });
+    engine.put(engine::TABLE, &item);
+}
+
+/// Makes the kept set and the last fetch this much older.
+fn age(engine: &Engine, by: Duration) {
+    let by = u64::try_from(by.as_millis()).unwrap();
+    for name in ["fetchedAt", "triedAt"] {
+        set_time(engine, name, |time| time - by);
+    }
+}
+
+const HOUR: Duration = Duration::from_hours(1);
+
+#[tokio::test]
+async fn the_first_process_fetches_the_keys_and_the_others_read_them_from_the_table() {
+    let (engine, signer) = (Engine::start().await, Signer::new("one"));
+    let issuer = Issuer::start(Published::set(&[&signer.jwk])).await;
+    for _ in 0..3 {
+        let mut process = start(&engine.url, &issuer).await;
+        for _ in 0..2 {
+            assert_eq!(process.send(&request(&signer)).await.status, 200, "{}", process.output());
+        }
+    }
+    assert_eq!(issuer.requests(), 1);
+    assert_eq!(kept(&engine)["sk"]["S"], issuer.url);
+}
+
+#[tokio::test]
+async fn the_set_is_fetched_again_after_an_hour_and_is_in_force_for_a_day() {
+    let (engine, signer) = (Engine::start().await, Signer::new("one"));
+    let issuer = Issuer::start(Published::set(&[&signer.jwk])).await;
+    assert_eq!(start(&engine.url, &issuer).await.send(&request(&signer)).await.status, 200);
+    age(&engine, HOUR - Duration::from_secs(20));
+    assert_eq!(start(&engine.url, &issuer).await.send(&request(&signer)).await.status, 200);
+    assert_eq!(issuer.requests(), 1, "not yet an hour old");
+    age(&engine, Duration::from_secs(30));
+    assert_eq!(start(&engine.url, &issuer).await.send(&request(&signer)).await.status, 200);
+    assert_eq!(issuer.requests(), 2, "an hour old");
+
+    issuer.publish(Published { status: 500, ..Published::text("") });
+    age(&engine, 23 * HOUR);
+    assert_eq!(start(&engine.url, &issuer).await.send(&request(&signer)).await.status, 200, "less than a day old");
+    age(&engine, 2 * HOUR);
+    let answer = start(&engine.url, &issuer).await.send(&request(&signer)).await;
+    answer.expect(503, "TEMPORARILY_UNAVAILABLE");
+    assert_eq!(answer.headers["retry-after"], "1");
+}
+
+#[tokio::test]
+async fn a_new_key_is_accepted_without_a_restart() {
+    let (engine, old, new) = (Engine::start().await, Signer::new("old"), Signer::new("new"));
+    let issuer = Issuer::start(Published::set(&[&old.jwk])).await;
+    let mut process = start(&engine.url, &issuer).await;
+    let mut other = start(&engine.url, &issuer).await;
+    assert_eq!(process.send(&request(&old)).await.status, 200);
+    assert_eq!(other.send(&request(&old)).await.status, 200);
+
+    issuer.publish(Published::set(&[&old.jwk, &new.jwk]));
+    // Somebody has just asked, so nobody asks again.
+    process.send(&request(&new)).await.expect(401, "INVALID_TOKEN");
+    assert_eq!(issuer.requests(), 1);
+    age(&engine, Duration::from_secs(10));
+    assert_eq!(process.send(&request(&new)).await.status, 200, "{}", process.output());
+    assert_eq!(other.send(&request(&new)).await.status, 200, "the table has it");
+    assert_eq!(process.send(&request(&old)).await.status, 200);
+    assert_eq!(issuer.requests(), 2);
+
+    let stranger = Signer::new("stranger");
+    age(&engine, Duration::from_secs(10));
+    for _ in 0..3 {
+        process.send(&request(&stranger)).await.expect(401, "INVALID_TOKEN");
+    }
+    let unnamed = Request::get("/v2/project-flows").header("authorization", "Bearer e30.e30.e30");
+    process.send(&unnamed).await.expect(401, "INVALID_TOKEN");
+    assert_eq!(issuer.requests(), 3, "once in ten seconds, whatever tokens say");
+}
+
+#[tokio::test]
+async fn a_fetch_that_fails_refuses_no_token_and_leaves_the_set_in_force() {
+    let (_, private) = key_pair(Algorithm::ES256);
+    let signer = Signer::new("one");
+    let private = json!({ "keys": [with(&private, "d", "AQAB"), signer.jwk] }).to_string();
+    let secret = json!({ "kty": "oct", "alg": "HS256", "kid": "s", "k": "a".repeat(43) });
+    let slow = Published { delay: Duration::from_secs(4), ..Published::set(&[&signer.jwk]) };
+    let elsewhere = Issuer::start(Published::set(&[&signer.jwk])).await;
+    let redirect = Published { status: 302, location: elsewhere.url.clone(), ..Published::text("") };
+    let rows = [
+        ("slow", slow, "expected an answer within 2 s"),
+        (
+            "an error of the server",
+            Published { status: 500, ..Published::text("{}") },
+            "expected status 200, found 500",
+        ),
+        ("a redirect", redirect, "expected status 200, found 302"),
+        ("garbage", Published::text("<html>"), "expected a JWK Set"),
+        ("10 MB", Published::text(&" ".repeat(10_000_000)), "expected at most 65536 bytes, found more"),
+        ("no usable key", Published::set(&[&json!({ "kty": "foo" })]), "expected at least one key"),
+        ("a shared secret", Published::set(&[&secret, &signer.jwk]), "expected a public key, found a secret"),
+        ("a private key", Published::text(&private), "expected a public key, found a private one"),
+    ];
+    let tests = rows.map(|(what, published, why)| {
+        tokio::spawn(async move {
+            let signer = Signer::new("one");
+            let engine = Engine::start().await;
+            let issuer = Issuer::start(published.clone()).await;
+            // Without any set, nobody can be told apart.
+            let mut process = start(&engine.url, &issuer).await;
+            process.send(&request(&signer)).await.expect(503, "TEMPORARILY_UNAVAILABLE");
+            process.expect_output(why).await;
+            assert_eq!(issuer.requests(), 1, "{what}");
+
+            // With a set, its tokens are accepted, and tokens of unknown keys are neither accepted nor refused.
+            issuer.publish(Published::set(&[&signer.jwk]));
+            set_time(&engine, "triedAt", |time| time - 10_000);
+            assert_eq!(process.send(&request(&signer)).await.status, 200, "{what}: {}", process.output());
+            issuer.publish(published);
+            age(&engine, HOUR);
+            let mut process = start(&engine.url, &issuer).await;
+            assert_eq!(process.send(&request(&signer)).await.status, 200, "{what}: {}", process.output());
+            process.send(&request(&Signer::new("another"))).await.expect(503, "TEMPORARILY_UNAVAILABLE");
+            assert_eq!(issuer.requests(), 3, "{what}");
+        })
+    });
+    for test in tests {
+        test.await.unwrap();
+    }
+    assert_eq!(elsewhere.requests(), 0, "no redirect is followed");
+}
+
+/// A key with one more member.
+fn with(jwk: &Value, name: &str, text: &str) -> Value {
+    let mut jwk = jwk.clone();
+    jwk[name] = json!(text);
+    jwk
+}
+
+#[tokio::test]
+async fn an_unusable_key_of_a_fetched_set_is_left_out_with_a_warning() {
+    let (engine, signer) = (Engine::start().await, Signer::new("one"));
+    let (_, weak) = key_pair(Algorithm::RS256);
+    let weak = with(&weak, "n", "AQAB");
+    let issuer = Issuer::start(Published::set(&[&weak, &json!({}), &signer.jwk])).await;
+    let mut process = start(&engine.url, &issuer).await;
+    assert_eq!(process.send(&request(&signer)).await.status, 200);
+    process.expect_output("keys[0]: left out, expected key material for RS256").await;
+    process.expect_output("keys[1]: left out, expected a \\\"kty\\\", found none").await;
+}
+
+#[tokio::test]
+async fn an_item_of_keys_that_cannot_be_read_is_replaced() {
+    for damage in [
+        json!({ "jwks": { "S": "{}" } }),
+        json!({ "jwks": { "N": "5" }, "fetchedAt": { "S": "today" } }),
+        json!({ "jwks": { "S": "{}" }, "fetchedAt": { "N": "99999999999999" }, "triedAt": { "N": "99999999999999" } }),
+    ] {
+        let (engine, signer) = (Engine::start().await, Signer::new("one"));
+        let issuer = Issuer::start(Published::set(&[&signer.jwk])).await;
+        let mut item = damage.clone();
+        item["pk"] = json!({ "S": item::KEYS_PARTITION });
+        item["sk"] = json!({ "S": issuer.url });
+        engine.put(engine::TABLE, &item);
+        let mut process = start(&engine.url, &issuer).await;
+        assert_eq!(process.send(&request(&signer)).await.status, 200, "{damage}: {}", process.output());
+        assert!(kept(&engine)["jwks"]["S"].as_str().unwrap().contains("\"one\""), "{damage}");
+    }
+}
+
+#[tokio::test]
+async fn two_processes_at_once_ask_the_issuer_once() {
+    let (engine, signer) = (Engine::start().await, Signer::new("one"));
+    let slow = Published { delay: Duration::from_millis(500), ..Published::set(&[&signer.jwk]) };
+    let issuer = Issuer::start(slow).await;
+    let (mut one, mut other) = tokio::join!(start(&engine.url, &issuer), start(&engine.url, &issuer));
+    let request = request(&signer);
+    let (first, second) = tokio::join!(one.send(&request), other.send(&request));
+    assert_eq!((first.status, second.status), (200, 200), "{} {}", one.output(), other.output());
+    assert_eq!(issuer.requests(), 1);
+}
+
+#[tokio::test]
+async fn a_lost_answer_to_the_claim_costs_nothing() {
+    let (engine, signer) = (Engine::start().await, Signer::new("one"));
+    let issuer = Issuer::start(Published::set(&[&signer.jwk])).await;
+    let proxy = Proxy::start(&engine.url).await;
+    let mut process = start(&proxy.url, &issuer).await;
+    proxy.fail("PutItem", &[Fault::Lost(When::AfterCommit, Loss::Close)]);
+    assert_eq!(process.send(&request(&signer)).await.status, 200, "{}", process.output());
+    assert_eq!(issuer.requests(), 1);
+}
+
+#[tokio::test]
+#[ignore = "64 processes: make soak"]
+async fn sixty_four_processes_that_start_at_once_ask_the_issuer_once_or_twice() {
+    let (engine, signer) = (Engine::start().await, Signer::new("one"));
+    let slow = Published { delay: Duration::from_millis(200), ..Published::set(&[&signer.jwk]) };
+    let issuer = Issuer::start(slow).await;
+    let mut processes = Vec::new();
+    for _ in 0..64 {
+        processes.push(start(&engine.url, &issuer).await);
+    }
+    for process in &processes {
+        process.hand_out(&request(&signer));
+    }
+    for mut process in processes {
+        assert_eq!(process.answer().await.status, 200, "{}", process.output());
+    }
+    println!("64 processes: the issuer was asked {} times", issuer.requests());
+    assert!((1..=2).contains(&issuer.requests()));
+}
