@@ -11,7 +11,8 @@ use serde_json::{Value, json};
 
 use crate::engine;
 use crate::support::{
-    Api, Request, newest_key, page_request, page_request_with, page_request_without, resources, template,
+    Api, CLIENT, Request, newest_key, now, page_request, page_request_with, page_request_without, resources, signed,
+    template,
 };
 
 /// Switches the table's stream on, as the template does for change events.
@@ -144,7 +145,10 @@ async fn every_change_leads_to_one_event_with_the_summary_of_the_api() {
     // A name or a description is only data, whatever a caller puts into it.
     let sly = r#"x", "client": "other"}, "type": "\u0041 <$.eventName> {% 1 %} ' \ "#;
     let plain = api.send(&Request::create(page_request_without("description"))).await;
-    let described = api.send(&Request::create(page_request()).key("once")).await;
+    // Who made a change, and why, is in no event.
+    let ann = format!("Bearer {}", signed(&json!({ "clientId": CLIENT, "sub": "ann", "exp": now() + 600 })));
+    let described = Request::create(page_request()).key("once").query("note=Why").header("authorization", &ann);
+    let described = api.send(&described).await;
     let odd = api.send(&Request::create(page_request_with("name", json!(sly)))).await;
     // The same create again changes nothing, so it leads to no event.
     assert_eq!(api.send(&Request::create(page_request()).key("once")).await.status, 201);

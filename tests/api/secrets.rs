@@ -25,7 +25,7 @@ fn forged(header: &Value, claims: &Value) -> String {
 
 /// Requests with the word wherever a caller can put one.
 fn requests() -> Vec<Request> {
-    let token = signed(&json!({ "clientId": CLIENT, "exp": now() + 600, "secret": CANARY }));
+    let token = signed(&json!({ "clientId": CLIENT, "sub": CANARY, "exp": now() + 600, "secret": CANARY }));
     let request = |body: Value| Request::create(body).header("authorization", &format!("Bearer {token}"));
     let page = || request(page_request());
     let mut requests = vec![
@@ -44,6 +44,12 @@ fn requests() -> Vec<Request> {
         ),
         page().header("authorization", &format!("Bearer {}", signed(&json!({ "exp": CANARY })))),
         page().header("authorization", &format!("Bearer {}", signed(&json!([CANARY])))),
+        page().header(
+            "authorization",
+            &format!("Bearer {}", signed(&json!({ "clientId": CLIENT, "sub": [CANARY], "exp": now() + 600 }))),
+        ),
+        page().query(&format!("note={CANARY}")),
+        page().query(&format!("note={CANARY}%0A")),
         page().header("content-type", CANARY),
         page().header("content-encoding", CANARY),
         page().query(&format!("{CANARY}=true")),

@@ -117,6 +117,7 @@ async fn an_index_that_catches_up_in_time_is_no_finding() {
     // A time in the future counts as just now.
     flows.change(&newest_key(&flows.new), |item| {
         item["updatedAt"] = json!({ "S": "2999-01-01T00:00:00Z" });
+        item.as_object_mut().unwrap().remove("digest");
     });
 
     build_fsck();
