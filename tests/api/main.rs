@@ -20,10 +20,11 @@ mod delete;
 mod digest;
 mod events;
 mod faults;
+mod fetched_keys;
 mod fsck;
 mod history;
 mod idempotency;
-mod issuer;
+
 mod json;
 mod list;
 mod metrics;

@@ -5,7 +5,8 @@ use std::env::VarError;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 
-use project_flows::settings::Settings;
+use project_flows::caller::Permission;
+use project_flows::settings::{KeySource, Settings};
 
 use crate::support::JWKS;
 
@@ -80,6 +81,58 @@ fn an_unusable_setting_is_named_with_the_reason() {
 
     let problems = Settings::read(|_| Err(VarError::NotUnicode(OsString::from_vec(vec![0xff])))).unwrap_err();
     assert_eq!(problems[0], "TABLE_NAME: expected UTF-8, found other bytes");
+}
+
+#[test]
+fn the_keys_come_from_a_setting_or_from_an_address() {
+    let url = ("JWKS_URL", "https://issuer.example/keys");
+    let issuer = ("JWT_ISSUER", "https://issuer.example");
+    let with = |more: &[(&str, &str)]| read(&[&[("TABLE_NAME", "flows")], more].concat());
+    assert!(matches!(with(&[url, issuer]).unwrap().keys, KeySource::Url(found) if found == url.1));
+    assert!(matches!(with(&[("JWKS", JWKS), ALLOWED, ("JWKS_URL", "")]).unwrap().keys, KeySource::Given(_)));
+    let both = with(&[("JWKS", JWKS), ALLOWED, url, issuer]).unwrap_err();
+    assert_eq!(both, ["JWKS: expected JWKS or JWKS_URL, found both"]);
+    let alone = with(&[url]).unwrap_err();
+    assert_eq!(alone, ["JWT_ISSUER: expected the issuer of the keys at JWKS_URL, found nothing"]);
+    for near in ["http://127.0.0.1:8080/keys", "http://localhost/keys", "http://[::1]:1/keys", "HTTPS://issuer.example"]
+    {
+        with(&[("JWKS_URL", near), issuer]).unwrap();
+    }
+    for far in [
+        "http://issuer.example/keys",
+        "http://127.0.0.1.example/",
+        "ftp://127.0.0.1/",
+        "issuer.example",
+        "https://",
+        "a b",
+    ] {
+        let problems = with(&[("JWKS_URL", far), issuer]).unwrap_err();
+        let expected = format!("JWKS_URL: expected an https address (http on this machine only), found {far:?}");
+        assert_eq!(problems, [expected]);
+    }
+}
+
+#[test]
+fn claims_and_scopes_have_defaults_and_settings() {
+    let with = |more: &[(&str, &str)]| read(&[&[("TABLE_NAME", "flows"), ("JWKS", JWKS), ALLOWED], more].concat());
+    let claims = with(&[("READ_SCOPE", ""), ("AUTHOR_CLAIM", "")]).unwrap().claims;
+    let names = [claims.client, claims.author, claims.scope];
+    assert_eq!((names, claims.scopes), (["clientId", "sub", "scope"].map(str::to_owned), vec![]));
+    let set = [
+        ("CLIENT_CLAIM", "a"),
+        ("AUTHOR_CLAIM", "b"),
+        ("SCOPE_CLAIM", "c"),
+        ("READ_SCOPE", "r:1"),
+        ("WRITE_SCOPE", "w"),
+    ];
+    let claims = with(&set).unwrap().claims;
+    assert_eq!([claims.client, claims.author, claims.scope], ["a", "b", "c"].map(str::to_owned));
+    assert_eq!(claims.scopes, [(Permission::Read, "r:1".to_owned()), (Permission::Write, "w".to_owned())]);
+    for malformed in ["a b", "a\"", "a\\", "ä"] {
+        let problems = with(&[("WRITE_SCOPE", malformed)]).unwrap_err();
+        let expected = format!("WRITE_SCOPE: expected one scope, visible ASCII without quotes, found {malformed:?}");
+        assert_eq!(problems, [expected]);
+    }
 }
 
 #[test]

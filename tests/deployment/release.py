@@ -88,6 +88,14 @@ class Release(unittest.TestCase):
         self.configure('"RollbackAlarms=true"', '"AllowSharedSecrets=true"')
         self.assertIn("Jwks", self.release(SECRET))
 
+    def test_an_address_of_keys_needs_no_keys_but_their_issuer(self):
+        url = '"JwksUrl=https://issuer.example/keys"'
+        self.configure('"RollbackAlarms=true"', url)
+        self.assertIn("JWT_ISSUER: expected the issuer of the keys at JWKS_URL, found nothing", self.release())
+        self.configure('"RollbackAlarms=true"', f'{url}, "JwtIssuer=https://issuer.example"')
+        self.assertEqual(list(self.release()), ["Release"])
+        self.assertIn("JWKS: expected JWKS or JWKS_URL, found both", self.release(USABLE))
+
     def test_the_development_key_is_refused(self):
         [key] = json.loads((ROOT / "tools/jwks.json").read_text())["keys"]
         self.assertIn("expected keys of your own, found the development key", self.release(key))
