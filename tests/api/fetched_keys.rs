@@ -224,7 +224,6 @@ async fn a_lost_answer_to_the_claim_costs_nothing() {
 }
 
 #[tokio::test]
-#[ignore = "64 processes: make soak"]
 async fn sixty_four_processes_that_start_at_once_ask_the_issuer_once_or_twice() {
     let (engine, signer) = (Engine::start().await, Signer::new("one"));
     let slow = Published { delay: Duration::from_millis(200), ..Published::set(&[&signer.jwk]) };
