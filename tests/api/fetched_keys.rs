@@ -241,3 +241,19 @@ async fn sixty_four_processes_that_start_at_once_ask_the_issuer_once_or_twice() 
     println!("64 processes: the issuer was asked {} times", issuer.requests());
     assert!((1..=2).contains(&issuer.requests()));
 }
+
+#[tokio::test]
+async fn an_issuer_that_cannot_be_reached_is_an_outage_and_no_crash() {
+    let signer = Signer::new("one");
+    for url in ["http://127.0.0.1:1/keys", "https://127.0.0.1:1/keys", "https://issuer.invalid/keys"] {
+        let engine = Engine::start().await;
+        let keys =
+            [("JWKS", None), ("JWKS_URL", Some(url)), ("JWT_ISSUER", Some(ISSUER)), ("ALLOW_SHARED_SECRETS", None)];
+        let mut process = Process::start_with(&engine.url, &keys).await;
+        for _ in 0..2 {
+            process.send(&request(&signer)).await.expect(503, "TEMPORARILY_UNAVAILABLE");
+        }
+        process.expect_output("JWKS_URL: ").await;
+        assert!(!process.output().contains("panicked"), "{}", process.output());
+    }
+}
