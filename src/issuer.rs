@@ -51,8 +51,16 @@ pub struct Issuer {
     /// Reads the machine's certificates, so it is made when there is something to fetch.
     connector: OnceLock<Connector>,
     held: RwLock<Option<Held>>,
-    /// Locked by the one request of the process that renews the set; when the last one began.
-    renewal: Mutex<u64>,
+    /// Locked by the one request of the process that renews the set.
+    renewal: Mutex<Renewal>,
+}
+
+/// What a process did last for a newer set. Times are in milliseconds since 1970.
+#[derive(Debug, Default)]
+struct Renewal {
+    began: u64,
+    /// When it claimed a fetch. A fetch of its own is over, so nobody need wait for it.
+    claimed: u64,
 }
 
 /// The set that a process has.
@@ -79,7 +87,7 @@ impl Issuer {
         authorities: Option<Vec<u8>>,
         store: Store,
     ) -> Self {
-        let (connector, held, renewal) = (OnceLock::new(), RwLock::new(None), Mutex::new(0));
+        let (connector, held, renewal) = (OnceLock::new(), RwLock::new(None), Mutex::default());
         Self { url, names: (issuer, audience), authorities, store, connector, held, renewal }
     }
 
@@ -121,25 +129,31 @@ impl Issuer {
     /// Does what it takes for a newer set, if that may be done now: looks whether the table has one, fetches it, or waits for
     /// the process that does.
     async fn renew(&self, id: Option<&str>) -> Result<(), Cause> {
-        let mut last = self.renewal.lock().await;
+        let mut renewal = self.renewal.lock().await;
         let is_done = || self.held(FRESH).is_some_and(|held| held.knows(id));
         let is_urgent = || !self.held(IN_FORCE).is_some_and(|held| held.knows(id));
         // Another request of this process may have done it meanwhile.
-        if is_done() || (!is_urgent() && is_within(RENEWAL_PAUSE, *last)) {
+        if is_done() || (!is_urgent() && is_within(RENEWAL_PAUSE, renewal.began)) {
             return Ok(());
         }
-        *last = now();
+        renewal.began = now();
         let mut kept = self.look().await?;
         if is_done() {
             return Ok(());
         }
         if !is_within(FETCH_PAUSE, kept.tried_at) {
             match self.store.claim_fetch(&self.url, &kept, now()).await.map_err(cause)? {
-                Some(claim) => return self.fetch_and_keep(&claim).await,
+                Some(claim) => {
+                    renewal.claimed = claim.tried_at;
+                    return self.fetch_and_keep(&claim).await;
+                }
                 None => kept = self.look().await?,
             }
         }
-        while is_urgent() && kept.fetched_at < kept.tried_at && is_within(WAIT_TIME, kept.tried_at) {
+        let is_under_way = |kept: &KeptKeys| {
+            kept.fetched_at < kept.tried_at && kept.tried_at != renewal.claimed && is_within(WAIT_TIME, kept.tried_at)
+        };
+        while is_urgent() && is_under_way(&kept) {
             tokio::time::sleep(WAIT_PAUSE).await;
             kept = self.look().await?;
         }
