@@ -21,6 +21,7 @@ mod faults;
 mod fsck;
 mod history;
 mod idempotency;
+mod issuer;
 mod json;
 mod list;
 mod metrics;
