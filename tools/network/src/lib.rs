@@ -1,5 +1,5 @@
-//! A real engine of `DynamoDB` in process, and a network in front of it that fails on demand: for the tests, the benchmark and
-//! `make run`.
+//! What the function talks to: a real engine of `DynamoDB` in process, a network in front of it that fails on demand, and an
+//! issuer of tokens. For the tests, the benchmark and `make run`.
 
 // What is public is so for the tests, and is named after what it does.
 #![allow(clippy::missing_errors_doc, clippy::missing_panics_doc)]
@@ -8,4 +8,5 @@
 
 pub mod engine;
 pub mod http;
+pub mod issuer;
 pub mod proxy;
