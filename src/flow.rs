@@ -14,7 +14,7 @@ use std::time::SystemTime;
 pub use content::Content;
 pub use id::{Client, Fingerprint, FlowId, Idempotency, IdempotencyKey, MAX_CLIENT, MAX_KEY, WriteToken, random_text};
 pub use timestamp::Timestamp;
-pub use update::Update;
+pub use update::{Update, UpdateKind};
 
 use self::members::{Description, FlowType, Json, Name, ProjectId};
 use crate::error::{Cause, Error};

@@ -5,11 +5,12 @@ use crate::event::Event;
 use crate::flow::FlowId;
 
 /// The operations, each with its route: the only routing table.
-const ROUTES: [(Operation, &str); 9] = [
+const ROUTES: [(Operation, &str); 10] = [
     (Operation::Create, "POST /v2/project-flows"),
     (Operation::List, "GET /v2/project-flows"),
     (Operation::Retrieve, "GET /v2/project-flows/{id}"),
     (Operation::Update, "PUT /v2/project-flows/{id}"),
+    (Operation::Patch, "PATCH /v2/project-flows/{id}"),
     (Operation::Delete, "DELETE /v2/project-flows/{id}"),
     (Operation::Versions, "GET /v2/project-flows/{id}/versions"),
     (Operation::Version, "GET /v2/project-flows/{id}/versions/{version}"),
@@ -34,6 +35,7 @@ pub enum Operation {
     List,
     Retrieve,
     Update,
+    Patch,
     Delete,
     Versions,
     Version,

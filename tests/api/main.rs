@@ -26,6 +26,7 @@ mod list;
 mod metrics;
 mod model;
 mod openapi;
+mod patch;
 mod preflight;
 mod projects;
 mod properties;

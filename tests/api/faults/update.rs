@@ -121,6 +121,27 @@ async fn an_update_with_a_precondition_that_another_one_overtakes_is_refused() {
 }
 
 #[tokio::test]
+async fn a_patch_that_another_one_overtakes_is_merged_into_it() {
+    let api = Api::start().await;
+    let path = api.create().await;
+    let (faulty, proxy) = api.behind_proxy().await;
+    proxy.fail("TransactWriteItems", &[unsent(Loss::Hang)]);
+    let patch = |name: &str| Request::patch(&path, json!({ "configuration": { "securityThresholds": { name: 0.9 } } }));
+    let (ours, theirs) = tokio::join!(faulty.send(&patch("face")), async {
+        while proxy.calls("TransactWriteItems") == 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        api.send(&patch("document")).await
+    });
+    assert_eq!(
+        (theirs.json()["data"]["version"].as_u64(), ours.json()["data"]["version"].as_u64()),
+        (Some(2), Some(3))
+    );
+    let thresholds = api.get(&path).await.json()["data"]["configuration"]["securityThresholds"].clone();
+    assert_eq!(thresholds, json!({ "document": 0.9, "face": 0.9 }));
+}
+
+#[tokio::test]
 async fn an_update_is_recognized_in_the_history_after_a_later_one() {
     let api = Api::start().await;
     let path = api.create().await;
