@@ -143,7 +143,7 @@ impl Json {
     /// The stored text with a patch merged into it (RFC 7396). The patch has been read already.
     pub(super) fn patched(&self, patch: &str) -> Result<Self, Cause> {
         let patched = json::merge_patch(self.as_str(), patch).ok();
-        let patched = patched.and_then(|text| RawValue::from_string(text.into_owned()).ok());
+        let patched = patched.and_then(|text| RawValue::from_string(text).ok());
         patched.map(Self).ok_or_else(|| Cause::new("stored flow: cannot be patched"))
     }
 

@@ -26,34 +26,28 @@ use super::{OneLevel, Order, canonical};
 /// # Errors
 ///
 /// One of them is not JSON.
-pub fn merge_patch<'text>(target: &'text str, patch: &str) -> Result<Cow<'text, str>, serde_json::Error> {
+pub fn merge_patch(target: &str, patch: &str) -> Result<String, serde_json::Error> {
     let mut merged = String::with_capacity(target.len() + patch.len());
-    let is_changed = merge(serde_json::from_str(target)?, serde_json::from_str(patch)?, &mut merged)?;
-    Ok(if is_changed { Cow::Owned(merged) } else { Cow::Borrowed(target) })
+    merge(serde_json::from_str(target)?, serde_json::from_str(patch)?, &mut merged)?;
+    Ok(merged)
 }
 
-/// Writes what becomes of `target`, and returns whether that is another value.
-fn merge(target: &RawValue, patch: &RawValue, merged: &mut String) -> Result<bool, serde_json::Error> {
+/// Writes what becomes of `target`.
+fn merge(target: &RawValue, patch: &RawValue, merged: &mut String) -> Result<(), serde_json::Error> {
     let Some(changes) = Object::read(patch)? else {
-        let is_changed = target.get() != patch.get()
-            && canonical(target.get(), Order::AsSent)? != canonical(patch.get(), Order::AsSent)?;
-        merged.push_str(if is_changed { patch } else { target }.get());
-        return Ok(is_changed);
+        merged.push_str(if is_same(target, patch)? { target } else { patch }.get());
+        return Ok(());
     };
-    let Some(object) = Object::read(target)? else {
-        write_without_nulls(patch, merged)?;
-        return Ok(true);
-    };
+    let Some(object) = Object::read(target)? else { return write_without_nulls(patch, merged) };
 
-    let mut is_changed = false;
     let mut named: HashMap<_, _> = changes.members.iter().map(|change| (&change.name, change.value)).collect();
     let mut list = List::begin(merged);
     for member in &object.members {
         match named.remove(&member.name) {
-            Some(patch) if is_null(patch) => is_changed = true,
+            Some(patch) if is_null(patch) => {}
             Some(patch) => {
                 list.member(member);
-                is_changed |= merge(member.value, patch, list.text)?;
+                merge(member.value, patch, list.text)?;
                 list.text.push_str(member.after);
             }
             None => {
@@ -66,10 +60,15 @@ fn merge(target: &RawValue, patch: &RawValue, merged: &mut String) -> Result<boo
     for change in changes.members.iter().filter(|change| named.contains_key(&change.name) && !is_null(change.value)) {
         list.member(change);
         write_without_nulls(change.value, list.text)?;
-        is_changed = true;
     }
     list.end(object.end);
-    Ok(is_changed)
+    Ok(())
+}
+
+/// Whether both have the same value. White space and escapes do not matter.
+fn is_same(one: &RawValue, other: &RawValue) -> Result<bool, serde_json::Error> {
+    let canonical = |value: &RawValue| canonical(value.get(), Order::AsSent);
+    Ok(one.get() == other.get() || canonical(one)? == canonical(other)?)
 }
 
 /// Writes a new value: without the members that are `null`, in objects within objects too. Those in arrays stay.

@@ -12,12 +12,15 @@ from client.api.flows import (
     create_project_flow,
     delete_project_flow,
     list_project_flows,
+    patch_project_flow,
     retrieve_project_flow,
     update_project_flow,
 )
 from client.api.history import diff_versions, list_versions, restore_version, retrieve_version
 from client.models import (
     Configuration,
+    ConfigurationPatch,
+    FlowPatch,
     FlowType,
     FlowUpdate,
     NewFlow,
@@ -113,12 +116,16 @@ def main():
 
     call(delete_project_flow, 409, flow.field_id)
     call(update_project_flow, 200, flow.field_id, body=FlowUpdate(status=SettableStatus.PAUSED))
-    deleted = call(delete_project_flow, 200, flow.field_id, if_match='"3"')
-    assert deleted.parsed.data.version == 4
+    thresholds = ConfigurationPatch.from_dict({"securityThresholds": {"face": None, "voice": 0.8}})
+    patched = call(patch_project_flow, 200, flow.field_id, body=FlowPatch(configuration=thresholds), if_match='"3"')
+    assert patched.parsed.data.configuration.security_thresholds.to_dict() == {"voice": 0.8}
+    call(patch_project_flow, 409, flow.field_id, body=FlowPatch(type_=FlowType.ONBOARDING))
+    deleted = call(delete_project_flow, 200, flow.field_id, if_match='"4"')
+    assert deleted.parsed.data.version == 5
     gone = call(retrieve_project_flow, 404, flow.field_id)
     assert gone.parsed.message == NotFoundMessage.PROJECT_FLOW_NOT_FOUND
     restored = call(restore_version, 200, flow.field_id, 1)
-    assert (restored.parsed.data.name, restored.parsed.data.version) == ("Login", 5)
+    assert (restored.parsed.data.name, restored.parsed.data.version) == ("Login", 6)
 
 
 main()
