@@ -102,7 +102,8 @@ impl<'request> Command<'request> {
             }
             Operation::List => {
                 let parameters = Parameters::read(&query, &["page", "limit", "project", "type", "status", "cursor"])?;
-                let (filter, position) = (parameters.filter()?, parameters.position()?);
+                let filter = parameters.filter()?;
+                let position = parameters.position(filter.list)?;
                 let limit = parameters.limit(FLOWS_LISTED)?;
                 body::refuse(headers, body)?;
                 Ok(Self::List { filter, position, limit })

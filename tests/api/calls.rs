@@ -18,6 +18,7 @@ async fn each_operation_makes_only_these_calls_and_its_reads_are_consistent() {
         (Request::get(&path), "GetItem"),
         (Request::get(&format!("{path}?asOf=2099-01-01T00:00:00Z")), "GetItem"),
         (Request::get("/v2/project-flows"), "Query"),
+        (Request::get("/v2/project-flows?status=deleted"), "Query"),
         (Request::get(&format!("{path}/versions")), "GetItem Query"),
         (Request::get(&format!("{path}/versions?limit=1")), "GetItem"),
         (Request::get(&format!("{path}/versions/1")), "GetItem GetItem"),

@@ -39,6 +39,7 @@ mod size;
 mod table_restore;
 mod template;
 mod tenants;
+mod trash;
 mod update;
 
 use network::{engine, http, proxy};

@@ -260,6 +260,7 @@ async fn rarer_requests_and_their_answers_fit_the_document_too() {
         (Request::create(large), 413, "too large"),
         (Request::get(&format!("/v2/project-flows?cursor={flows}&limit=1")), 200, "the last page of flows"),
         (Request::get("/v2/project-flows?page=9&type=login&status=draft&project=p"), 200, "no flows"),
+        (Request::get("/v2/project-flows?status=deleted"), 200, "the trash"),
         (Request::get("/v2/project-flows?page=0"), 400, "no page"),
         (Request::get(&format!("{flow}/versions?cursor={versions}&limit=1")), 200, "the last page of versions"),
         (Request::get(&format!("{flow}/versions?limit=1")), 200, "the first page of versions"),

@@ -104,7 +104,7 @@ def main():
     assert (page.pagination.total, page.pagination.pages) == (2, 2)
     rest = call(list_project_flows, 200, limit=1, cursor=page.pagination.next_).parsed
     assert {one.field_id for one in [*page.data, *rest.data]} >= {flow.field_id}
-    active = call(list_project_flows, 200, status=SettableStatus.ACTIVE, type_=FlowType.LOGIN, project="client").parsed
+    active = call(list_project_flows, 200, status=Status.ACTIVE, type_=FlowType.LOGIN, project="client").parsed
     assert [one.field_id for one in active.data] == [flow.field_id]
     call(list_project_flows, 400, limit=0)
 
@@ -122,6 +122,8 @@ def main():
     call(patch_project_flow, 409, flow.field_id, body=FlowPatch(type_=FlowType.ONBOARDING))
     deleted = call(delete_project_flow, 200, flow.field_id, if_match='"4"')
     assert deleted.parsed.data.version == 5
+    trash = call(list_project_flows, 200, status=Status.DELETED).parsed
+    assert [(one.field_id, one.status) for one in trash.data] == [(flow.field_id, Status.DELETED)]
     gone = call(retrieve_project_flow, 404, flow.field_id)
     assert gone.parsed.message == NotFoundMessage.PROJECT_FLOW_NOT_FOUND
     restored = call(restore_version, 200, flow.field_id, 1)
