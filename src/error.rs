@@ -93,9 +93,11 @@ impl Error {
             Self::Invalid(problems) => {
                 let (status, code, title) = problems.first().code.answer();
                 let failure = Failure { details: problems.details(), ..Failure::new(status, code, title) };
-                match problems.first().code {
-                    Code::UnsupportedPatch => failure.with("Accept-Patch", MediaType::MergePatch.as_str()),
-                    _ => failure,
+                // RFC 5789, 2.2.
+                if problems.first().code == Code::UnsupportedPatch {
+                    failure.with("Accept-Patch", MediaType::MergePatch.as_str())
+                } else {
+                    failure
                 }
             }
             Self::TemporarilyUnavailable(_) => {

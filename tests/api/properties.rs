@@ -261,9 +261,10 @@ fn expect_kept(target: &RawValue, patch: &RawValue, merged: &RawValue) -> TestCa
         target.into_iter().filter(|(name, _)| !patch.iter().any(|(one, value)| one == name && value.get() == "null"));
     for ((name, before), (merged_name, after)) in kept.zip(&merged) {
         prop_assert_eq!(&name, merged_name);
-        match patch.iter().find(|(one, _)| *one == name) {
-            Some((_, patch)) => expect_kept(before, patch, after)?,
-            None => prop_assert_eq!(before.get(), after.get()),
+        if let Some((_, patch)) = patch.iter().find(|(one, _)| *one == name) {
+            expect_kept(before, patch, after)?;
+        } else {
+            prop_assert_eq!(before.get(), after.get());
         }
     }
     Ok(())
