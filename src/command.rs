@@ -1,12 +1,14 @@
 //! Station 2, parse: path, query, headers and body → [`Command`]. The parts are read in [`crate::route`],
 //! [`crate::query`] and [`crate::body`].
 
-use crate::body::{self, Body};
+use crate::body::{self, Body, MediaType};
 use crate::cursor::VersionCursor;
 use crate::error::{Cause, Error};
 use crate::etag::{EntityTags, Preconditions};
 use crate::event::{Event, Headers};
-use crate::flow::{self, Content, Fingerprint, FlowId, Idempotency, IdempotencyKey, MAX_KEY, Note, Timestamp, Update};
+use crate::flow::{
+    self, Content, Fingerprint, FlowId, Idempotency, IdempotencyKey, MAX_KEY, Note, Timestamp, Update, UpdateKind,
+};
 use crate::json::{self, Order};
 use crate::problem::{Code, Problem};
 use crate::query::Parameters;
@@ -86,19 +88,28 @@ impl<'request> Command<'request> {
         let (query, headers) = (event.query(), event.headers());
         let parse_id = || FlowId::parse(id).ok_or(Error::ProjectFlowNotFound);
         let parse_version = || flow::parse_version(version).ok_or(Error::ProjectFlowNotFound);
+        let parse_update = |media_type, kind| {
+            let id = parse_id()?;
+            let parameters = Parameters::read(&query, &["dryRun", "note"])?;
+            let (dry_run, note) = (parameters.dry_run()?, parameters.note()?);
+            let preconditions = preconditions(headers)?;
+            let members = json::read_object(body::read(headers, body, media_type)?)?;
+            Ok(Self::Update { id, update: Update { members, kind }, preconditions, dry_run, note })
+        };
         match operation {
             Operation::Create => {
                 let parameters = Parameters::read(&query, &["dryRun", "note"])?;
                 let (dry_run, note) = (parameters.dry_run()?, parameters.note()?);
                 let key = idempotency_key(headers)?;
-                let body = body::read(headers, body)?;
+                let body = body::read(headers, body, MediaType::Json)?;
                 let content = Content::parse(&json::read_object(body)?)?;
                 let idempotency = key.map(|key| fingerprint(key, body)).transpose()?;
                 Ok(Self::Create { content, dry_run, idempotency, note })
             }
             Operation::List => {
                 let parameters = Parameters::read(&query, &["page", "limit", "project", "type", "status", "cursor"])?;
-                let (filter, position) = (parameters.filter()?, parameters.position()?);
+                let filter = parameters.filter()?;
+                let position = parameters.position(filter.list)?;
                 let limit = parameters.limit(FLOWS_LISTED)?;
                 body::refuse(headers, body)?;
                 Ok(Self::List { filter, position, limit })
@@ -113,14 +124,8 @@ impl<'request> Command<'request> {
                     None => Self::Retrieve { id, known },
                 })
             }
-            Operation::Update => {
-                let id = parse_id()?;
-                let parameters = Parameters::read(&query, &["dryRun", "note"])?;
-                let (dry_run, note) = (parameters.dry_run()?, parameters.note()?);
-                let preconditions = preconditions(headers)?;
-                let update = Update(json::read_object(body::read(headers, body)?)?);
-                Ok(Self::Update { id, update, preconditions, dry_run, note })
-            }
+            Operation::Update => parse_update(MediaType::Json, UpdateKind::Replacement),
+            Operation::Patch => parse_update(MediaType::MergePatch, UpdateKind::MergePatch),
             Operation::Delete => {
                 let id = parse_id()?;
                 let note = Parameters::read(&query, &["note"])?.note()?;

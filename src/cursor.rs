@@ -6,27 +6,44 @@
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use crate::flow::{FlowId, Timestamp};
+use crate::flow::{FlowId, List, Summary, Timestamp};
 
-/// The position after one flow in a client's list, newest first.
+/// What the keys of the trash begin with in the index. It sorts after the digits that other keys begin with, so the trash is
+/// a range of its own, behind all other flows.
+pub const TRASH: &str = "~";
+
+/// The position after one flow in one of a client's lists.
 ///
 /// ```
 /// # use project_flows::cursor::FlowCursor;
-/// # use project_flows::flow::{FlowId, Timestamp};
-/// let created_at = Timestamp::parse("2024-01-15T10:30:00Z").expect("a timestamp");
+/// # use project_flows::flow::{FlowId, List, Timestamp};
+/// let moment = Timestamp::parse("2024-01-15T10:30:00Z").expect("a timestamp");
 /// let id = FlowId::parse("project_flow_0123456789abcdefghjkmnpqrs").expect("an id");
-/// let cursor = FlowCursor { created_at, id };
+/// let cursor = FlowCursor { list: List::Trash, moment, id };
+/// assert_eq!(cursor.to_stored(), "~2024-01-15T10:30:00Z#project_flow_0123456789abcdefghjkmnpqrs");
 /// assert_eq!(FlowCursor::parse(&cursor.encode()), Some(cursor));
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FlowCursor {
-    pub created_at: Timestamp,
+    pub list: List,
+    /// When the flow was created, or deleted if it is in the trash.
+    pub moment: Timestamp,
     pub id: FlowId,
 }
 
 impl FlowCursor {
+    /// The position after this flow, in the list that shows it.
+    pub fn after(summary: &Summary) -> Self {
+        let list = summary.status.list();
+        let moment = match list {
+            List::Flows => &summary.created_at,
+            List::Trash => &summary.updated_at,
+        };
+        Self { list, moment: moment.clone(), id: summary.id.clone() }
+    }
+
     pub fn encode(&self) -> String {
-        URL_SAFE_NO_PAD.encode(format!("{}#{}", self.created_at, self.id.as_str()))
+        URL_SAFE_NO_PAD.encode(self.to_stored())
     }
 
     /// `None` if `text` is malformed.
@@ -34,13 +51,26 @@ impl FlowCursor {
         Self::from_stored(&decode(text)?)
     }
 
+    /// The key of the flow in the index.
+    pub fn to_stored(&self) -> String {
+        let prefix = match self.list {
+            List::Flows => "",
+            List::Trash => TRASH,
+        };
+        format!("{prefix}{}#{}", self.moment, self.id.as_str())
+    }
+
     /// The position after the flow with this key in the index; `None` if the key is malformed.
     pub fn from_stored(key: &str) -> Option<Self> {
-        let (created_at, id) = key.split_once('#')?;
-        let parsed = Timestamp::parse(created_at)?;
+        let (list, key) = match key.strip_prefix(TRASH) {
+            Some(key) => (List::Trash, key),
+            None => (List::Flows, key),
+        };
+        let (moment, id) = key.split_once('#')?;
+        let parsed = Timestamp::parse(moment)?;
         // Only the form that is stored.
-        (parsed.as_str() == created_at).then_some(())?;
-        Some(Self { created_at: parsed, id: FlowId::parse(id)? })
+        (parsed.as_str() == moment).then_some(())?;
+        Some(Self { list, moment: parsed, id: FlowId::parse(id)? })
     }
 }
 

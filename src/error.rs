@@ -6,7 +6,8 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use crate::problem::{Problem, Problems};
+use crate::body::MediaType;
+use crate::problem::{Code, Problem, Problems};
 
 /// Why something failed inside: for the log, never for the caller.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -98,7 +99,13 @@ impl Error {
             Self::ProjectFlowNotFound => Failure::new(404, "PROJECT_FLOW_NOT_FOUND", "Project flow not found"),
             Self::Invalid(problems) => {
                 let (status, code, title) = problems.first().code.answer();
-                Failure { details: problems.details(), ..Failure::new(status, code, title) }
+                let failure = Failure { details: problems.details(), ..Failure::new(status, code, title) };
+                // RFC 5789, 2.2.
+                if problems.first().code == Code::UnsupportedPatch {
+                    failure.with("Accept-Patch", MediaType::MergePatch.as_str())
+                } else {
+                    failure
+                }
             }
             Self::TemporarilyUnavailable(_) => {
                 Failure::new(503, "TEMPORARILY_UNAVAILABLE", "Temporarily unavailable").with("Retry-After", "1")

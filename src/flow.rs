@@ -20,7 +20,7 @@ pub use content::Content;
 pub use document::Document;
 pub use id::{Client, Fingerprint, FlowId, Idempotency, IdempotencyKey, MAX_CLIENT, MAX_KEY, WriteToken, random_text};
 pub use timestamp::Timestamp;
-pub use update::Update;
+pub use update::{Update, UpdateKind};
 
 use self::members::{Description, FlowType, Json, Name, ProjectId};
 use crate::error::{Cause, Error};
@@ -39,6 +39,8 @@ pub enum Status {
 impl Status {
     /// What a client can set.
     pub const SETTABLE: [Self; 3] = [Self::Draft, Self::Active, Self::Paused];
+    /// What a client can ask for in a list.
+    pub const ALL: [Self; 4] = [Self::Draft, Self::Active, Self::Paused, Self::Deleted];
 
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -56,8 +58,26 @@ impl Status {
 
     /// The status of that name, as the table has it.
     pub fn from_stored(text: &str) -> Option<Self> {
-        Self::parse(text).or_else(|| (text == Self::Deleted.as_str()).then_some(Self::Deleted))
+        Self::ALL.into_iter().find(|one| one.as_str() == text)
     }
+
+    /// The list that shows flows with this status.
+    pub const fn list(self) -> List {
+        match self {
+            Self::Draft | Self::Active | Self::Paused => List::Flows,
+            Self::Deleted => List::Trash,
+        }
+    }
+}
+
+/// The lists of a client's flows. Each flow is in one of them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum List {
+    /// Flows that are not deleted, the latest created first.
+    #[default]
+    Flows,
+    /// Deleted flows, the latest deleted first.
+    Trash,
 }
 
 /// The most digits of a version.

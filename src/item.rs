@@ -7,6 +7,7 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
+use crate::cursor::FlowCursor;
 use crate::error::Cause;
 use crate::flow::members::{Description, FlowType, Json, Name, ProjectId};
 use crate::flow::{
@@ -21,11 +22,11 @@ pub const SORT_KEY: &str = "sk";
 /// The attribute that a write of the next version is conditioned on.
 pub const VERSION: &str = "version";
 
-/// The index that lists a client's flows, with what a summary shows. Earlier versions and deleted flows are not in it.
+/// The index that lists a client's flows, with what a summary shows. Earlier versions are not in it.
 pub const INDEX: &str = "newest-first";
 /// The index's partition key: the client.
 pub const CLIENT: &str = "client";
-/// The index's sort key: `<createdAt>#<_id>`.
+/// The index's sort key: `<createdAt>#<_id>`; `~<updatedAt>#<_id>` for a deleted flow, behind all others.
 pub const LIST_KEY: &str = "listKey";
 pub const PROJECT: &str = "project";
 pub const TYPE: &str = "type";
@@ -91,11 +92,6 @@ pub fn version_sort(id: &FlowId, version: u64) -> String {
     format!("{VERSION_PREFIX}{}#{version:0MAX_VERSION_DIGITS$}", id.as_str())
 }
 
-/// Where a flow stands in the index.
-pub fn list_key(created_at: &Timestamp, id: &FlowId) -> String {
-    format!("{created_at}#{}", id.as_str())
-}
-
 /// The key of a project in the table of projects.
 pub fn project_key(project: &ProjectId) -> Item {
     HashMap::from([("_id".to_owned(), AttributeValue::S(project.as_str().to_owned()))])
@@ -158,12 +154,7 @@ pub fn from_flow(flow: &Flow) -> Item {
     if let Some(digest) = digest {
         text(DIGEST, digest.as_str());
     }
-    match summary.status {
-        Status::Draft | Status::Active | Status::Paused => {
-            text(LIST_KEY, &list_key(&summary.created_at, &summary.id));
-        }
-        Status::Deleted => {}
-    }
+    text(LIST_KEY, &FlowCursor::after(summary).to_stored());
     item.insert(VERSION.to_owned(), AttributeValue::N(summary.version.to_string()));
     if let Some(restored) = change.restored {
         item.insert(RESTORED.to_owned(), AttributeValue::N(restored.to_string()));

@@ -5,6 +5,7 @@
 
 mod canonical;
 mod level;
+mod merge_patch;
 mod value;
 
 use std::borrow::Cow;
@@ -15,6 +16,7 @@ use serde_json::value::RawValue;
 
 pub use self::canonical::{Order, canonical};
 pub use self::level::OneLevel;
+pub use self::merge_patch::merge_patch;
 pub use self::value::{Members, Value};
 use crate::problem::{Code, Problem};
 

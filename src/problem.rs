@@ -19,6 +19,8 @@ pub enum Code {
     InvalidBody,
     InvalidBodyEncoding,
     UnsupportedMediaType,
+    /// A patch in another format (RFC 5789, 2.2).
+    UnsupportedPatch,
     InvalidProjectId,
     InvalidFlowType,
     InvalidName,
@@ -50,7 +52,9 @@ impl Code {
             Self::TooDeep => (400, "TOO_DEEP", "Too deep"),
             Self::InvalidBody => (400, "INVALID_BODY", "Invalid body"),
             Self::InvalidBodyEncoding => (400, "INVALID_BODY_ENCODING", "Invalid body encoding"),
-            Self::UnsupportedMediaType => (415, "UNSUPPORTED_MEDIA_TYPE", "Unsupported media type"),
+            Self::UnsupportedMediaType | Self::UnsupportedPatch => {
+                (415, "UNSUPPORTED_MEDIA_TYPE", "Unsupported media type")
+            }
             Self::InvalidProjectId => (400, "INVALID_PROJECT_ID", "Invalid project ID"),
             Self::InvalidFlowType => (400, "INVALID_FLOW_TYPE", "Invalid flow type"),
             Self::InvalidName => (400, "INVALID_NAME", "Invalid name"),

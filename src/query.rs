@@ -8,7 +8,7 @@ use percent_encoding::percent_decode_str;
 use crate::cursor::FlowCursor;
 use crate::event::Query;
 use crate::flow::members::{FlowType, ProjectId};
-use crate::flow::{self, MAX_NOTE, Note, Status, Timestamp};
+use crate::flow::{self, List, MAX_NOTE, Note, Status, Timestamp};
 use crate::problem::Problem;
 use crate::store::{Filter, Position};
 
@@ -74,10 +74,11 @@ impl<'event> Parameters<'event> {
         self.get("cursor", "the next of a page before", parse)
     }
 
-    pub fn position(&self) -> Result<Position, Problem> {
+    /// Where a page of `list` begins. A cursor of the other list would begin nowhere in it.
+    pub fn position(&self, list: List) -> Result<Position, Problem> {
         let page = |text: &str| integer(text).filter(|page| *page > 0);
         let page = self.get("page", &format!("an integer from 1 to {}", u32::MAX), page)?;
-        match (page, self.cursor(FlowCursor::parse)?) {
+        match (page, self.cursor(|text| FlowCursor::parse(text).filter(|cursor| cursor.list == list))?) {
             (Some(_), Some(_)) => Err(Problem::parameter("cursor", "expected page or cursor, found both")),
             (None, Some(cursor)) => Ok(Position::After(cursor)),
             (page, None) => Ok(Position::Page(page.unwrap_or(1))),
@@ -85,11 +86,13 @@ impl<'event> Parameters<'event> {
     }
 
     pub fn filter(&self) -> Result<Filter, Problem> {
-        Ok(Filter {
-            project: self.get("project", "a project", ProjectId::parse)?,
-            flow_type: self.get("type", "login or onboarding", FlowType::parse)?,
-            status: self.get("status", &Status::SETTABLE.map(Status::as_str).join(" or "), Status::parse)?,
-        })
+        let project = self.get("project", "a project", ProjectId::parse)?;
+        let flow_type = self.get("type", "login or onboarding", FlowType::parse)?;
+        let status = self.get("status", &Status::ALL.map(Status::as_str).join(" or "), Status::from_stored)?;
+        let list = status.map_or(List::Flows, Status::list);
+        // All flows of the trash have the same status.
+        let status = status.filter(|_| list == List::Flows);
+        Ok(Filter { list, project, flow_type, status })
     }
 }
 

@@ -6,11 +6,12 @@ use crate::event::Event;
 use crate::flow::FlowId;
 
 /// The operations, each with its route: the only routing table.
-const ROUTES: [(Operation, &str); 9] = [
+const ROUTES: [(Operation, &str); 10] = [
     (Operation::Create, "POST /v2/project-flows"),
     (Operation::List, "GET /v2/project-flows"),
     (Operation::Retrieve, "GET /v2/project-flows/{id}"),
     (Operation::Update, "PUT /v2/project-flows/{id}"),
+    (Operation::Patch, "PATCH /v2/project-flows/{id}"),
     (Operation::Delete, "DELETE /v2/project-flows/{id}"),
     (Operation::Versions, "GET /v2/project-flows/{id}/versions"),
     (Operation::Version, "GET /v2/project-flows/{id}/versions/{version}"),
@@ -35,6 +36,7 @@ pub enum Operation {
     List,
     Retrieve,
     Update,
+    Patch,
     Delete,
     Versions,
     Version,
@@ -47,7 +49,7 @@ impl Operation {
     pub const fn permission(self) -> Permission {
         match self {
             Self::Retrieve | Self::List | Self::Versions | Self::Version | Self::Diff => Permission::Read,
-            Self::Create | Self::Update | Self::Delete | Self::Restore => Permission::Write,
+            Self::Create | Self::Update | Self::Patch | Self::Delete | Self::Restore => Permission::Write,
         }
     }
 }

@@ -148,16 +148,16 @@ impl Answers {
         let first = item::from_flow(&flow);
         flow.summary.version = 2;
         let newest = item::from_flow(&flow);
-        let summary = |item: &HashMap<String, AttributeValue>| {
+        let only = |item: &HashMap<String, AttributeValue>, attributes: &[&str]| {
             let mut item = item.clone();
-            item.retain(|name, _| item::HISTORY.contains(&name.as_str()));
+            item.retain(|name, _| attributes.contains(&name.as_str()));
             wire(&item)
         };
-        let page: Vec<_> = (0..10).map(|_| summary(&newest)).collect();
+        let page: Vec<_> = (0..10).map(|_| only(&newest, &item::SUMMARY)).collect();
         Self {
             history: json!({ "Item": wire(&item::into_version(first.clone(), &flow)) }).to_string(),
             list: json!({ "Count": 10, "ScannedCount": 10, "Items": page }).to_string(),
-            versions: json!({ "Count": 1, "ScannedCount": 1, "Items": [summary(&first)] }).to_string(),
+            versions: json!({ "Count": 1, "ScannedCount": 1, "Items": [only(&first, &item::HISTORY)] }).to_string(),
             newest: json!({ "Item": wire(&newest) }).to_string(),
         }
     }

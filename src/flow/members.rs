@@ -140,6 +140,13 @@ impl Json {
         RawValue::from_string(member.text.to_owned()).ok().map(Self)
     }
 
+    /// The stored text with a patch merged into it (RFC 7396). The patch has been read already.
+    pub(super) fn patched(&self, patch: &str) -> Result<Self, Cause> {
+        let patched = json::merge_patch(self.as_str(), patch).ok();
+        let patched = patched.and_then(|text| RawValue::from_string(text).ok());
+        patched.map(Self).ok_or_else(|| Cause::new("stored flow: cannot be patched"))
+    }
+
     /// Parses the stored text as the member `name`.
     pub fn member(&self, name: &'static str) -> Result<Member<'_>, Cause> {
         Member::read(name, self.as_str()).map_err(|_| Cause::new(format!("stored flow: unreadable {name}")))

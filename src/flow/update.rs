@@ -1,8 +1,9 @@
-//! Changes a flow: the members that a client sends replace the stored ones.
+//! Changes a flow: the members that a client sends replace the stored ones, or are merged into them.
 //!
 //! A client may read a flow, edit it and send it back whole. So members that cannot change are accepted with their stored
 //! values. `version` and `updatedAt` say which version was edited.
 
+use std::borrow::Cow;
 use std::time::SystemTime;
 
 use super::content::no_flow;
@@ -15,7 +16,19 @@ use crate::problem::{Code, Problem, Problems};
 
 /// The members of an update. They are checked together with the flow that they change.
 #[derive(Debug, Clone)]
-pub struct Update<'body>(pub Vec<Member<'body>>);
+pub struct Update<'body> {
+    pub members: Vec<Member<'body>>,
+    pub kind: UpdateKind,
+}
+
+/// What an update does with `configuration`. All other members are replaced whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UpdateKind {
+    /// It is replaced whole.
+    Replacement,
+    /// It is merged member by member, at every depth (RFC 7396).
+    MergePatch,
+}
 
 /// What an update may name, in the order of a flow's document.
 const MEMBERS: [&str; 12] = [
@@ -42,7 +55,7 @@ impl Flow {
     /// flow's document, unknown members last; or the machine has no random bytes to give.
     pub fn update(&self, now: SystemTime, update: &Update<'_>, change: Change) -> Result<Option<Self>, Error> {
         let Summary { id, project, flow_type, status, version, client, created_at, updated_at, .. } = &self.summary;
-        let sent = |name: &str| update.0.iter().find(|member| member.name == name);
+        let sent = |name: &str| update.members.iter().find(|member| member.name == name);
         let (sent_version, sent_updated_at) = (sent("version"), sent("updatedAt"));
         if let Some(Value::Unsigned(expected @ 1..)) = sent_version.map(|member| &member.value)
             && expected != version
@@ -66,7 +79,7 @@ impl Flow {
         let new_status = sent("status").map_or(Ok(*status), parse_status);
         problems.extend(new_status.clone().err());
         problems.extend(unusable_version(sent_version));
-        let merged = match self.merge(&update.0) {
+        let merged = match self.merge(update) {
             Err(Error::Invalid(found)) => {
                 problems.extend(found);
                 None
@@ -76,7 +89,7 @@ impl Flow {
         problems.extend(changed("/client", sent("client"), client.as_str()));
         problems.extend(changed("/createdAt", sent("createdAt"), created_at.as_str()));
         problems.extend(changed("/updatedAt", sent_updated_at, updated_at.as_str()));
-        let unknown = update.0.iter().filter(|member| !MEMBERS.contains(&member.name.as_ref()));
+        let unknown = update.members.iter().filter(|member| !MEMBERS.contains(&member.name.as_ref()));
         problems.extend(unknown.map(|member| unknown_field(pointer_step(&member.name), &MEMBERS)));
 
         // Unknown members come last, those of a step too.
@@ -98,14 +111,14 @@ impl Flow {
             && self.steps == other.steps
     }
 
-    /// This flow with the members of `sent`; `description: null` removes the description. The result is checked as a
+    /// This flow with the members of `update`; `description: null` removes the description. The result is checked as a
     /// whole: otherwise one update could add a step and the next could disable its section.
     ///
     /// # Errors
     ///
     /// All problems of name, description, configuration and steps, in that order; or what is stored is unreadable.
-    fn merge(&self, sent: &[Member<'_>]) -> Result<Self, Error> {
-        let member = |name: &str| sent.iter().find(|member| member.name == name);
+    fn merge(&self, update: &Update<'_>) -> Result<Self, Error> {
+        let member = |name: &str| update.members.iter().find(|member| member.name == name);
         let mut check = Check::default();
         let mut summary = self.summary.clone();
         if let Some(member) = member("name") {
@@ -123,9 +136,19 @@ impl Flow {
         let (configuration, steps) = match (member("configuration"), member("steps")) {
             (None, None) => (Some(self.configuration.clone()), Some(self.steps.clone())),
             (configuration, steps) => {
-                let stored_configuration = self.configuration.member("configuration")?;
+                let is_patch =
+                    |sent: &Member<'_>| update.kind == UpdateKind::MergePatch && matches!(sent.value, Value::Object(_));
+                let (patch, replacement) = match configuration {
+                    Some(sent) if is_patch(sent) => (Some(sent), None),
+                    sent => (None, sent),
+                };
+                let kept = match patch {
+                    Some(patch) => Cow::Owned(self.configuration.patched(patch.text)?),
+                    None => Cow::Borrowed(&self.configuration),
+                };
+                let kept = kept.member("configuration")?;
                 let stored_steps = self.steps.member("steps")?;
-                let configuration = configuration.unwrap_or(&stored_configuration);
+                let configuration = replacement.unwrap_or(&kept);
                 let steps = steps.unwrap_or(&stored_steps);
                 (check.configuration(Some(configuration)), check.steps(Some(steps), Some(configuration)))
             }

@@ -1,4 +1,4 @@
-//! Lists a client's flows, newest first, from the index.
+//! Lists a client's flows, or those that are deleted, latest first, from the index.
 //!
 //! A page by cursor costs what it shows, and what its filter drops. A page by number costs what lies before it too, and
 //! its totals cost what lies after it: `DynamoDB` has no offsets and keeps no counts, and a query reads at most a megabyte
@@ -9,19 +9,28 @@ use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, Select};
 
 use super::{Store, only, send_query};
-use crate::cursor::FlowCursor;
+use crate::cursor::{FlowCursor, TRASH};
 use crate::error::{Cause, Error};
 use crate::flow::members::{FlowType, ProjectId};
-use crate::flow::{Client, Status, Summary};
+use crate::flow::{Client, List, Status, Summary};
 use crate::item;
 use crate::size::{self, Budget};
 
-/// Which of a client's flows: those that meet every condition given.
+/// Which of a client's flows: those of a list that meet every condition given.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Filter {
+    pub list: List,
     pub project: Option<ProjectId>,
     pub flow_type: Option<FlowType>,
     pub status: Option<Status>,
+}
+
+impl Filter {
+    /// Whether it drops no flow of its list.
+    const fn is_open(&self) -> bool {
+        let Self { list: _, project, flow_type, status } = self;
+        project.is_none() && flow_type.is_none() && status.is_none()
+    }
 }
 
 /// Where a page of flows begins.
@@ -33,7 +42,7 @@ pub enum Position {
     After(FlowCursor),
 }
 
-/// A page of a client's flows, newest first.
+/// A page of a client's flows, latest first.
 #[derive(Debug, Clone)]
 pub struct Page {
     pub summaries: Vec<Summary>,
@@ -78,7 +87,7 @@ impl Store {
     ) -> Result<Page, Error> {
         match position {
             Position::After(cursor) => {
-                let after = Some(item::list_key(&cursor.created_at, &cursor.id));
+                let after = Some(cursor.to_stored());
                 let (summaries, next) = self.page(client, filter, after, limit, MAX_QUERIES).await?;
                 Ok(Page { summaries, next, totals: None })
             }
@@ -92,7 +101,7 @@ impl Store {
                 let (summaries, next) = self.page(client, filter, after, limit, usize::MAX).await?;
                 let mut total = skipped + summaries.len() as u64;
                 if let Some(next) = &next {
-                    total += self.count(client, filter, Some(item::list_key(&next.created_at, &next.id))).await?;
+                    total += self.count(client, filter, Some(next.to_stored())).await?;
                 }
                 Ok(Page { summaries, next, totals: Some(Totals { page: *page, total }) })
             }
@@ -120,7 +129,7 @@ impl Store {
                 let summary = item::to_summary(item)?;
                 let has_room = summaries.len() < limit && budget.take(size::of_summary(&summary));
                 if let (false, Some(last)) = (has_room, summaries.last()) {
-                    let next = FlowCursor { created_at: last.created_at.clone(), id: last.id.clone() };
+                    let next = FlowCursor::after(last);
                     return Ok((summaries, Some(next)));
                 }
                 summaries.push(summary);
@@ -130,7 +139,7 @@ impl Store {
                 return Ok((summaries, None));
             }
             // What a filter drops is made up for by reading more at a time.
-            read = if filter == &Filter::default() { wanted - summaries.len() } else { MAX_READ.min(read * 4) };
+            read = if filter.is_open() { wanted - summaries.len() } else { MAX_READ.min(read * 4) };
         }
         let next = after.as_deref().and_then(FlowCursor::from_stored);
         Ok((summaries, Some(next.ok_or_else(|| Cause::new("Query: a last key that is not a flow's"))?)))
@@ -142,7 +151,7 @@ impl Store {
         while skipped < offset {
             let left = offset - skipped;
             let query = self.query(client, filter, after.as_deref());
-            let found = if filter == &Filter::default() {
+            let found = if filter.is_open() {
                 let found = send_query(query.select(Select::Count).limit(count_limit(left))).await?;
                 skipped += count(&found);
                 found
@@ -177,7 +186,7 @@ impl Store {
         }
     }
 
-    /// A query of the client's flows after a place, newest first.
+    /// A query of the client's flows after a place, latest first.
     fn query(&self, client: &Client, filter: &Filter, after: Option<&str>) -> QueryFluentBuilder {
         let mut query = self
             .client
@@ -186,15 +195,22 @@ impl Store {
             .index_name(item::INDEX)
             .scan_index_forward(false)
             .expression_attribute_names("#client", item::CLIENT)
+            .expression_attribute_names("#listKey", item::LIST_KEY)
             .expression_attribute_values(":client", AttributeValue::S(client.as_str().to_owned()));
-        query = match after {
-            None => query.key_condition_expression("#client = :client"),
-            Some(after) => query
+        let Filter { list, project, flow_type, status } = filter;
+        let key = |key: &str| AttributeValue::S(key.to_owned());
+        query = match (list, after) {
+            (List::Flows, after) => query
                 .key_condition_expression("#client = :client AND #listKey < :after")
-                .expression_attribute_names("#listKey", item::LIST_KEY)
-                .expression_attribute_values(":after", AttributeValue::S(after.to_owned())),
+                .expression_attribute_values(":after", key(after.unwrap_or(TRASH))),
+            (List::Trash, None) => query
+                .key_condition_expression("#client = :client AND #listKey >= :trash")
+                .expression_attribute_values(":trash", key(TRASH)),
+            (List::Trash, Some(after)) => query
+                .key_condition_expression("#client = :client AND #listKey BETWEEN :trash AND :last")
+                .expression_attribute_values(":trash", key(TRASH))
+                .expression_attribute_values(":last", key(&before(after))),
         };
-        let Filter { project, flow_type, status } = filter;
         let conditions = [
             (item::PROJECT, project.as_ref().map(ProjectId::as_str)),
             (item::TYPE, flow_type.map(FlowType::as_str)),
@@ -210,6 +226,15 @@ impl Store {
         }
         query.set_filter_expression((!filters.is_empty()).then(|| filters.join(" AND ")))
     }
+}
+
+/// A text between `key` and all keys that sort before it, because a range with two ends includes both. All keys of the trash
+/// have the same length.
+fn before(key: &str) -> String {
+    let mut characters = key.chars();
+    let last = characters.next_back().map_or(0, u32::from);
+    let smaller = char::from_u32(last.saturating_sub(1)).unwrap_or_default();
+    format!("{}{smaller}", characters.as_str())
 }
 
 /// Where a query has stopped, unless it has come to the end.

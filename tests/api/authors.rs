@@ -23,7 +23,7 @@ async fn every_version_says_who_wrote_it_and_why() {
     let path = api.create_from(&by("ann", Request::create(page_request()).query("note=First%20draft"))).await;
     let requests = [
         by("bob", Request::put(&path, json!({ "name": "Second" })).query("note=Shorter+name")),
-        by("cleo", Request::put(&path, json!({ "name": "Third" }))),
+        by("cleo", Request::patch(&path, json!({ "name": "Third" }))),
         Request::put(&path, json!({ "name": "Fourth" })).query("note=Nobody%20says%20who"),
         by("dora", Request::restore(&path, 2).query("note=Bob%20was%20right%2C")),
         by("emil", Request::restore(&path, 1)),
@@ -109,6 +109,7 @@ async fn an_unusable_note_is_refused() {
         for request in [
             Request::create(page_request_with("name", json!("Another"))),
             Request::put(&path, json!({ "name": "Another" })),
+            Request::patch(&path, json!({ "name": "Another" })),
             Request::delete(&path),
             Request::restore(&path, 1),
         ] {

@@ -21,6 +21,7 @@ async fn only_the_history_of_a_deleted_flow_can_be_read() {
         Request::put(&path, json!({ "name": "Again" })),
         Request::put(&path, json!({ "name": "Again" })).query("dryRun=true"),
         Request::put(&path, json!({ "name": "Again" })).header("if-match", "\"1\""),
+        Request::patch(&path, json!({ "configuration": { "again": 1 } })),
         Request::delete(&path),
         Request::delete(&path).header("if-match", "\"2\""),
     ];

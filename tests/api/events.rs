@@ -18,6 +18,8 @@ pub const EVENTS: &[(&str, i64, &str)] = &[
     ("update-flow-conflict", 409, "VERSION_CONFLICT"),
     ("update-flow-immutable", 409, "IMMUTABLE_FIELD"),
     ("update-flow-stale", 412, "VERSION_CONFLICT"),
+    ("patch-flow", 200, ""),
+    ("patch-flow-media-type", 415, "UNSUPPORTED_MEDIA_TYPE"),
     ("list-flows", 200, ""),
     ("list-flows-rest-api", 200, ""),
     ("list-versions", 200, ""),
@@ -78,6 +80,6 @@ async fn every_event_has_the_answer_of_its_row() {
         assert_eq!(found, *code, "{name}");
     }
     let created = EVENTS.iter().filter(|(_, status, _)| *status == 201).count();
-    let versions = ["update-flow", "restore-version", "update-flow-rest-api", "delete-flow"].len();
+    let versions = ["update-flow", "patch-flow", "restore-version", "update-flow-rest-api", "delete-flow"].len();
     assert_eq!(api.engine.items().len(), created + versions);
 }

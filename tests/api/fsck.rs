@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::engine;
 use crate::proxy::Proxy;
-use crate::support::{Api, Engine, Request, build_fsck, fsck, fsck_with, page_request, page_request_with};
+use crate::support::{Api, Engine, Request, build_fsck, fsck, fsck_with, newest_key, page_request, page_request_with};
 
 /// A table with flows in all states of their lives.
 struct Flows {
@@ -92,6 +92,14 @@ async fn a_table_with_flows_in_all_states_is_healthy_and_is_only_read() {
         let consistent = call.body["ConsistentRead"] == true;
         assert_eq!(consistent, call.body.get("IndexName").is_none(), "{call:?}");
     }
+}
+
+#[tokio::test]
+async fn a_flow_that_was_deleted_before_there_was_a_trash_is_healthy() {
+    let flows = Flows::create().await;
+    flows.change(&newest_key(&flows.deleted), |item| drop(item.as_object_mut().unwrap().remove("listKey")));
+
+    fsck(&flows.engine.url, engine::TABLE).await.expect_healthy();
 }
 
 #[tokio::test]

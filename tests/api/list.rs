@@ -143,7 +143,7 @@ async fn unknown_repeated_and_malformed_parameters_are_refused() {
         "limit=101",
         "limit=ten",
         "limit=%31%30%30%30",
-        "status=deleted",
+        "status=gone",
         "status=Draft",
         "status=",
         "type=signup",

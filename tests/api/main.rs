@@ -30,6 +30,7 @@ mod list;
 mod metrics;
 mod model;
 mod openapi;
+mod patch;
 mod preflight;
 mod projects;
 mod properties;
@@ -43,6 +44,7 @@ mod size;
 mod table_restore;
 mod template;
 mod tenants;
+mod trash;
 mod update;
 
 use network::{engine, http, proxy};

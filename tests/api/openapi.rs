@@ -66,7 +66,8 @@ const fn code_after(code: Code) -> Option<Code> {
         Code::TooDeep => Code::InvalidBody,
         Code::InvalidBody => Code::InvalidBodyEncoding,
         Code::InvalidBodyEncoding => Code::UnsupportedMediaType,
-        Code::UnsupportedMediaType => Code::InvalidProjectId,
+        Code::UnsupportedMediaType => Code::UnsupportedPatch,
+        Code::UnsupportedPatch => Code::InvalidProjectId,
         Code::InvalidProjectId => Code::InvalidFlowType,
         Code::InvalidFlowType => Code::InvalidName,
         Code::InvalidName => Code::InvalidDescription,
@@ -187,7 +188,7 @@ fn the_document_has_the_limits_of_the_code() {
 #[test]
 fn every_body_has_an_example_and_every_example_fits_its_schema() {
     fn walk(document: &Document, place: &str, value: &Value, found: &mut usize) {
-        if place.ends_with("/content/application~1json") {
+        if place.ends_with("/content/application~1json") || place.ends_with("/content/application~1merge-patch+json") {
             assert!(value.get("examples").is_some(), "{place}: expected an example, found none");
         }
         if let Some(schema) = value.get("schema") {
@@ -260,6 +261,7 @@ async fn rarer_requests_and_their_answers_fit_the_document_too() {
         (Request::create(large), 413, "too large"),
         (Request::get(&format!("/v2/project-flows?cursor={flows}&limit=1")), 200, "the last page of flows"),
         (Request::get("/v2/project-flows?page=9&type=login&status=draft&project=p"), 200, "no flows"),
+        (Request::get("/v2/project-flows?status=deleted"), 200, "the trash"),
         (Request::get("/v2/project-flows?page=0"), 400, "no page"),
         (Request::get(&format!("{flow}/versions?cursor={versions}&limit=1")), 200, "the last page of versions"),
         (Request::get(&format!("{flow}/versions?limit=1")), 200, "the first page of versions"),
@@ -279,7 +281,10 @@ async fn rarer_requests_and_their_answers_fit_the_document_too() {
         (Request::delete(&flow), 409, "active"),
         (Request::restore(&flow, 1).header("if-match", "\"3\""), 200, "restored"),
         (Request::restore(&flow, 1).header("if-match", "\"3\""), 412, "stale"),
-        (Request::of("PATCH", &flow), 405, "another method"),
+        (Request::of("TRACE", &flow), 405, "another method"),
+        (Request::patch(&flow, json!({ "configuration": { "emailVerification": null } })), 200, "a patch"),
+        (Request::patch(&flow, json!({ "configuration": null })), 400, "no configuration left"),
+        (Request::patch(&flow, json!({})).header("content-type", "application/json"), 415, "another format"),
         (Request::of("OPTIONS", &flow).without("authorization"), 204, "a preflight"),
         (Request::get("/v2/project-flows/a%20b"), 404, "no name"),
     ];

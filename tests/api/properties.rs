@@ -8,7 +8,7 @@ use oracles::proptest::test_runner::{Config, TestCaseResult, TestRunner};
 use project_flows::diff::{PatchOperation, diff};
 use project_flows::flow::{Client, FlowId, IdempotencyKey};
 use project_flows::item;
-use project_flows::json::OneLevel;
+use project_flows::json::{OneLevel, Order, canonical, merge_patch};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use tokio::runtime::{Builder, Runtime};
@@ -91,7 +91,7 @@ fn object(members: &[(String, String)], space: &str) -> String {
             texts.push(format!("{space}{name}{space}:{value}"));
         }
     }
-    format!("{{{}{space}}}", texts.join(","))
+    format!("{{{}{space}}}", texts.join(&format!("{space},")))
 }
 
 /// The answer, the stored item and a replay have the same bytes as the request.
@@ -127,7 +127,7 @@ fn configuration_and_steps_of_any_valid_document_come_back_byte_for_byte() {
         prop_assert_eq!(replay.headers.get("idempotency-replayed").map(String::as_str), Some("true"));
         prop_assert_eq!(&replay.text, &answer.text);
 
-        // The same holds for an update and for the version before it. These are three more requests, so only every fifth
+        // The same holds for an update and for the version before it. These are four more requests, so only every fifth
         // case makes them.
         if key % 5 != 0 {
             return Ok(());
@@ -142,6 +142,9 @@ fn configuration_and_steps_of_any_valid_document_come_back_byte_for_byte() {
         let first = runtime.block_on(api.get(&format!("{path}/versions/1")));
         // Behind the flow, a version also says who wrote it.
         prop_assert!(first.text.starts_with(answer.text.trim_end_matches('}')), "{}", first.text);
+        let patched = runtime.block_on(api.send(&Request::patch(&path, r#"{"configuration":{"is":1.0}}"#)));
+        let expected = format!(r#""configuration":{{"was":{configuration},"is":1.0}},"steps":{steps},"client":"#);
+        prop_assert!(patched.text.contains(&expected), "{} in {}", expected, patched.text);
         Ok(())
     });
 }
@@ -227,6 +230,66 @@ fn a_diff_turns_any_document_into_any_other_and_keeps_the_text_of_each_value() {
     });
 }
 
+/// A document whose strings and numbers are told apart by their texts, because values of `serde_json` do not tell 1.0 from
+/// 1.00. `null` stays, because a merge removes it.
+fn exact(document: &RawValue) -> Value {
+    match OneLevel::read(document).unwrap() {
+        OneLevel::Object(members) => {
+            members.into_iter().map(|(name, value)| (name.into_owned(), exact(value))).collect()
+        }
+        OneLevel::Array(values) => values.into_iter().map(exact).collect(),
+        OneLevel::String(text) => json!(format!("string {text}")),
+        OneLevel::Other("null") => Value::Null,
+        OneLevel::Other(text) => json!(text),
+    }
+}
+
+/// The members of an object in their order; `None` for any other value.
+fn members_of(value: &RawValue) -> Option<Vec<(String, &RawValue)>> {
+    match OneLevel::read(value).unwrap() {
+        OneLevel::Object(members) => {
+            Some(members.into_iter().map(|(name, value)| (name.into_owned(), value)).collect())
+        }
+        OneLevel::Array(_) | OneLevel::String(_) | OneLevel::Other(_) => None,
+    }
+}
+
+/// Checks that what `patch` does not name has in `merged` the text and the place that it has in `target`.
+fn expect_kept(target: &RawValue, patch: &RawValue, merged: &RawValue) -> TestCaseResult {
+    let (Some(target), Some(patch)) = (members_of(target), members_of(patch)) else { return Ok(()) };
+    let merged = members_of(merged).expect("an object");
+    let kept =
+        target.into_iter().filter(|(name, _)| !patch.iter().any(|(one, value)| one == name && value.get() == "null"));
+    for ((name, before), (merged_name, after)) in kept.zip(&merged) {
+        prop_assert_eq!(&name, merged_name);
+        if let Some((_, patch)) = patch.iter().find(|(one, _)| *one == name) {
+            expect_kept(before, patch, after)?;
+        } else {
+            prop_assert_eq!(before.get(), after.get());
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn a_merge_patch_makes_the_value_that_the_oracle_makes_and_keeps_the_text_of_what_it_does_not_name() {
+    let document = || prop_oneof![4 => similar_object_text(), 1 => object_text()];
+    for_any(&(document(), document()), |(target, patch)| {
+        let merged = merge_patch(&target, &patch).unwrap();
+        let raw = |text| serde_json::from_str::<&RawValue>(text).unwrap();
+
+        let mut expected = exact(raw(&target));
+        json_patch::merge(&mut expected, &exact(raw(&patch)));
+        prop_assert_eq!(&exact(raw(&merged)), &expected);
+        expect_kept(raw(&target), raw(&patch), raw(&merged))?;
+        // The text stays whole if and only if nothing changes. So the same patch again changes nothing.
+        let same = canonical(&target, Order::AsSent).unwrap() == canonical(&merged, Order::AsSent).unwrap();
+        prop_assert_eq!(target == merged, same);
+        prop_assert_eq!(merge_patch(&merged, &patch).unwrap(), merged);
+        Ok(())
+    });
+}
+
 /// Any text, or the page's request with a piece of it replaced.
 fn body() -> impl Strategy<Value = String> {
     let page = page_request().to_string();
@@ -277,7 +340,16 @@ fn no_body_header_query_or_path_makes_a_server_error() {
     let id = flow.id();
     let headers: BTreeMap<_, _> = [
         ("authorization", prop_oneof![near(&["Bearer ", "Basic "]), Just(bearer(CLIENT))].boxed()),
-        ("content-type", near(&["application/json", "application/json; charset=utf-8", "text/plain"]).boxed()),
+        (
+            "content-type",
+            near(&[
+                "application/json",
+                "application/json; charset=utf-8",
+                "application/merge-patch+json",
+                "text/plain",
+            ])
+            .boxed(),
+        ),
         ("content-encoding", near(&["gzip", "identity"]).boxed()),
         ("idempotency-key", near(&["key", "\"key\""]).boxed()),
         ("if-match", near(&["\"1\"", "*", "W/\"1\", \"2\""]).boxed()),
@@ -301,7 +373,7 @@ fn no_body_header_query_or_path_makes_a_server_error() {
             "from=1",
             "asOf=",
         ]),
-        near(&["POST", "GET", "PUT", "DELETE"]),
+        near(&["POST", "GET", "PUT", "PATCH", "DELETE"]),
         headers,
         // In most cases these are valid, so that the body is judged.
         (prop::bool::weighted(0.6), prop::bool::weighted(0.6), prop::bool::weighted(0.8)),

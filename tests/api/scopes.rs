@@ -40,6 +40,7 @@ async fn each_operation_needs_its_scope_and_no_other() {
         (Request::create(page_request()).query("dryRun=true"), "flows:write"),
         (Request::put(&path, json!({ "name": "Second" })), "flows:write"),
         (Request::put(&path, json!({ "name": "Third" })).query("dryRun=true"), "flows:write"),
+        (Request::patch(&path, json!({ "name": "Fourth" })), "flows:write"),
         (Request::restore(&path, 1), "flows:write"),
         (Request::delete(&path), "flows:write"),
     ];

@@ -74,6 +74,10 @@ fn requests() -> Vec<Request> {
     }
     requests.push(Request { method: CANARY.to_owned(), ..page() });
     let put = |body: Value| Request { method: "PUT".to_owned(), path: FLOW.to_owned(), ..request(body) };
+    let patch = |body: Value| {
+        let media_type = "application/merge-patch+json";
+        Request { method: "PATCH".to_owned(), ..put(body) }.header("content-type", media_type)
+    };
     let get = |path: &str, query: &str| {
         let request = page().query(query).without("content-type");
         Request { method: "GET".to_owned(), path: path.to_owned(), body: None, ..request }
@@ -83,6 +87,9 @@ fn requests() -> Vec<Request> {
         put(json!({ "status": CANARY, "version": CANARY, "client": CANARY, "configuration": CANARY })),
         put(json!({})).header("if-match", &format!("\"{CANARY}\"")),
         put(json!({})).header("if-match", CANARY),
+        patch(json!({ "configuration": { "securityThresholds": { CANARY: CANARY } } })),
+        patch(json!({ "configuration": CANARY, CANARY: null })),
+        patch(json!({})).header("content-type", CANARY),
         get(FLOW, "").header("if-none-match", CANARY),
         get(FLOW, &format!("asOf={CANARY}")),
         get("/v2/project-flows", &format!("cursor={CANARY}")),
@@ -92,6 +99,7 @@ fn requests() -> Vec<Request> {
         get(&format!("{FLOW}/versions/1/diff"), &format!("from={CANARY}")),
         // From here on the flow has the word, so an answer may show it.
         put(json!({ "name": CANARY })),
+        patch(json!({ "configuration": { CANARY: { CANARY: CANARY } } })),
     ]);
     requests
 }

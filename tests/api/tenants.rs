@@ -23,6 +23,10 @@ async fn another_clients_flow_has_the_answers_of_a_flow_that_does_not_exist_byte
             Request::put(path, json!({ "client": CLIENT })),
             Request::put(path, json!({ "name": "Mine" })).header("if-match", "\"2\""),
             Request::put(&format!("{path}?dryRun=true"), json!({ "name": "Mine" })),
+            Request::patch(path, json!({ "name": "Mine" })),
+            Request::patch(path, json!({ "configuration": null })),
+            Request::patch(path, json!({ "configuration": { "mine": 1 } })).header("if-match", "\"2\""),
+            Request::patch(&format!("{path}?dryRun=true"), json!({ "name": "Mine" })),
             Request::delete(path),
             Request::delete(path).header("if-match", "\"1\""),
             Request::get(&format!("{path}/versions")),
@@ -40,6 +44,7 @@ async fn another_clients_flow_has_the_answers_of_a_flow_that_does_not_exist_byte
         other.expect(404, "PROJECT_FLOW_NOT_FOUND");
     }
     assert_eq!(api.get("/v2/project-flows").await.json()["pagination"]["total"], 0);
+    assert_eq!(api.get("/v2/project-flows?status=deleted").await.json()["pagination"]["total"], 0);
     assert_eq!(api.engine.items(), before);
     // The other client still reads its flow.
     assert_eq!(api.send(&Request::get(&theirs).client("client_2")).await.json()["data"]["version"], 2);

@@ -22,6 +22,7 @@ RULES = [
     (400, "INVALID_VERSION", "expected .* an integer from 1, found [0-9.e+]+", "1.0, an integer to JSON Schema"),
     (400, "INVALID_STEPS", "expected an order of its own.*", "unique by one member of an item"),
     (400, "INVALID_STEPS", "expected .* to be enabled for this step.*", "steps and configuration, sent or stored"),
+    (400, "INVALID_CONFIGURATION", "expected no required verification.*", "a patch and the configuration it is merged into"),
     (412, "VERSION_CONFLICT", ".*", "depends on the version that is stored"),
     (422, "IDEMPOTENCY_KEY_REUSED", ".*", "depends on the keys that were used"),
 ]
@@ -41,11 +42,12 @@ def before_load_schema(context, raw_schema):
                 give_flow(components, operation, flow_at_version_2())
     give_entity_tags(components)
     # An update with other values of these members is always refused.
-    update = components["schemas"]["FlowUpdate"]["properties"]
-    for member, value in {"project": PROJECT, "type": TYPE, "client": CLIENT}.items():
-        update[member] = {"type": "string", "enum": [value]}
-    for member in ("_id", "version", "createdAt", "updatedAt"):
-        del update[member]
+    for name in ("FlowUpdate", "FlowPatch"):
+        update = components["schemas"][name]["properties"]
+        for member, value in {"project": PROJECT, "type": TYPE, "client": CLIENT}.items():
+            update[member] = {"type": "string", "enum": [value]}
+        for member in ("_id", "version", "createdAt", "updatedAt"):
+            del update[member]
     # schemathesis tries examples first; a section that is switched on never contradicts the steps.
     components["schemas"]["Verification"]["properties"]["enabled"]["examples"] = [True]
     # The last page has no next page, and schemathesis would report that.

@@ -12,12 +12,15 @@ from client.api.flows import (
     create_project_flow,
     delete_project_flow,
     list_project_flows,
+    patch_project_flow,
     retrieve_project_flow,
     update_project_flow,
 )
 from client.api.history import diff_versions, list_versions, restore_version, retrieve_version
 from client.models import (
     Configuration,
+    ConfigurationPatch,
+    FlowPatch,
     FlowType,
     FlowUpdate,
     NewFlow,
@@ -101,7 +104,7 @@ def main():
     assert (page.pagination.total, page.pagination.pages) == (2, 2)
     rest = call(list_project_flows, 200, limit=1, cursor=page.pagination.next_).parsed
     assert {one.field_id for one in [*page.data, *rest.data]} >= {flow.field_id}
-    active = call(list_project_flows, 200, status=SettableStatus.ACTIVE, type_=FlowType.LOGIN, project="client").parsed
+    active = call(list_project_flows, 200, status=Status.ACTIVE, type_=FlowType.LOGIN, project="client").parsed
     assert [one.field_id for one in active.data] == [flow.field_id]
     call(list_project_flows, 400, limit=0)
 
@@ -113,12 +116,18 @@ def main():
 
     call(delete_project_flow, 409, flow.field_id)
     call(update_project_flow, 200, flow.field_id, body=FlowUpdate(status=SettableStatus.PAUSED))
-    deleted = call(delete_project_flow, 200, flow.field_id, if_match='"3"')
-    assert deleted.parsed.data.version == 4
+    thresholds = ConfigurationPatch.from_dict({"securityThresholds": {"face": None, "voice": 0.8}})
+    patched = call(patch_project_flow, 200, flow.field_id, body=FlowPatch(configuration=thresholds), if_match='"3"')
+    assert patched.parsed.data.configuration.security_thresholds.to_dict() == {"voice": 0.8}
+    call(patch_project_flow, 409, flow.field_id, body=FlowPatch(type_=FlowType.ONBOARDING))
+    deleted = call(delete_project_flow, 200, flow.field_id, if_match='"4"')
+    assert deleted.parsed.data.version == 5
+    trash = call(list_project_flows, 200, status=Status.DELETED).parsed
+    assert [(one.field_id, one.status) for one in trash.data] == [(flow.field_id, Status.DELETED)]
     gone = call(retrieve_project_flow, 404, flow.field_id)
     assert gone.parsed.message == NotFoundMessage.PROJECT_FLOW_NOT_FOUND
     restored = call(restore_version, 200, flow.field_id, 1)
-    assert (restored.parsed.data.name, restored.parsed.data.version) == ("Login", 5)
+    assert (restored.parsed.data.name, restored.parsed.data.version) == ("Login", 6)
 
 
 main()

@@ -121,6 +121,27 @@ async fn an_update_with_a_precondition_that_another_one_overtakes_is_refused() {
 }
 
 #[tokio::test]
+async fn a_patch_that_another_one_overtakes_is_merged_into_it() {
+    let api = Api::start().await;
+    let path = api.create().await;
+    let (faulty, proxy) = api.behind_proxy().await;
+    proxy.fail("TransactWriteItems", &[unsent(Loss::Hang)]);
+    let raise = |name: &str| Request::patch(&path, json!({ "configuration": { "securityThresholds": { name: 0.9 } } }));
+    let (ours, theirs) = tokio::join!(faulty.send(&raise("face")), async {
+        while proxy.calls("TransactWriteItems") == 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        api.send(&raise("document")).await
+    });
+    assert_eq!(
+        (theirs.json()["data"]["version"].as_u64(), ours.json()["data"]["version"].as_u64()),
+        (Some(2), Some(3))
+    );
+    let thresholds = api.get(&path).await.json()["data"]["configuration"]["securityThresholds"].clone();
+    assert_eq!(thresholds, json!({ "document": 0.9, "face": 0.9 }));
+}
+
+#[tokio::test]
 async fn an_update_is_recognized_in_the_history_after_a_later_one() {
     let api = Api::start().await;
     let path = api.create().await;
@@ -142,16 +163,17 @@ async fn an_update_is_recognized_in_the_history_after_a_later_one() {
 }
 
 #[tokio::test]
-async fn a_delete_and_a_restore_are_done_once_although_answers_are_lost() {
+async fn a_patch_a_delete_and_a_restore_are_done_once_although_answers_are_lost() {
     let (api, proxy) = Api::start().await.behind_proxy().await;
     let path = api.create().await;
     for loss in [Loss::Close, Loss::Status(500)] {
-        for (request, version) in [(Request::delete(&path), 2), (Request::restore(&path, 1), 3)] {
+        let change = Request::patch(&path, json!({ "configuration": { "loss": format!("{loss:?}") } }));
+        for (request, version) in [(change, 2), (Request::delete(&path), 3), (Request::restore(&path, 1), 4)] {
             proxy.fail("TransactWriteItems", &[lost(loss), lost(loss), lost(loss)]);
             let answer = api.send(&request).await;
-            let version = version + if loss == Loss::Close { 0 } else { 2 };
+            let version = version + if loss == Loss::Close { 0 } else { 3 };
             assert_eq!((answer.status, &answer.json()["data"]["version"]), (200, &json!(version)), "{answer:?}");
         }
     }
-    assert_eq!(api.engine.items().len(), 5);
+    assert_eq!(api.engine.items().len(), 7);
 }

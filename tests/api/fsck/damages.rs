@@ -14,7 +14,7 @@ use crate::support::{fsck, newest_key, version_key};
 /// for a longer text, and each finding about a flow goes on after [`OF`].
 type Damage = (&'static str, fn(&Flows), &'static [&'static str]);
 
-const DAMAGES: [Damage; 39] = [
+const DAMAGES: [Damage; 41] = [
     (
         "the content of a version was rewritten",
         |flows| flows.set(&version_key(&flows.keyed, 2), "name", "Another"),
@@ -215,9 +215,26 @@ const DAMAGES: [Damage; 39] = [
         &["KEYED: version 4, the newest: listKey: expected \"TIME#KEYED\", found \"TIME#NEW\""],
     ),
     (
-        "lists show a deleted flow",
+        "the trash shows a deleted flow in no place of its own",
         |flows| flows.set(&newest_key(&flows.deleted), "listKey", "anywhere"),
-        &["DELETED: version 3, the newest: listKey: expected nothing, found \"anywhere\""],
+        &["DELETED: version 3, the newest: listKey: expected \"~TIME#DELETED\", found \"anywhere\""],
+    ),
+    (
+        "the list of flows shows a deleted flow",
+        |flows| {
+            flows.change(&newest_key(&flows.deleted), |item| {
+                item["listKey"] = flows.engine.item(&newest_key(&flows.new))["listKey"].clone();
+            });
+        },
+        &["DELETED: version 3, the newest: listKey: expected \"~TIME#DELETED\", found \"TIME#NEW\""],
+    ),
+    (
+        "the trash shows a flow that is not deleted",
+        |flows| {
+            let key = format!("~{}", flows.engine.item(&newest_key(&flows.keyed))["listKey"]["S"].as_str().unwrap());
+            flows.set(&newest_key(&flows.keyed), "listKey", &key);
+        },
+        &["KEYED: version 4, the newest: listKey: expected \"TIME#KEYED\", found \"~TIME#KEYED\""],
     ),
     (
         "lists show an earlier version",

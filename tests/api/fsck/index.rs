@@ -54,7 +54,7 @@ async fn an_index_that_disagrees_with_the_table_is_reported() {
     let index = Engine::start().await;
     let items = flows.engine.items();
     let list_key = |id: &str| flows.engine.item(&newest_key(id))["listKey"]["S"].as_str().unwrap().to_owned();
-    // In the index one flow is missing, a deleted one is still there, and one has its version before the newest.
+    // In the index one flow is missing, a deleted one is where it was before, and one has its version before the newest.
     let deleted_at = list_key(&flows.new).replace(&flows.new, &flows.deleted);
     for item in &items {
         let mut item = item.clone();
@@ -78,7 +78,12 @@ async fn an_index_that_disagrees_with_the_table_is_reported() {
     let checked = fsck(&combine(&flows.engine, &index).await, engine::TABLE).await;
 
     let new_at = list_key(&flows.new);
+    let trashed_at = list_key(&flows.deleted);
     let mut expected = [
+        format!(
+            "{OF}{}: index newest-first: expected an entry at {trashed_at:?} of client {CLIENT:?}, found nothing",
+            flows.deleted
+        ),
         format!(
             "{OF}{}: index newest-first: expected an entry at {new_at:?} of client {CLIENT:?}, found nothing",
             flows.new

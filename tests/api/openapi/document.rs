@@ -61,12 +61,13 @@ impl Document {
                 if method == "parameters" {
                     continue;
                 }
+                let media_types = operation.pointer("/requestBody/content").and_then(Value::as_object);
                 let parameters = [item, operation].into_iter().filter_map(|one| one["parameters"].as_array()).flatten();
                 operations.push(Operation {
                     method: method.to_uppercase(),
                     path,
                     parameters: parameters.map(|parameter| self.resolve(parameter)).collect(),
-                    body: operation.pointer("/requestBody/content/application~1json/schema"),
+                    body: media_types.and_then(|types| types.values().next()?.get("schema")),
                     responses: &operation["responses"],
                 });
             }

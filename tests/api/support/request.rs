@@ -35,6 +35,11 @@ impl Request {
         Self::with_body("PUT", path, body)
     }
 
+    /// Patches the flow at `path`.
+    pub fn patch(path: &str, body: impl ToString) -> Self {
+        Self::with_body("PATCH", path, body).header("content-type", "application/merge-patch+json")
+    }
+
     pub fn delete(path: &str) -> Self {
         Self::of("DELETE", path)
     }

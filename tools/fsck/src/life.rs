@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use project_flows::error::Error;
-use project_flows::flow::{Client, Content, Digest, Flow, FlowId, Timestamp};
+use project_flows::flow::{Client, Content, Digest, Flow, FlowId, Status, Timestamp};
 use project_flows::item::{self, Item};
 use project_flows::json::{Member, Value};
 
@@ -133,7 +133,11 @@ impl<'flow> Life<'flow> {
         flow.summary.client = self.client.clone();
         flow.summary.id = self.id.clone();
         flow.summary.version = number.unwrap_or(flow.summary.version);
-        let newest = item::from_flow(&flow);
+        let mut newest = item::from_flow(&flow);
+        // A flow that was deleted before there was a trash is in no list, and stays readable.
+        if flow.summary.status == Status::Deleted && !item.contains_key(item::LIST_KEY) {
+            newest.remove(item::LIST_KEY);
+        }
         let expected = if number.is_some() { item::into_version(newest, &flow) } else { newest };
         let names: BTreeSet<_> = expected.keys().chain(item.keys()).collect();
         for name in names {
