@@ -75,7 +75,7 @@ pub enum Source {
     /// The setting `JWKS`.
     Given(Keys),
     /// The setting `JWKS_URL`.
-    Issuer(Issuer),
+    Issuer(Box<Issuer>),
 }
 
 impl Authenticator {

@@ -33,7 +33,7 @@ const FETCH_PAUSE: Duration = Duration::from_secs(10);
 /// The shortest time from one look of a process for a newer set to the next, while the set that it has is in force.
 const RENEWAL_PAUSE: Duration = Duration::from_mins(1);
 /// How long a process waits for the set that another one fetches: a fetch, and two calls to the table.
-const WAIT_TIME: Duration = Duration::from_millis(3_000);
+const WAIT_TIME: Duration = Duration::from_secs(3);
 /// The pause between two looks whether it has come.
 const WAIT_PAUSE: Duration = Duration::from_millis(100);
 /// The most that all of this may take of a request.
@@ -142,7 +142,7 @@ impl Issuer {
             return Ok(());
         }
         if !is_within(FETCH_PAUSE, kept.tried_at) {
-            match self.store.claim_fetch(&self.url, &kept, now()).await.map_err(cause)? {
+            match self.store.claim_fetch(&self.url, &kept, now()).await.map_err(|error| cause(&error))? {
                 Some(claim) => {
                     renewal.claimed = claim.tried_at;
                     return self.fetch_and_keep(&claim).await;
@@ -162,7 +162,7 @@ impl Issuer {
 
     /// Reads what the table keeps, and takes the set if it is newer.
     async fn look(&self) -> Result<KeptKeys, Cause> {
-        let kept = self.store.kept_keys(&self.url).await.map_err(cause)?;
+        let kept = self.store.kept_keys(&self.url).await.map_err(|error| cause(&error))?;
         if let Some(jwks) = &kept.jwks
             && self.held(Duration::MAX).is_none_or(|held| held.fetched_at < kept.fetched_at)
         {
@@ -196,12 +196,11 @@ impl Issuer {
 
     /// What the issuer publishes. A redirect is not followed.
     async fn fetch(&self) -> Result<String, String> {
-        let connector = match self.connector.get() {
-            Some(connector) => connector,
-            None => {
-                let connector = self.connect().map_err(|error| chain(&error))?;
-                self.connector.get_or_init(|| connector)
-            }
+        let connector = if let Some(connector) = self.connector.get() {
+            connector
+        } else {
+            let connector = self.connect().map_err(|error| chain(&error))?;
+            self.connector.get_or_init(|| connector)
         };
         let mut request = HttpRequest::get(&self.url).map_err(|error| error.to_string())?;
         request.headers_mut().insert("accept", "application/json");
@@ -266,7 +265,7 @@ fn is_within(age: Duration, time: u64) -> bool {
     now().abs_diff(time) < milliseconds(age)
 }
 
-fn cause(error: Error) -> Cause {
+fn cause(error: &Error) -> Cause {
     Cause::new(error.to_string())
 }
 

@@ -74,7 +74,7 @@ async fn run(settings: Settings) -> Result<(), Error> {
             let issuer = Issuer::new(url, settings.issuer, settings.audience, settings.authorities, store.clone());
             // Opens the connection as well.
             issuer.prime().await;
-            Source::Issuer(issuer)
+            Source::Issuer(Box::new(issuer))
         }
     };
     let authenticator = Authenticator::new(keys, settings.claims);

@@ -169,7 +169,7 @@ fn check_url(url: &str) -> Result<(), String> {
     let uri = url.parse::<Uri>().ok();
     let parts = uri.as_ref().and_then(|uri| uri.scheme_str().zip(uri.host()));
     match parts {
-        Some(("https", _)) | Some(("http", "127.0.0.1" | "[::1]" | "localhost")) => Ok(()),
+        Some(("https", _) | ("http", "127.0.0.1" | "[::1]" | "localhost")) => Ok(()),
         _ => Err(format!("expected an https address (http on this machine only), found {url:?}")),
     }
 }

@@ -35,6 +35,7 @@ impl<'flow> Document<'flow> {
     }
 
     /// The same for a flow that has no id yet.
+    #[must_use]
     pub fn without_id(self) -> Self {
         Self { id: None, ..self }
     }

@@ -32,7 +32,7 @@ async fn setups(issuer: Option<&str>, audience: Option<&str>, claims: Claims) ->
     let fetched = issuer::Issuer::new(server.url.clone(), issuer, audience, None, store);
     [
         Setup { authenticator: given, signer: Signer::development() },
-        Setup { authenticator: Authenticator::new(Source::Issuer(fetched), claims), signer },
+        Setup { authenticator: Authenticator::new(Source::Issuer(Box::new(fetched)), claims), signer },
     ]
 }
 

@@ -33,7 +33,7 @@ const DAMAGES: [Damage; 41] = [
     (
         "a version has lost its digest",
         |flows| {
-            flows.change(&version_key(&flows.keyed, 2), |item| drop(item.as_object_mut().unwrap().remove("digest")))
+            flows.change(&version_key(&flows.keyed, 2), |item| drop(item.as_object_mut().unwrap().remove("digest")));
         },
         &["KEYED: version 2: digest: expected one, as the version before has, found nothing"],
     ),

@@ -62,7 +62,7 @@ async fn check_keys(table: &Table, report: &Report) -> Result<(), Unfinished> {
             report.finding(&place, "jwks: expected a JWK Set with a usable key, found another text");
         }
         for name in [item::FETCHED_AT, item::TRIED_AT] {
-            if !item::text(&item, name).is_some_and(|time| time.parse::<u64>().is_ok()) {
+            if item::text(&item, name).is_none_or(|time| time.parse::<u64>().is_err()) {
                 report.finding(&place, &format!("{name}: expected milliseconds since 1970, found something else"));
             }
         }
