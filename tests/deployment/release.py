@@ -94,6 +94,9 @@ class Release(unittest.TestCase):
         self.assertIn("JWT_ISSUER: expected the issuer of the keys at JWKS_URL, found nothing", self.release())
         self.configure('"RollbackAlarms=true"', f'{url}, "JwtIssuer=https://issuer.example"')
         self.assertEqual(list(self.release()), ["Release"])
+
+    def test_an_address_of_keys_excludes_keys(self):
+        self.configure('"RollbackAlarms=true"', '"JwksUrl=https://issuer.example/keys"')
         self.assertIn("JWKS: expected JWKS or JWKS_URL, found both", self.release(USABLE))
 
     def test_the_development_key_is_refused(self):
