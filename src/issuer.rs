@@ -43,8 +43,10 @@ const TIME: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub struct Issuer {
     url: String,
-    /// The issuer and the audience that tokens must name.
-    names: (Option<String>, Option<String>),
+    /// The issuer that tokens must name.
+    name: Option<String>,
+    /// The audience that tokens must name.
+    audience: Option<String>,
     /// The certificate authorities to trust, in PEM, instead of the machine's.
     authorities: Option<Vec<u8>>,
     store: Store,
@@ -82,13 +84,13 @@ impl Issuer {
     /// The keys at `url`, of which nothing is known yet.
     pub fn new(
         url: String,
-        issuer: Option<String>,
+        name: Option<String>,
         audience: Option<String>,
         authorities: Option<Vec<u8>>,
         store: Store,
     ) -> Self {
         let (connector, held, renewal) = (OnceLock::new(), RwLock::new(None), Mutex::default());
-        Self { url, names: (issuer, audience), authorities, store, connector, held, renewal }
+        Self { url, name, audience, authorities, store, connector, held, renewal }
     }
 
     /// Reads the set from the table, in the time of one attempt. Its failure is no matter: a request meets the same and
@@ -235,8 +237,7 @@ impl Issuer {
     }
 
     fn parse(&self, jwks: &str) -> Result<Keys, String> {
-        let (issuer, audience) = &self.names;
-        Keys::parse(jwks, Origin::Issuer, issuer.as_deref(), audience.as_deref())
+        Keys::parse(jwks, Origin::Issuer, self.name.as_deref(), self.audience.as_deref())
     }
 
     fn hold(&self, keys: Keys, fetched_at: u64) {

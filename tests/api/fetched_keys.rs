@@ -213,6 +213,28 @@ async fn two_processes_at_once_ask_the_issuer_once() {
 }
 
 #[tokio::test]
+async fn requests_of_one_process_that_need_the_keys_wait_for_one_fetch() {
+    let (engine, signer) = (Engine::start().await, Signer::new("one"));
+    let slow = Published { delay: Duration::from_millis(500), ..Published::set(&[&signer.jwk]) };
+    let issuer = Issuer::start(slow).await;
+    let variables = [
+        ("JWKS", None),
+        ("JWKS_URL", Some(issuer.url.as_str())),
+        ("JWT_ISSUER", Some(ISSUER)),
+        ("ALLOW_SHARED_SECRETS", None),
+        ("AWS_LAMBDA_MAX_CONCURRENCY", Some("8")),
+    ];
+    let mut process = Process::start_with(&engine.url, &variables).await;
+    for _ in 0..8 {
+        process.hand_out(&request(&signer));
+    }
+    for _ in 0..8 {
+        assert_eq!(process.answer().await.status, 200, "{}", process.output());
+    }
+    assert_eq!(issuer.requests(), 1);
+}
+
+#[tokio::test]
 async fn a_lost_answer_to_the_claim_costs_nothing() {
     let (engine, signer) = (Engine::start().await, Signer::new("one"));
     let issuer = Issuer::start(Published::set(&[&signer.jwk])).await;
