@@ -43,7 +43,7 @@ pub enum Permission {
     Write,
 }
 
-/// Which claims of a token mean what.
+/// The claims of a token that the function reads, and the scopes that it asks for.
 #[derive(Debug, Clone)]
 pub struct Claims {
     /// The claim that names the client.

@@ -18,7 +18,7 @@ use tokio::sync::Mutex;
 
 use crate::error::{Cause, Error};
 use crate::keys::{Keys, Origin};
-use crate::store::{ATTEMPT_TIMEOUT, KeptKeys, Store};
+use crate::store::{self, ATTEMPT_TIMEOUT, KeptKeys, Store};
 
 /// How long a fetch may take.
 const FETCH_TIME: Duration = Duration::from_secs(2);
@@ -74,7 +74,7 @@ struct Held {
 }
 
 impl Held {
-    /// Whether a newer set can tell no more about a token that names this key, or none.
+    /// Whether it has this key. A token that names no key needs no newer set.
     fn knows(&self, id: Option<&str>) -> bool {
         id.is_none() || self.keys.find(id).is_some()
     }
@@ -93,8 +93,8 @@ impl Issuer {
         Self { url, name, audience, authorities, store, connector, held, renewal }
     }
 
-    /// Reads the set from the table, in the time of one attempt. Its failure is no matter: a request meets the same and
-    /// answers for it.
+    /// Reads the set from the table, in the time of one attempt. A failure is ignored here: the first request meets the
+    /// same failure and answers it.
     pub async fn prime(&self) {
         let _ = tokio::time::timeout(ATTEMPT_TIMEOUT, self.look()).await;
     }
@@ -128,8 +128,8 @@ impl Issuer {
         }
     }
 
-    /// Does what it takes for a newer set, if that may be done now: looks whether the table has one, fetches it, or waits for
-    /// the process that does.
+    /// Gets a newer set: from the table, from the issuer, or from the process that is fetching it. Does nothing if it is too
+    /// early for that.
     async fn renew(&self, id: Option<&str>) -> Result<(), Cause> {
         let mut renewal = self.renewal.lock().await;
         let is_done = || self.held(FRESH).is_some_and(|held| held.knows(id));
@@ -272,6 +272,5 @@ fn cause(error: &Error) -> Cause {
 
 /// An error and what caused it.
 fn chain(error: &(dyn StdError + 'static)) -> String {
-    let errors = std::iter::successors(Some(error), |&error| error.source());
-    errors.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+    store::sources(error).map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }

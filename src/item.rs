@@ -59,8 +59,7 @@ pub const HISTORY: [&str; 14] = [
 const BY: &str = "by";
 const NOTE: &str = "note";
 const RESTORED: &str = "restored";
-/// The attribute that chains a version to the one before it.
-pub const DIGEST: &str = "digest";
+const DIGEST: &str = "digest";
 
 /// What a partition key begins with.
 pub const CLIENT_PREFIX: &str = "CLIENT#";

@@ -149,7 +149,9 @@ where
 }
 
 /// An error and what caused it, down to the root.
-fn sources<'error>(error: &'error (dyn StdError + 'static)) -> impl Iterator<Item = &'error (dyn StdError + 'static)> {
+pub fn sources<'error>(
+    error: &'error (dyn StdError + 'static),
+) -> impl Iterator<Item = &'error (dyn StdError + 'static)> {
     std::iter::successors(Some(error), |&error| error.source())
 }
 

@@ -8,7 +8,10 @@ use serde_json::{Value, json};
 
 use crate::engine;
 use crate::proxy::{Fault, Loss, Proxy, When};
-use crate::support::{Engine, ISSUER, Issuer, Process, Published, Request, Signer, key_pair};
+use crate::support::{
+    Answer, CLIENT, Engine, ISSUER, Issuer, Process, Published, Request, Signer, key_pair, now, page_request,
+    page_request_with,
+};
 
 /// The function as a process, with keys from an issuer.
 async fn start(database: &str, issuer: &Issuer) -> Process {
@@ -197,6 +200,47 @@ async fn an_item_of_keys_that_cannot_be_read_is_replaced() {
         let mut process = start(&engine.url, &issuer).await;
         assert_eq!(process.send(&request(&signer)).await.status, 200, "{damage}: {}", process.output());
         assert!(kept(&engine)["jwks"]["S"].as_str().unwrap().contains("\"one\""), "{damage}");
+    }
+}
+
+/// An answer without what differs from flow to flow.
+fn without_identity(answer: &Answer) -> String {
+    let json = answer.json();
+    let data = if json["data"].is_array() { &json["data"][0] } else { &json["data"] };
+    let members = ["_id", "createdAt", "updatedAt"].iter().filter_map(|name| Some((*name, data.get(*name)?.as_str()?)));
+    members.fold(answer.text.clone(), |text, (name, value)| text.replace(value, name))
+}
+
+#[tokio::test]
+async fn no_setting_changes_a_byte_of_the_answers_of_the_page() {
+    let signer = Signer::new("one");
+    let issuer = Issuer::start(Published::set(&[&signer.jwk])).await;
+    let settings = [
+        ("JWKS", None),
+        ("JWKS_URL", Some(issuer.url.as_str())),
+        ("JWT_ISSUER", Some(ISSUER)),
+        ("ALLOW_SHARED_SECRETS", None),
+        ("AUTHOR_CLAIM", Some("email")),
+        ("SCOPE_CLAIM", Some("scp")),
+        ("READ_SCOPE", Some("flows:read")),
+        ("WRITE_SCOPE", Some("flows:write")),
+    ];
+    let (with, without) = (Engine::start().await, Engine::start().await);
+    let mut with = Process::start_with(&with.url, &settings).await;
+    let mut without = Process::start(&without.url).await;
+    let claims = json!({ "clientId": CLIENT, "iss": ISSUER, "exp": now() + 600, "email": "ann@example.com",
+        "scp": ["flows:read", "flows:write"] });
+    let token = format!("Bearer {}", signer.sign(&claims));
+    for (request, status) in [
+        (Request::create(page_request()).query("note=Why"), 201),
+        (Request::create(page_request_with("type", json!("signup"))), 400),
+        (Request::create(page_request_with("project", json!("a b"))), 400),
+        (Request::get("/v2/project-flows"), 200),
+    ] {
+        let plain = without.send(&request.clone().query(&request.query.replace("note=Why", ""))).await;
+        let answer = with.send(&request.header("authorization", &token)).await;
+        assert_eq!((answer.status, plain.status), (status, status), "{answer:?}");
+        assert_eq!(without_identity(&answer), without_identity(&plain));
     }
 }
 
