@@ -22,6 +22,8 @@ pub struct Caller {
     pub author: Option<Author>,
     /// What the token does not allow, each with the scope that would.
     pub missing: Vec<(Permission, String)>,
+    /// Whether they release only what others have written.
+    pub four_eyes: bool,
 }
 
 impl Caller {
@@ -41,6 +43,8 @@ impl Caller {
 pub enum Permission {
     Read,
     Write,
+    /// To change what is live.
+    Release,
 }
 
 /// The claims of a token that the function reads, and the scopes that it asks for.
@@ -54,11 +58,13 @@ pub struct Claims {
     pub scope: String,
     /// The scope that each permission needs. A permission that is not listed needs none.
     pub scopes: Vec<(Permission, String)>,
+    /// Whether nobody releases what they have written.
+    pub four_eyes: bool,
 }
 
 impl Default for Claims {
     fn default() -> Self {
-        Self { client: "clientId".to_owned(), author: "sub".to_owned(), scope: "scope".to_owned(), scopes: Vec::new() }
+        Self { client: "clientId".to_owned(), author: "sub".to_owned(), scope: "scope".to_owned(), scopes: Vec::new(), four_eyes: false }
     }
 }
 
@@ -136,6 +142,7 @@ impl Claims {
             client: client.ok_or("no or malformed client claim")?,
             author: author.map_err(|()| "malformed author claim")?,
             missing: missing.cloned().collect(),
+            four_eyes: self.four_eyes,
         })
     }
 }

@@ -2,21 +2,25 @@
 //! [`crate::query`] and [`crate::body`].
 
 use crate::body::{self, Body, MediaType};
-use crate::cursor::VersionCursor;
+use crate::cursor::{PlaceCursor, ReleaseCursor, VersionCursor};
 use crate::error::{Cause, Error};
 use crate::etag::{EntityTags, Preconditions};
 use crate::event::{Event, Headers};
 use crate::flow::{
-    self, Content, Fingerprint, FlowId, Idempotency, IdempotencyKey, MAX_KEY, Note, Timestamp, Update, UpdateKind,
+    self, Content, Fingerprint, FlowId, Idempotency, IdempotencyKey, MAX_KEY, Note, Place, ReleasedVersion, Timestamp,
+    Update, UpdateKind,
 };
+use crate::flow::members::{FlowType, ProjectId};
 use crate::json::{self, Order};
 use crate::problem::{Code, Problem};
-use crate::query::Parameters;
-use crate::route::{Call, Operation};
+use crate::query::{From, Parameters};
+use crate::route::{Call, Operation, Segments};
 use crate::store::{Filter, Position};
 
 /// The flows of a page of a list, unless `limit` says otherwise, and at most.
 pub const FLOWS_LISTED: (usize, usize) = (10, 100);
+/// The releases of a page of a place's releases, unless `limit` says otherwise, and at most.
+pub const RELEASES_LISTED: (usize, usize) = (100, 100);
 /// The versions of a page of a flow's versions, unless `limit` says otherwise, and at most.
 pub const VERSIONS_LISTED: (usize, usize) = (100, 100);
 
@@ -66,7 +70,7 @@ pub enum Command<'request> {
     },
     Diff {
         id: FlowId,
-        from: u64,
+        from: From,
         to: u64,
     },
     Restore {
@@ -74,6 +78,36 @@ pub enum Command<'request> {
         version: u64,
         preconditions: Preconditions,
         note: Option<Note>,
+    },
+    LiveFlows {
+        project: Option<ProjectId>,
+        after: Option<PlaceCursor>,
+        limit: usize,
+    },
+    /// `known`: the releases that the client has already.
+    Live {
+        place: Place,
+        known: Option<EntityTags>,
+    },
+    LiveAsOf {
+        place: Place,
+        moment: Timestamp,
+    },
+    Release {
+        place: Place,
+        version: ReleasedVersion,
+        preconditions: Preconditions,
+        note: Option<Note>,
+    },
+    Withdraw {
+        place: Place,
+        preconditions: Preconditions,
+        note: Option<Note>,
+    },
+    Releases {
+        place: Place,
+        after: Option<ReleaseCursor>,
+        limit: usize,
     },
 }
 
@@ -84,10 +118,10 @@ impl<'request> Command<'request> {
     ///
     /// The first of: path, parameters, headers, media type, encoding, size, JSON, content.
     pub fn parse(call: Call<'_>, event: &Event, body: &'request Body<'_>) -> Result<Self, Error> {
-        let Call { operation, route: _, id, version } = call;
+        let Call { operation, route: _, segments } = call;
         let (query, headers) = (event.query(), event.headers());
-        let parse_id = || FlowId::parse(id).ok_or(Error::ProjectFlowNotFound);
-        let parse_version = || flow::parse_version(version).ok_or(Error::ProjectFlowNotFound);
+        let parse_id = || FlowId::parse(segments.id).ok_or(Error::ProjectFlowNotFound);
+        let parse_version = || flow::parse_version(segments.version).ok_or(Error::ProjectFlowNotFound);
         let parse_update = |media_type, kind| {
             let id = parse_id()?;
             let parameters = Parameters::read(&query, &["dryRun", "note"])?;
@@ -159,6 +193,47 @@ impl<'request> Command<'request> {
                 body::refuse(headers, body)?;
                 Ok(Self::Restore { id, version, preconditions, note })
             }
+            Operation::LiveFlows => {
+                let parameters = Parameters::read(&query, &["project", "limit", "cursor"])?;
+                let project = parameters.project()?;
+                let is_listed = |PlaceCursor(place): &PlaceCursor| project.as_ref().is_none_or(|one| *one == place.project);
+                let after = parameters.cursor(|text| PlaceCursor::parse(text).filter(is_listed))?;
+                let limit = parameters.limit(FLOWS_LISTED)?;
+                body::refuse(headers, body)?;
+                Ok(Self::LiveFlows { project, after, limit })
+            }
+            Operation::Live => {
+                let place = place(segments)?;
+                let moment = Parameters::read(&query, &["asOf"])?.as_of()?;
+                let known = entity_tags("If-None-Match", headers.if_none_match.as_deref())?;
+                body::refuse(headers, body)?;
+                Ok(match moment {
+                    Some(moment) => Self::LiveAsOf { place, moment },
+                    None => Self::Live { place, known },
+                })
+            }
+            Operation::Release => {
+                let place = place(segments)?;
+                let note = Parameters::read(&query, &["note"])?.note()?;
+                let preconditions = preconditions(headers)?;
+                let members = json::read_object(body::read(headers, body, MediaType::Json)?)?;
+                let version = ReleasedVersion::parse(&members)?;
+                Ok(Self::Release { place, version, preconditions, note })
+            }
+            Operation::Withdraw => {
+                let place = place(segments)?;
+                let note = Parameters::read(&query, &["note"])?.note()?;
+                let preconditions = preconditions(headers)?;
+                body::refuse(headers, body)?;
+                Ok(Self::Withdraw { place, preconditions, note })
+            }
+            Operation::Releases => {
+                let place = place(segments)?;
+                let parameters = Parameters::read(&query, &["limit", "cursor"])?;
+                let (after, limit) = (parameters.cursor(ReleaseCursor::parse)?, parameters.limit(RELEASES_LISTED)?);
+                body::refuse(headers, body)?;
+                Ok(Self::Releases { place, after, limit })
+            }
         }
     }
 
@@ -166,15 +241,28 @@ impl<'request> Command<'request> {
     pub const fn writes(&self) -> bool {
         match self {
             Self::Create { dry_run, .. } | Self::Update { dry_run, .. } => !*dry_run,
-            Self::Delete { .. } | Self::Restore { .. } => true,
+            Self::Delete { .. } | Self::Restore { .. } | Self::Release { .. } | Self::Withdraw { .. } => true,
             Self::List { .. }
             | Self::Retrieve { .. }
             | Self::RetrieveAsOf { .. }
             | Self::Versions { .. }
             | Self::Version { .. }
-            | Self::Diff { .. } => false,
+            | Self::Diff { .. }
+            | Self::LiveFlows { .. }
+            | Self::Live { .. }
+            | Self::LiveAsOf { .. }
+            | Self::Releases { .. } => false,
         }
     }
+}
+
+/// The place that a path names.
+fn place(segments: Segments<'_>) -> Result<Place, Problem> {
+    let project = ProjectId::parse(segments.project)
+        .ok_or_else(|| Problem::new("", Code::InvalidProjectId, "expected a project in the path, found none"))?;
+    let flow_type = FlowType::parse(segments.flow_type)
+        .ok_or_else(|| Problem::new("", Code::InvalidFlowType, "expected a type in the path, found none"))?;
+    Ok(Place { project, flow_type })
 }
 
 fn idempotency_key(headers: &Headers) -> Result<Option<IdempotencyKey>, Problem> {

@@ -6,7 +6,8 @@
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use crate::flow::{FlowId, List, Summary, Timestamp};
+use crate::flow::members::{FlowType, ProjectId};
+use crate::flow::{FlowId, List, Place, Summary, Timestamp};
 
 /// What the keys of the trash begin with in the index. It sorts after the digits that other keys begin with, so the trash is
 /// a range of its own, behind all other flows.
@@ -67,11 +68,13 @@ impl FlowCursor {
             None => (List::Flows, key),
         };
         let (moment, id) = key.split_once('#')?;
-        let parsed = Timestamp::parse(moment)?;
-        // Only the form that is stored.
-        (parsed.as_str() == moment).then_some(())?;
-        Some(Self { list, moment: parsed, id: FlowId::parse(id)? })
+        Some(Self { list, moment: stored_moment(moment)?, id: FlowId::parse(id)? })
     }
+}
+
+/// A moment in the form that is stored, and no other.
+fn stored_moment(text: &str) -> Option<Timestamp> {
+    Timestamp::parse(text).filter(|moment| moment.as_str() == text)
 }
 
 /// The position after one version in the list of a flow's versions, newest first.
@@ -86,6 +89,46 @@ impl VersionCursor {
     /// `None` if `text` is malformed.
     pub fn parse(text: &str) -> Option<Self> {
         crate::flow::parse_version(&decode(text)?).map(Self)
+    }
+}
+
+/// The position after one release in the list of a place's releases, newest first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReleaseCursor {
+    /// When the release began, and so when the next one in the list ended.
+    pub since: Timestamp,
+    /// From 1.
+    pub number: u64,
+}
+
+impl ReleaseCursor {
+    pub fn encode(&self) -> String {
+        URL_SAFE_NO_PAD.encode(format!("{}#{}", self.since, self.number))
+    }
+
+    /// `None` if `text` is malformed.
+    pub fn parse(text: &str) -> Option<Self> {
+        let text = decode(text)?;
+        let (since, number) = text.split_once('#')?;
+        Some(Self { since: stored_moment(since)?, number: crate::flow::parse_version(number)? })
+    }
+}
+
+/// The position after one place in the list of what is live, by project and type.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlaceCursor(pub Place);
+
+impl PlaceCursor {
+    pub fn encode(&self) -> String {
+        let Self(Place { project, flow_type }) = self;
+        URL_SAFE_NO_PAD.encode(format!("{}#{}", project.as_str(), flow_type.as_str()))
+    }
+
+    /// `None` if `text` is malformed.
+    pub fn parse(text: &str) -> Option<Self> {
+        let text = decode(text)?;
+        let (project, flow_type) = text.split_once('#')?;
+        Some(Self(Place { project: ProjectId::parse(project)?, flow_type: FlowType::parse(flow_type)? }))
     }
 }
 

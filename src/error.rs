@@ -47,6 +47,8 @@ pub enum Error {
     },
     /// The caller's client has no such flow, or no such version of it.
     ProjectFlowNotFound,
+    /// The caller's client has nothing live in this place.
+    NoLiveFlow,
     /// The request breaks the contract, or does not fit the flow as it is.
     Invalid(Problems),
     /// The database cannot carry it out now, and nothing was written.
@@ -97,6 +99,7 @@ impl Error {
                 Failure::new(405, "METHOD_NOT_ALLOWED", "Method not allowed").with("Allow", allow)
             }
             Self::ProjectFlowNotFound => Failure::new(404, "PROJECT_FLOW_NOT_FOUND", "Project flow not found"),
+            Self::NoLiveFlow => Failure::new(404, "NO_LIVE_FLOW", "No live flow"),
             Self::Invalid(problems) => {
                 let (status, code, title) = problems.first().code.answer();
                 let failure = Failure { details: problems.details(), ..Failure::new(status, code, title) };
@@ -127,6 +130,7 @@ impl Error {
             | Self::RouteNotFound
             | Self::MethodNotAllowed { .. }
             | Self::ProjectFlowNotFound
+            | Self::NoLiveFlow
             | Self::Invalid(_) => None,
         }
     }

@@ -108,4 +108,24 @@ impl Preconditions {
         }
         Ok(())
     }
+
+    /// Whether a place may be written whose newest release has this number (0 before the first). `*` asks for a live flow,
+    /// a number for that release, even if it withdrew what was live.
+    ///
+    /// # Errors
+    ///
+    /// As [`check`](Self::check).
+    pub fn check_place(&self, number: u64, is_live: bool) -> Result<(), Problem> {
+        let meets = |tags: &EntityTags, number: bool| if *tags == EntityTags::Any { is_live } else { number };
+        let found = if is_live { "live" } else { "withdrawn, or no release at all" };
+        if self.if_match.as_ref().is_some_and(|tags| !meets(tags, tags.match_strongly(number))) {
+            let error = format!("expected the place at one of these releases, found release {number}, {found}");
+            return Err(Problem::header("If-Match", Code::PreconditionFailed, error));
+        }
+        if self.if_none_match.as_ref().is_some_and(|tags| meets(tags, tags.match_weakly(number))) {
+            let error = format!("expected the place at none of these releases, found release {number}, {found}");
+            return Err(Problem::header("If-None-Match", Code::PreconditionFailed, error));
+        }
+        Ok(())
+    }
 }

@@ -7,6 +7,7 @@ pub mod content;
 mod document;
 mod id;
 pub mod members;
+mod release;
 pub mod rules;
 mod timestamp;
 pub mod update;
@@ -19,6 +20,7 @@ pub use change::{Author, Change, ChangeDocument, Digest, MAX_AUTHOR, MAX_NOTE, N
 pub use content::Content;
 pub use document::Document;
 pub use id::{Client, Fingerprint, FlowId, Idempotency, IdempotencyKey, MAX_CLIENT, MAX_KEY, WriteToken, random_text};
+pub use release::{Head, Place, Release, ReleaseDocument, ReleasedVersion, flow_is_live};
 pub use timestamp::Timestamp;
 pub use update::{Update, UpdateKind};
 
@@ -171,6 +173,11 @@ impl Flow {
     /// The text of the flow's document, as every operation answers it.
     pub fn document(&self) -> Result<Box<RawValue>, Cause> {
         to_raw_value(&Document::of_flow(self)).map_err(|error| Cause::new(error.to_string()))
+    }
+
+    /// Whether `next`, the version after this one, is no longer active.
+    pub fn is_deactivated_by(&self, next: &Self) -> bool {
+        self.summary.status == Status::Active && next.summary.status != Status::Active
     }
 
     /// Refuses a deleted flow as one that does not exist.

@@ -11,8 +11,8 @@ use crate::cursor::FlowCursor;
 use crate::error::Cause;
 use crate::flow::members::{Description, FlowType, Json, Name, ProjectId};
 use crate::flow::{
-    Author, Change, Client, Digest, Fingerprint, Flow, FlowId, MAX_VERSION_DIGITS, Note, Status, Summary, Timestamp,
-    WriteToken,
+    Author, Change, Client, Digest, Fingerprint, Flow, FlowId, Head, MAX_VERSION_DIGITS, Note, Place, Release,
+    ReleasedVersion, Status, Summary, Timestamp, WriteToken,
 };
 
 /// The attribute that every item has: a condition on it tells whether the item exists.
@@ -36,11 +36,11 @@ pub const UPDATED_AT: &str = "updatedAt";
 
 /// The attributes of a summary.
 pub const SUMMARY: [&str; 10] =
-    ["_id", PROJECT, TYPE, STATUS, VERSION, "name", "description", CLIENT, CREATED_AT, UPDATED_AT];
+    [ID, PROJECT, TYPE, STATUS, VERSION, "name", "description", CLIENT, CREATED_AT, UPDATED_AT];
 
 /// The attributes of a version as a history shows it.
 pub const HISTORY: [&str; 14] = [
-    "_id",
+    ID,
     PROJECT,
     TYPE,
     STATUS,
@@ -56,8 +56,10 @@ pub const HISTORY: [&str; 14] = [
     DIGEST,
 ];
 
-const BY: &str = "by";
-const NOTE: &str = "note";
+/// The attribute of an item that names a flow.
+pub const ID: &str = "_id";
+pub const BY: &str = "by";
+pub const NOTE: &str = "note";
 const RESTORED: &str = "restored";
 const DIGEST: &str = "digest";
 
@@ -91,9 +93,65 @@ pub fn version_sort(id: &FlowId, version: u64) -> String {
     format!("{VERSION_PREFIX}{}#{version:0MAX_VERSION_DIGITS$}", id.as_str())
 }
 
+/// What the sort key of a release in force begins with.
+pub const LIVE_PREFIX: &str = "LIVE#";
+/// What the sort key of every release begins with.
+pub const RELEASE_PREFIX: &str = "RELEASE#";
+/// The number of a release, from 1.
+pub const RELEASE: &str = "release";
+/// Since when a release is in force.
+pub const SINCE: &str = "since";
+
+/// The attributes of a release as a list shows it.
+pub const RELEASES: [&str; 7] = [RELEASE, SINCE, BY, NOTE, WRITE_TOKEN, ID, VERSION];
+/// The attributes of a flow that is live as a list shows it, and those of its release.
+pub const LIVE_FLOWS: [&str; 15] = [
+    ID, PROJECT, TYPE, STATUS, VERSION, "name", "description", CLIENT, CREATED_AT, UPDATED_AT, RELEASE, SINCE, BY, NOTE,
+    WRITE_TOKEN,
+];
+
+/// A character that sorts behind all others in sort keys.
+pub const LAST: char = '~';
+
+/// The key of the release in force in a place.
+pub fn live_key(client: &Client, place: &Place) -> Item {
+    key(partition(client), live_sort(place))
+}
+
+/// Where the release in force in a place stands in its client's partition.
+pub fn live_sort(place: &Place) -> String {
+    format!("{LIVE_PREFIX}{}#{}", place.project.as_str(), place.flow_type.as_str())
+}
+
+/// Where the releases in force of all places begin, or those of one project.
+pub fn places_sort(project: Option<&ProjectId>) -> String {
+    project.map_or_else(|| LIVE_PREFIX.to_owned(), |project| format!("{LIVE_PREFIX}{}#", project.as_str()))
+}
+
+/// Where the places begin that come after `place`: before any other that a key can name.
+pub fn after_place(place: &Place) -> String {
+    format!("{}!", live_sort(place))
+}
+
+/// The place whose release in force has this sort key.
+pub fn to_place(sort: &str) -> Option<Place> {
+    let (project, flow_type) = sort.strip_prefix(LIVE_PREFIX)?.split_once('#')?;
+    Some(Place { project: ProjectId::parse(project)?, flow_type: FlowType::parse(flow_type)? })
+}
+
+/// Where all releases of a place begin in their client's partition; they sort as time and numbers do.
+pub fn releases_sort(place: &Place) -> String {
+    format!("{RELEASE_PREFIX}{}#{}#", place.project.as_str(), place.flow_type.as_str())
+}
+
+/// Where a release stands in its client's partition.
+pub fn release_sort(place: &Place, since: &Timestamp, number: u64) -> String {
+    format!("{}{since}#{number:0MAX_VERSION_DIGITS$}", releases_sort(place))
+}
+
 /// The key of a project in the table of projects.
 pub fn project_key(project: &ProjectId) -> Item {
-    HashMap::from([("_id".to_owned(), AttributeValue::S(project.as_str().to_owned()))])
+    HashMap::from([(ID.to_owned(), AttributeValue::S(project.as_str().to_owned()))])
 }
 
 /// The attribute of a project that names its client.
@@ -122,10 +180,29 @@ pub fn impossible_key() -> Item {
 
 /// The item of a flow's newest version.
 pub fn from_flow(flow: &Flow) -> Item {
-    let Flow { summary, configuration, steps, write_token, fingerprint, change, digest } = flow;
+    let Flow { summary, configuration: _, steps: _, write_token, fingerprint, change, digest } = flow;
     let mut item = flow_key(&summary.client, &summary.id);
+    add_document(&mut item, flow);
+    add_change(&mut item, change);
     let mut text = |name: &str, value: &str| item.insert(name.to_owned(), AttributeValue::S(value.to_owned()));
-    text("_id", summary.id.as_str());
+    if let Some(token) = write_token {
+        text(WRITE_TOKEN, token.as_str());
+    }
+    if let Some(fingerprint) = fingerprint {
+        text("fingerprint", fingerprint.as_str());
+    }
+    if let Some(digest) = digest {
+        text(DIGEST, digest.as_str());
+    }
+    text(LIST_KEY, &FlowCursor::after(summary).to_stored());
+    item
+}
+
+/// Adds what the API shows of a flow.
+fn add_document(item: &mut Item, flow: &Flow) {
+    let Flow { summary, configuration, steps, .. } = flow;
+    let mut text = |name: &str, value: &str| item.insert(name.to_owned(), AttributeValue::S(value.to_owned()));
+    text(ID, summary.id.as_str());
     text(CLIENT, summary.client.as_str());
     text(PROJECT, summary.project.as_str());
     text(TYPE, summary.flow_type.as_str());
@@ -138,27 +215,21 @@ pub fn from_flow(flow: &Flow) -> Item {
     text("steps", steps.as_str());
     text(CREATED_AT, summary.created_at.as_str());
     text(UPDATED_AT, summary.updated_at.as_str());
-    if let Some(token) = write_token {
-        text(WRITE_TOKEN, token.as_str());
-    }
-    if let Some(fingerprint) = fingerprint {
-        text("fingerprint", fingerprint.as_str());
-    }
+    item.insert(VERSION.to_owned(), AttributeValue::N(summary.version.to_string()));
+}
+
+/// Adds who wrote an item, and why.
+fn add_change(item: &mut Item, change: &Change) {
+    let mut text = |name: &str, value: &str| item.insert(name.to_owned(), AttributeValue::S(value.to_owned()));
     if let Some(author) = &change.by {
         text(BY, author.as_str());
     }
     if let Some(note) = &change.note {
         text(NOTE, note.as_str());
     }
-    if let Some(digest) = digest {
-        text(DIGEST, digest.as_str());
-    }
-    text(LIST_KEY, &FlowCursor::after(summary).to_stored());
-    item.insert(VERSION.to_owned(), AttributeValue::N(summary.version.to_string()));
     if let Some(restored) = change.restored {
         item.insert(RESTORED.to_owned(), AttributeValue::N(restored.to_string()));
     }
-    item
 }
 
 /// The item of a version that is no longer the newest: the same attributes under the key of an earlier version, and not in
@@ -167,6 +238,54 @@ pub fn into_version(mut newest: Item, flow: &Flow) -> Item {
     newest.extend(version_key(&flow.summary.client, &flow.summary.id, flow.summary.version));
     newest.remove(LIST_KEY);
     newest
+}
+
+/// The item of the release in force in a place: the release, and a copy of the flow. It is not in the index.
+pub fn from_head(client: &Client, place: &Place, head: &Head) -> Item {
+    let Head { release, flow } = head;
+    let mut item = live_key(client, place);
+    let mut text = |name: &str, value: &str| item.insert(name.to_owned(), AttributeValue::S(value.to_owned()));
+    text(CLIENT, client.as_str());
+    text(PROJECT, place.project.as_str());
+    text(TYPE, place.flow_type.as_str());
+    text(SINCE, release.since.as_str());
+    text(WRITE_TOKEN, release.write_token.as_str());
+    item.insert(RELEASE.to_owned(), AttributeValue::N(release.number.to_string()));
+    add_change(&mut item, &release.change);
+    if let Some(flow) = flow {
+        add_document(&mut item, flow);
+    }
+    item
+}
+
+/// The item that keeps a release for ever: the same attributes under a key of its own.
+pub fn into_release(mut head: Item, place: &Place, release: &Release) -> Item {
+    let sort = release_sort(place, &release.since, release.number);
+    head.insert(SORT_KEY.to_owned(), AttributeValue::S(sort));
+    head
+}
+
+/// The release that an item holds, and the flow that it puts in force.
+pub fn to_head(item: &Item) -> Result<Head, Cause> {
+    let release = to_release(item)?;
+    let flow = release.version.is_some().then(|| to_flow(item)).transpose()?;
+    Ok(Head { release, flow })
+}
+
+/// The release that an item holds.
+pub fn to_release(item: &Item) -> Result<Release, Cause> {
+    let number = |name| required(item, name)?.parse().map_err(|_| unreadable(name));
+    let version = text(item, ID).map(|id| {
+        let id = FlowId::parse(id).ok_or_else(|| unreadable(ID))?;
+        Ok::<_, Cause>(ReleasedVersion { id, version: number(VERSION)? })
+    });
+    Ok(Release {
+        number: number(RELEASE)?,
+        since: Timestamp::from_stored(required(item, SINCE)?),
+        change: to_change(item)?,
+        version: version.transpose()?,
+        write_token: WriteToken::from_stored(required(item, WRITE_TOKEN)?),
+    })
 }
 
 /// The flow that an item holds.
@@ -204,7 +323,7 @@ pub fn to_digest(item: &Item) -> Option<Digest> {
 pub fn to_summary(item: &Item) -> Result<Summary, Cause> {
     let text_of = |name| required(item, name);
     Ok(Summary {
-        id: FlowId::parse(text_of("_id")?).ok_or_else(|| unreadable("_id"))?,
+        id: FlowId::parse(text_of(ID)?).ok_or_else(|| unreadable(ID))?,
         project: ProjectId::from_stored(text_of(PROJECT)?),
         flow_type: FlowType::parse(text_of(TYPE)?).ok_or_else(|| unreadable(TYPE))?,
         status: Status::from_stored(text_of(STATUS)?).ok_or_else(|| unreadable(STATUS))?,
@@ -222,7 +341,7 @@ fn required<'item>(item: &'item Item, name: &str) -> Result<&'item str, Cause> {
 }
 
 fn unreadable(name: &str) -> Cause {
-    Cause::new(format!("stored flow: unreadable {name}"))
+    Cause::new(format!("stored item: unreadable {name}"))
 }
 
 /// An attribute that is a string or a number.

@@ -28,6 +28,8 @@ pub enum Code {
     InvalidConfiguration,
     InvalidSteps,
     InvalidStatus,
+    /// `_id` is not a string.
+    InvalidFlowId,
     /// `version` is not an integer from 1.
     InvalidVersion,
     ImmutableField,
@@ -40,6 +42,10 @@ pub enum Code {
     PreconditionFailed,
     VersionConflict,
     FlowIsActive,
+    FlowIsLive,
+    FlowNotActive,
+    /// The caller wrote what is to be released.
+    OwnChange,
     FlowTooLarge,
 }
 
@@ -62,6 +68,7 @@ impl Code {
             Self::InvalidConfiguration => (400, "INVALID_CONFIGURATION", "Invalid configuration"),
             Self::InvalidSteps => (400, "INVALID_STEPS", "Invalid steps"),
             Self::InvalidStatus => (400, "INVALID_STATUS", "Invalid status"),
+            Self::InvalidFlowId => (400, "INVALID_FLOW_ID", "Invalid flow ID"),
             Self::InvalidVersion => (400, "INVALID_VERSION", "Invalid version"),
             Self::ImmutableField => (409, "IMMUTABLE_FIELD", "Immutable field"),
             Self::UnknownField => (400, "UNKNOWN_FIELD", "Unknown field"),
@@ -72,6 +79,9 @@ impl Code {
             Self::PreconditionFailed => (412, "VERSION_CONFLICT", "Version conflict"),
             Self::VersionConflict => (409, "VERSION_CONFLICT", "Version conflict"),
             Self::FlowIsActive => (409, "FLOW_IS_ACTIVE", "Flow is active"),
+            Self::FlowIsLive => (409, "FLOW_IS_LIVE", "Flow is live"),
+            Self::FlowNotActive => (409, "FLOW_NOT_ACTIVE", "Flow not active"),
+            Self::OwnChange => (403, "OWN_CHANGE", "Own change"),
             Self::FlowTooLarge => (413, "FLOW_TOO_LARGE", "Flow too large"),
         }
     }

@@ -15,6 +15,14 @@ use crate::store::{Filter, Position};
 /// The parameters of a query.
 pub struct Parameters<'event>(Vec<Parameter<'event>>);
 
+/// What a version is compared with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum From {
+    Version(u64),
+    /// What is live in the flow's place.
+    Live,
+}
+
 type Parameter<'event> = (Cow<'event, str>, Cow<'event, str>);
 
 impl<'event> Parameters<'event> {
@@ -59,9 +67,13 @@ impl<'event> Parameters<'event> {
         self.get("asOf", "an RFC 3339 instant (its + sent as %2B)", Timestamp::parse)
     }
 
-    pub fn from(&self) -> Result<u64, Problem> {
-        let from = self.get("from", "a version, an integer from 1", flow::parse_version)?;
-        from.ok_or_else(|| Problem::parameter("from", "expected the version to compare with, found nothing"))
+    pub fn from(&self) -> Result<From, Problem> {
+        let parse = |text: &str| match text {
+            "live" => Some(From::Live),
+            text => flow::parse_version(text).map(From::Version),
+        };
+        let from = self.get("from", "live or a version, an integer from 1", parse)?;
+        from.ok_or_else(|| Problem::parameter("from", "expected live or the version to compare with, found nothing"))
     }
 
     /// `limit`, of which there is a default and a maximum.
@@ -85,8 +97,12 @@ impl<'event> Parameters<'event> {
         }
     }
 
+    pub fn project(&self) -> Result<Option<ProjectId>, Problem> {
+        self.get("project", "a project", ProjectId::parse)
+    }
+
     pub fn filter(&self) -> Result<Filter, Problem> {
-        let project = self.get("project", "a project", ProjectId::parse)?;
+        let project = self.project()?;
         let flow_type = self.get("type", "login or onboarding", FlowType::parse)?;
         let status = self.get("status", &Status::ALL.map(Status::as_str).join(" or "), Status::from_stored)?;
         let list = status.map_or(List::Flows, Status::list);

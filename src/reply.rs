@@ -8,15 +8,15 @@ use std::borrow::Cow;
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 
-use crate::cursor::{FlowCursor, VersionCursor};
+use crate::cursor::{FlowCursor, PlaceCursor, ReleaseCursor, VersionCursor};
 use crate::error::{Cause, Error};
 use crate::etag::etag;
 use crate::event::Event;
-use crate::flow::{ChangeDocument, Document, Flow};
+use crate::flow::{ChangeDocument, Document, Flow, Release, ReleaseDocument, Summary};
 use crate::operations::Outcome;
 use crate::problem::Problem;
 use crate::size::MAX_RESPONSE;
-use crate::store::{Entry, Page, Versions};
+use crate::store::{Entry, LiveFlows, Page, Releases, Versions};
 
 /// An HTTP response.
 #[derive(Debug, Clone, Serialize)]
@@ -101,9 +101,11 @@ impl Reply {
 type Parts = (u16, Vec<Header>, String);
 
 fn succeed(outcome: &Outcome) -> Parts {
+    let release_etag = |release: &Release| ("ETag", etag(release.number).into());
     let etag = |flow: &Flow| ("ETag", etag(flow.summary.version).into());
     let location = |flow: &Flow| ("Location", format!("/v2/project-flows/{}", flow.summary.id.as_str()).into());
     let shown = |flow: &Flow| success(&Document::of_flow(flow), Beside::default());
+    let live = |flow: &Flow, release: &Release| success(&Document::of_flow(flow), Beside::release(release));
     match outcome {
         Outcome::Created(flow) => (201, vec![location(flow), etag(flow)], shown(flow)),
         Outcome::Replayed(flow) => {
@@ -127,6 +129,18 @@ fn succeed(outcome: &Outcome) -> Parts {
             (200, vec![], success(&entries, Pagination::of_versions(page, *limit).into()))
         }
         Outcome::Diff(operations) => (200, vec![], success(operations, Beside::default())),
+        Outcome::LiveFlows { page, limit } => {
+            let entries: Vec<_> = page.entries.iter().map(LiveDocument::new).collect();
+            (200, vec![], success(&entries, Pagination::of_live(page, *limit).into()))
+        }
+        Outcome::Live(flow, release) => (200, vec![release_etag(release)], live(flow, release)),
+        Outcome::LiveNotModified(_, release) => (304, vec![release_etag(release)], String::new()),
+        Outcome::PastLive(flow, release) => (200, vec![], live(flow, release)),
+        Outcome::Withdrawn(release) => (200, vec![], success(&(), Beside::release(release))),
+        Outcome::Releases { page, limit } => {
+            let entries: Vec<_> = page.entries.iter().map(|(release, until)| release.document(until.as_ref())).collect();
+            (200, vec![], success(&entries, Pagination::of_releases(page, *limit).into()))
+        }
         Outcome::Preflight { allow } => (204, vec![("Allow", allow.clone().into())], String::new()),
     }
 }
@@ -175,6 +189,20 @@ impl<'entry> EntryDocument<'entry> {
     }
 }
 
+/// What is live in a place, in the list of all places.
+#[derive(Serialize)]
+struct LiveDocument<'entry> {
+    #[serde(flatten)]
+    summary: Document<'entry>,
+    release: ReleaseDocument<'entry>,
+}
+
+impl<'entry> LiveDocument<'entry> {
+    fn new((summary, release): &'entry (Summary, Release)) -> Self {
+        Self { summary: Document::of_summary(summary), release: release.document(None) }
+    }
+}
+
 /// Where a page stands, and where the next one begins.
 #[derive(Serialize)]
 struct Pagination {
@@ -205,6 +233,14 @@ impl Pagination {
         let next = last.filter(|last| *last > 1).map(|last| VersionCursor(last).encode());
         Self { page: None, limit, total: Some(page.total), pages: None, next }
     }
+
+    fn of_live(page: &LiveFlows, limit: usize) -> Self {
+        Self { page: None, limit, total: None, pages: None, next: page.next.as_ref().map(PlaceCursor::encode) }
+    }
+
+    fn of_releases(page: &Releases, limit: usize) -> Self {
+        Self { page: None, limit, total: None, pages: None, next: page.next.as_ref().map(ReleaseCursor::encode) }
+    }
 }
 
 /// What an answer has beside its data.
@@ -214,11 +250,19 @@ struct Beside<'outcome> {
     pagination: Option<Pagination>,
     #[serde(skip_serializing_if = "Option::is_none")]
     change: Option<ChangeDocument<'outcome>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    release: Option<ReleaseDocument<'outcome>>,
+}
+
+impl<'outcome> Beside<'outcome> {
+    fn release(release: &'outcome Release) -> Self {
+        Self { release: Some(release.document(None)), ..Self::default() }
+    }
 }
 
 impl From<Pagination> for Beside<'_> {
     fn from(pagination: Pagination) -> Self {
-        Self { pagination: Some(pagination), change: None }
+        Self { pagination: Some(pagination), ..Self::default() }
     }
 }
 

@@ -6,7 +6,7 @@ use crate::event::Event;
 use crate::flow::FlowId;
 
 /// The operations, each with its route: the only routing table.
-const ROUTES: [(Operation, &str); 10] = [
+const ROUTES: [(Operation, &str); 15] = [
     (Operation::Create, "POST /v2/project-flows"),
     (Operation::List, "GET /v2/project-flows"),
     (Operation::Retrieve, "GET /v2/project-flows/{id}"),
@@ -17,16 +17,24 @@ const ROUTES: [(Operation, &str); 10] = [
     (Operation::Version, "GET /v2/project-flows/{id}/versions/{version}"),
     (Operation::Diff, "GET /v2/project-flows/{id}/versions/{version}/diff"),
     (Operation::Restore, "POST /v2/project-flows/{id}/versions/{version}/restore"),
+    (Operation::LiveFlows, "GET /v2/project-flows/live"),
+    (Operation::Live, "GET /v2/project-flows/live/{project}/{type}"),
+    (Operation::Release, "PUT /v2/project-flows/live/{project}/{type}"),
+    (Operation::Withdraw, "DELETE /v2/project-flows/live/{project}/{type}"),
+    (Operation::Releases, "GET /v2/project-flows/live/{project}/{type}/releases"),
 ];
 
 /// The route that each path has beside its operations: nobody has to prove who asks.
-const PREFLIGHTS: [&str; 6] = [
+const PREFLIGHTS: [&str; 9] = [
     "OPTIONS /v2/project-flows",
     "OPTIONS /v2/project-flows/{id}",
     "OPTIONS /v2/project-flows/{id}/versions",
     "OPTIONS /v2/project-flows/{id}/versions/{version}",
     "OPTIONS /v2/project-flows/{id}/versions/{version}/diff",
     "OPTIONS /v2/project-flows/{id}/versions/{version}/restore",
+    "OPTIONS /v2/project-flows/live",
+    "OPTIONS /v2/project-flows/live/{project}/{type}",
+    "OPTIONS /v2/project-flows/live/{project}/{type}/releases",
 ];
 
 /// What a request can ask for.
@@ -42,13 +50,26 @@ pub enum Operation {
     Version,
     Diff,
     Restore,
+    LiveFlows,
+    Live,
+    Release,
+    Withdraw,
+    Releases,
 }
 
 impl Operation {
     /// What a token must allow for it; dry runs are no exception.
     pub const fn permission(self) -> Permission {
         match self {
-            Self::Retrieve | Self::List | Self::Versions | Self::Version | Self::Diff => Permission::Read,
+            Self::Retrieve
+            | Self::List
+            | Self::Versions
+            | Self::Version
+            | Self::Diff
+            | Self::LiveFlows
+            | Self::Live
+            | Self::Releases => Permission::Read,
+            Self::Release | Self::Withdraw => Permission::Release,
             Self::Create | Self::Update | Self::Patch | Self::Delete | Self::Restore => Permission::Write,
         }
     }
@@ -73,16 +94,26 @@ pub enum Target<'path> {
     },
 }
 
-/// An operation, and the parts of its path that differ from flow to flow.
+/// An operation, and the parts of its path that differ from one flow or place to another.
 #[derive(Debug, Clone, Copy)]
 pub struct Call<'path> {
     pub operation: Operation,
     /// As in `GET /v2/project-flows/{id}`.
     pub route: &'static str,
-    /// `{id}`; empty where the route has none.
+    pub segments: Segments<'path>,
+}
+
+/// The segments of a path that a route has parameters for; empty where it has none.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Segments<'path> {
+    /// `{id}`
     pub id: &'path str,
-    /// `{version}`; empty where the route has none.
+    /// `{version}`
     pub version: &'path str,
+    /// `{project}`
+    pub project: &'path str,
+    /// `{type}`
+    pub flow_type: &'path str,
 }
 
 impl<'path> Target<'path> {
@@ -93,9 +124,9 @@ impl<'path> Target<'path> {
         let mut methods = Vec::new();
         for (operation, route) in ROUTES {
             let Some((its_method, template)) = route.split_once(' ') else { continue };
-            let Some((id, version)) = matched(template, path) else { continue };
+            let Some(segments) = matched(template, path) else { continue };
             if its_method == method {
-                return Ok(Self::Operation(Call { operation, route, id, version }));
+                return Ok(Self::Operation(Call { operation, route, segments }));
             }
             methods.push(its_method);
         }
@@ -119,7 +150,7 @@ impl<'path> Target<'path> {
     /// The flow that the path names.
     pub fn flow_id(&self) -> Option<FlowId> {
         match self {
-            Self::Operation(call) => FlowId::parse(call.id),
+            Self::Operation(call) => FlowId::parse(call.segments.id),
             Self::Preflight { .. } => None,
         }
     }
@@ -129,7 +160,7 @@ impl<'path> Target<'path> {
 ///
 /// API Gateway leaves the stage on an HTTP API's path, and a custom domain's base path on both kinds', and the event
 /// does not name the latter. A base path may look like the collection, so the last occurrence counts: no operation's
-/// own path has a second one.
+/// own path has a second one, because `project-flows` is not a type.
 fn own_path(path: &str) -> Option<&str> {
     const COLLECTION: &[u8] = b"/v2/project-flows";
 
@@ -146,18 +177,23 @@ fn is_plain(segment: &str) -> bool {
         && segment.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"$-_.+!*'()".contains(&byte))
 }
 
-/// `{id}` and `{version}` where `path` is as `template` says.
-fn matched<'path>(template: &str, path: &'path str) -> Option<(&'path str, &'path str)> {
-    let (mut id, mut version) = ("", "");
+/// The segment of a path where others have an id.
+const LIVE: &str = "live";
+
+/// The segments of `path`, if it is as `template` says.
+fn matched<'path>(template: &str, path: &'path str) -> Option<Segments<'path>> {
+    let mut found = Segments::default();
     let mut segments = path.split('/');
     for expected in template.split('/') {
         let segment = segments.next()?;
         match expected {
-            "{id}" if is_plain(segment) => id = segment,
-            "{version}" if is_plain(segment) => version = segment,
+            "{id}" if is_plain(segment) && segment != LIVE => found.id = segment,
+            "{version}" if is_plain(segment) => found.version = segment,
+            "{project}" if is_plain(segment) => found.project = segment,
+            "{type}" if is_plain(segment) => found.flow_type = segment,
             _ if expected == segment => {}
             _ => return None,
         }
     }
-    segments.next().is_none().then_some((id, version))
+    segments.next().is_none().then_some(found)
 }

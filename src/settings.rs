@@ -24,7 +24,8 @@ pub struct Settings {
     pub issuer: Option<String>,
     /// `JWT_AUDIENCE`: whom a token must be for.
     pub audience: Option<String>,
-    /// `CLIENT_CLAIM`, `AUTHOR_CLAIM`, `SCOPE_CLAIM`, `READ_SCOPE` and `WRITE_SCOPE`: what tokens say, and must allow.
+    /// `CLIENT_CLAIM`, `AUTHOR_CLAIM`, `SCOPE_CLAIM`, `READ_SCOPE`, `WRITE_SCOPE`, `RELEASE_SCOPE` and `FOUR_EYES`: what
+    /// tokens say, and must allow.
     pub claims: Claims,
     /// `AWS_LAMBDA_FUNCTION_NAME`: whose the metrics are.
     pub function: String,
@@ -81,15 +82,19 @@ impl Settings {
         let [jwks, jwks_url, issuer, audience] = ["JWKS", "JWKS_URL", "JWT_ISSUER", "JWT_AUDIENCE"].map(&mut optional);
         let [client_claim, author_claim, scope_claim] =
             ["CLIENT_CLAIM", "AUTHOR_CLAIM", "SCOPE_CLAIM"].map(&mut optional);
-        let scopes = [("READ_SCOPE", Permission::Read), ("WRITE_SCOPE", Permission::Write)]
-            .map(|(name, permission)| (name, permission, optional(name)));
+        let scopes = [
+            ("READ_SCOPE", Permission::Read),
+            ("WRITE_SCOPE", Permission::Write),
+            ("RELEASE_SCOPE", Permission::Release),
+        ]
+        .map(|(name, permission)| (name, permission, optional(name)));
         let [region, default_region, any_endpoint, bundle] =
             ["AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL", "AWS_CA_BUNDLE"].map(&mut optional);
         let [function, concurrency] = ["AWS_LAMBDA_FUNCTION_NAME", "AWS_LAMBDA_MAX_CONCURRENCY"].map(&mut optional);
-        let switches = ["AWS_USE_FIPS_ENDPOINT", "AWS_USE_DUALSTACK_ENDPOINT", "ALLOW_SHARED_SECRETS"]
+        let switches = ["AWS_USE_FIPS_ENDPOINT", "AWS_USE_DUALSTACK_ENDPOINT", "ALLOW_SHARED_SECRETS", "FOUR_EYES"]
             .map(|name| (name, optional(name)));
 
-        let [fips, dual_stack, shared_secrets] = switches.map(|(name, value)| match value.as_deref() {
+        let [fips, dual_stack, shared_secrets, four_eyes] = switches.map(|(name, value)| match value.as_deref() {
             None | Some("false") => false,
             Some("true") => true,
             Some(other) => {
@@ -134,6 +139,7 @@ impl Settings {
         claims.client = client_claim.unwrap_or(claims.client);
         claims.author = author_claim.unwrap_or(claims.author);
         claims.scope = scope_claim.unwrap_or(claims.scope);
+        claims.four_eyes = four_eyes;
         for (name, permission, scope) in scopes {
             let Some(scope) = scope else { continue };
             if !is_scope(&scope) {

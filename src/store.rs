@@ -1,15 +1,18 @@
 //! Station 3, store: conditional writes and consistent reads, each exactly once whatever the network does.
 //!
-//! `create`, `change`, `history` and `list` are what commands ask for, `keys` is what authentication asks for, and
-//! `transaction` and `attempts` are what they share.
+//! `create`, `change`, `history` and `list` are what commands ask of flows; `release`, `four_eyes` and `live` are what they
+//! ask of releases. `keys` is what authentication asks for. `transaction` and `attempts` are what they share.
 //! The permissions that template.yaml grants are exactly the calls made here.
 
 mod attempts;
 mod change;
 mod create;
+mod four_eyes;
 mod history;
 mod keys;
 mod list;
+mod live;
+mod release;
 mod transaction;
 
 use std::error::Error as StdError;
@@ -31,6 +34,8 @@ pub use self::create::Creation;
 pub use self::history::{Entry, Versions};
 pub use self::keys::KeptKeys;
 pub use self::list::{Filter, Page, Position, Totals};
+pub use self::live::{LiveFlows, Releases};
+pub use self::release::Next;
 use crate::error::{Cause, Error};
 use crate::flow::Flow;
 use crate::item::{self, Item};

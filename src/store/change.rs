@@ -2,14 +2,16 @@
 //!
 //! The condition is that the newest is still the one that was read; nobody's change is lost. A version once written is
 //! never written again: neither as the newest, whose number only grows, nor in the history, where it must be absent.
+//!
+//! A flow that is live stays active. The same write checks that, so no release can come between.
 
-use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem};
+use aws_sdk_dynamodb::types::{AttributeValue, ConditionCheck, Put, TransactWriteItem};
 
 use super::attempts::{self, AnyUnanswered};
-use super::transaction::{Backoff, Transacted, incomplete};
+use super::transaction::{Backoff, Refusal, Transacted, incomplete};
 use super::{ABSENT, Store, on_heap};
 use crate::error::{Cause, Error};
-use crate::flow::{Client, Flow, FlowId};
+use crate::flow::{Client, Flow, FlowId, Place, flow_is_live};
 use crate::item::{self, Item};
 
 /// What the write of a next version came to.
@@ -67,20 +69,49 @@ impl Store {
             .expression_attribute_names("#pk", item::PARTITION_KEY)
             .build();
         let (Ok(put_next), Ok(put_newest)) = (put_next, put_newest) else { return Err(incomplete()) };
-        let writes = [put_next, put_newest].map(|put| TransactWriteItem::builder().put(put).build());
+        let mut writes = Vec::from([put_next, put_newest].map(|put| TransactWriteItem::builder().put(put).build()));
+        if newest.is_deactivated_by(next) {
+            writes.push(self.check_not_live(newest)?);
+        }
 
         let (transacted, AnyUnanswered(any_unanswered)) = attempts::watch(self.transact(&writes, backoff)).await;
         match transacted {
             Ok(Transacted::Done) => Ok(Replaced::Now),
-            Ok(Transacted::FirstFailed(_)) if !any_unanswered => Ok(Replaced::Overtaken),
-            Ok(Transacted::FirstFailed(_)) => self.settle_change(next, "TransactWriteItems: a condition failed").await,
-            Ok(Transacted::SecondFailed) => {
+            Ok(Transacted::Refused(_)) if any_unanswered => {
+                self.settle_change(next, "TransactWriteItems: a condition failed").await
+            }
+            Ok(Transacted::Refused(Refusal { write: 0, .. })) => Ok(Replaced::Overtaken),
+            Ok(Transacted::Refused(Refusal { write: 1, .. })) => {
                 let cause = format!("history: version {} is there while it is the newest", newest.summary.version);
                 Err(Error::Internal(Cause::new(cause)))
             }
+            Ok(Transacted::Refused(_)) => Err(flow_is_live()),
             Err(error) if any_unanswered => self.settle_change(next, &error.to_string()).await,
             Err(error) => Err(error),
         }
+    }
+
+    /// Whether `next` can follow `newest` as far as what is live goes.
+    pub async fn check_deactivation(&self, newest: &Flow, next: &Flow) -> Result<(), Error> {
+        if !newest.is_deactivated_by(next) {
+            return Ok(());
+        }
+        let head = self.head(&newest.summary.client, &Place::of(&newest.summary)).await?;
+        let live = head.and_then(|head| head.release.version);
+        if live.is_some_and(|live| live.id == newest.summary.id) { Err(flow_is_live()) } else { Ok(()) }
+    }
+
+    /// The condition that `flow` is not live in its place.
+    fn check_not_live(&self, flow: &Flow) -> Result<TransactWriteItem, Error> {
+        let check = ConditionCheck::builder()
+            .table_name(&self.table)
+            .set_key(Some(item::live_key(&flow.summary.client, &Place::of(&flow.summary))))
+            .condition_expression("attribute_not_exists(#id) OR #id <> :id")
+            .expression_attribute_names("#id", item::ID)
+            .expression_attribute_values(":id", AttributeValue::S(flow.summary.id.as_str().to_owned()))
+            .build();
+        let check = check.map_err(|_| incomplete())?;
+        Ok(TransactWriteItem::builder().condition_check(check).build())
     }
 
     /// After attempts that had no answer: who has written the version of this number, wherever it is by now?

@@ -6,7 +6,7 @@ use aws_sdk_dynamodb::types::{
 };
 
 use super::attempts::{self, AnyUnanswered};
-use super::transaction::{Backoff, Transacted, incomplete};
+use super::transaction::{Backoff, Refusal, Transacted, incomplete};
 use super::{ABSENT, Store, map_error, on_heap};
 use crate::error::{Cause, Error};
 use crate::flow::Flow;
@@ -123,8 +123,8 @@ impl Store {
         ];
         match self.transact(&writes, &mut Backoff::of_contention()).await? {
             Transacted::Done => Ok(Written::Now),
-            Transacted::FirstFailed(item) => Ok(Written::Before(item)),
-            Transacted::SecondFailed => Err(no_such_project()),
+            Transacted::Refused(Refusal { write: 0, item }) => Ok(Written::Before(item)),
+            Transacted::Refused(_) => Err(no_such_project()),
         }
     }
 

@@ -1,4 +1,4 @@
-//! Two writes as one, tried again while others write the same items.
+//! Several writes as one, tried again while others write the same items.
 //!
 //! `DynamoDB` finishes a stalled transaction by itself, some five seconds after it began. Until then it refuses the same
 //! request with `TransactionInProgressException` and every other write of the same items with a conflict.
@@ -26,21 +26,26 @@ const WINDOW_TIME: Duration = Duration::from_secs(2);
 /// The longest pause between two such reads.
 const WINDOW_PAUSE: Duration = Duration::from_millis(400);
 
-/// What a transaction of two writes came to.
+/// What a transaction came to.
 pub(super) enum Transacted {
     Done,
-    /// Neither is: the condition of the first failed, on this item where the engine says so. That of the second may
-    /// have failed too.
-    FirstFailed(Option<Item>),
-    /// Neither is: the condition of the second failed, and no other.
-    SecondFailed,
+    /// Nothing is written: a condition failed.
+    Refused(Refusal),
+}
+
+/// The first write of a transaction whose condition failed. Those of later writes may have failed too.
+pub(super) struct Refusal {
+    /// Its index.
+    pub(super) write: usize,
+    /// The item that it met, if the engine says so.
+    pub(super) item: Option<Item>,
 }
 
 impl Store {
-    /// Carries out both writes, or neither.
+    /// Carries out all writes, or none.
     pub(super) async fn transact(
         &self,
-        writes: &[TransactWriteItem; 2],
+        writes: &[TransactWriteItem],
         backoff: &mut Backoff,
     ) -> Result<Transacted, Error> {
         let mut token = random_text()?;
@@ -65,8 +70,7 @@ impl Store {
                 _ => return Err(map_error("TransactWriteItems", &error)),
             };
             match cancellation(cancelled.cancellation_reasons()) {
-                Cancellation::FirstFailed(item) => return Ok(Transacted::FirstFailed(item)),
-                Cancellation::SecondFailed => return Ok(Transacted::SecondFailed),
+                Cancellation::Refused(refusal) => return Ok(Transacted::Refused(refusal)),
                 Cancellation::TooLarge => return Err(item_too_large()),
                 Cancellation::Contended if backoff.wait().await => token = random_text()?,
                 Cancellation::Contended => {
@@ -82,9 +86,8 @@ impl Store {
 
 /// Why a transaction was cancelled.
 enum Cancellation {
-    FirstFailed(Option<Item>),
+    Refused(Refusal),
     Contended,
-    SecondFailed,
     TooLarge,
     Other(String),
 }
@@ -105,10 +108,14 @@ fn cancellation(reasons: &[CancellationReason]) -> Cancellation {
     const CONFLICT: &str = "TransactionConflict";
 
     let codes: Vec<_> = reasons.iter().map(|reason| reason.code().unwrap_or("None")).collect();
-    match reasons {
-        [first, _] if first.code() == FAILED => Cancellation::FirstFailed(first.item.clone()),
-        _ if codes.iter().any(|code| *code == CONFLICT || THROTTLED.contains(code)) => Cancellation::Contended,
-        [_, second] if second.code() == FAILED => Cancellation::SecondFailed,
+    let is_contended = codes.iter().any(|code| *code == CONFLICT || THROTTLED.contains(code));
+    let refused = reasons.iter().enumerate().find(|(_, reason)| reason.code() == FAILED);
+    match refused {
+        // The first write decides: whoever loses it to another write has nothing to wait for.
+        Some((write, reason)) if write == 0 || !is_contended => {
+            Cancellation::Refused(Refusal { write, item: reason.item.clone() })
+        }
+        _ if is_contended => Cancellation::Contended,
         _ if reasons.iter().any(|reason| reason.message().is_some_and(is_about_size)) => Cancellation::TooLarge,
         _ => Cancellation::Other(codes.join(", ")),
     }

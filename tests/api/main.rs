@@ -27,6 +27,7 @@ mod idempotency;
 mod issuer;
 mod json;
 mod list;
+mod live;
 mod metrics;
 mod model;
 mod openapi;

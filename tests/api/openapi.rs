@@ -47,7 +47,8 @@ fn after(error: &Error) -> Option<Error> {
         Error::InsufficientScope { .. } => Error::RouteNotFound,
         Error::RouteNotFound => Error::MethodNotAllowed { allow: String::new() },
         Error::MethodNotAllowed { .. } => Error::ProjectFlowNotFound,
-        Error::ProjectFlowNotFound => invalid(Code::InvalidJson),
+        Error::ProjectFlowNotFound => Error::NoLiveFlow,
+        Error::NoLiveFlow => invalid(Code::InvalidJson),
         Error::Invalid(problems) => match code_after(problems.first().code) {
             Some(code) => invalid(code),
             None => Error::TemporarilyUnavailable(cause()),
@@ -74,7 +75,8 @@ const fn code_after(code: Code) -> Option<Code> {
         Code::InvalidDescription => Code::InvalidConfiguration,
         Code::InvalidConfiguration => Code::InvalidSteps,
         Code::InvalidSteps => Code::InvalidStatus,
-        Code::InvalidStatus => Code::InvalidVersion,
+        Code::InvalidStatus => Code::InvalidFlowId,
+        Code::InvalidFlowId => Code::InvalidVersion,
         Code::InvalidVersion => Code::ImmutableField,
         Code::ImmutableField => Code::UnknownField,
         Code::UnknownField => Code::InvalidParameters,
@@ -84,7 +86,10 @@ const fn code_after(code: Code) -> Option<Code> {
         Code::InvalidEtag => Code::PreconditionFailed,
         Code::PreconditionFailed => Code::VersionConflict,
         Code::VersionConflict => Code::FlowIsActive,
-        Code::FlowIsActive => Code::FlowTooLarge,
+        Code::FlowIsActive => Code::FlowIsLive,
+        Code::FlowIsLive => Code::FlowNotActive,
+        Code::FlowNotActive => Code::OwnChange,
+        Code::OwnChange => Code::FlowTooLarge,
         Code::FlowTooLarge => return None,
     })
 }

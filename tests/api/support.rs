@@ -16,6 +16,6 @@ pub use engine::{Engine, PROJECTS, dynamo_db, flow_item, newest_key, sdk, versio
 pub use fsck::{build_fsck, fsck, fsck_with};
 pub use issuer::{ISSUER, Issuer, Published, Signer};
 pub use process::Process;
-pub use request::{NOWHERE, Request, event, page_request, page_request_with, page_request_without};
+pub use request::{NOWHERE, PLACE, Request, event, page_request, page_request_with, page_request_without};
 pub use template::{resources, template};
 pub use token::{CLIENT, JWKS, bearer, development_key, key_pair, now, signed};

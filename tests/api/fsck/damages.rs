@@ -110,13 +110,13 @@ const DAMAGES: [Damage; 41] = [
         "the configuration is not JSON",
         |flows| flows.set(&newest_key(&flows.keyed), "configuration", "{\"secret\": "),
         &[
-            "KEYED: version 4, the newest: expected a flow that can be read, found: stored flow: unreadable configuration",
+            "KEYED: version 4, the newest: expected a flow that can be read, found: stored item: unreadable configuration",
         ],
     ),
     (
         "the configuration has a member twice",
         |flows| flows.set(&version_key(&flows.keyed, 3), "configuration", r#"{"secret": 1, "secret": 2}"#),
-        &["KEYED: version 3: expected content that can be read, found: stored flow: unreadable configuration"],
+        &["KEYED: version 3: expected content that can be read, found: stored item: unreadable configuration"],
     ),
     (
         "the configuration breaks the rules",
@@ -131,12 +131,12 @@ const DAMAGES: [Damage; 41] = [
     (
         "the status is unknown",
         |flows| flows.set(&newest_key(&flows.keyed), "status", "archived"),
-        &["KEYED: version 4, the newest: expected a flow that can be read, found: stored flow: unreadable status"],
+        &["KEYED: version 4, the newest: expected a flow that can be read, found: stored item: unreadable status"],
     ),
     (
         "the newest version has no number",
         |flows| flows.change(&newest_key(&flows.keyed), |item| drop(item.as_object_mut().unwrap().remove("version"))),
-        &["KEYED: newest version: expected a flow that can be read, found: stored flow: unreadable version"],
+        &["KEYED: newest version: expected a flow that can be read, found: stored item: unreadable version"],
     ),
     (
         "the time of a version is not a time",

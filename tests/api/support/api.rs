@@ -33,6 +33,14 @@ impl Api {
         Self { engine, handler, projects: None }
     }
 
+    /// The same, where nobody releases what they have written.
+    pub async fn with_four_eyes() -> Self {
+        let engine = Engine::start().await;
+        let claims = Claims { four_eyes: true, ..Claims::default() };
+        let handler = handler_with_claims(&engine.url, None, claims, silent()).await;
+        Self { engine, handler, projects: None }
+    }
+
     /// The same with a table of projects, each with the client that owns it.
     pub async fn with_projects(projects: &[(&str, &str)]) -> Self {
         let engine = Engine::start().await;
@@ -67,6 +75,13 @@ impl Api {
     #[track_caller]
     pub fn create(&self) -> impl Future<Output = String> + use<'_> {
         self.create_from(&Request::create(page_request()))
+    }
+
+    /// Creates the flow of the API page, activates it as version 2, and returns its path.
+    pub async fn create_active(&self) -> String {
+        let path = self.create().await;
+        self.set(&path, "status", json!("active")).await;
+        path
     }
 
     /// Creates a flow with this request and returns its path.
@@ -164,8 +179,12 @@ pub async fn handler_with_log(url: &str, log: Log) -> Handler {
 }
 
 async fn handler_on(url: &str, projects: Option<&str>, log: Log) -> Handler {
+    handler_with_claims(url, projects, Claims::default(), log).await
+}
+
+async fn handler_with_claims(url: &str, projects: Option<&str>, claims: Claims, log: Log) -> Handler {
     let keys = Keys::parse(JWKS, Origin::Setting(SharedSecrets::Allowed), None, None).unwrap();
-    let authenticator = Authenticator::new(Source::Given(keys), Claims::default());
+    let authenticator = Authenticator::new(Source::Given(keys), claims);
     let store = Store::new(&sdk(url).await, engine::TABLE.to_owned(), projects.map(str::to_owned));
     Handler::new(authenticator, store, log)
 }

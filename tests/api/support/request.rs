@@ -10,6 +10,9 @@ use super::{CLIENT, bearer};
 /// The path of a flow that does not exist.
 pub const NOWHERE: &str = "/v2/project-flows/project_flow_0123456789abcdefghjkmnpqrs";
 
+/// The place of the flow of the API page.
+pub const PLACE: &str = "/v2/project-flows/live/project_123456789/onboarding";
+
 /// A request of [`CLIENT`], unless its headers say otherwise.
 #[derive(Debug, Clone)]
 pub struct Request {
@@ -47,6 +50,12 @@ impl Request {
     /// Restores a version of the flow at `path`.
     pub fn restore(path: &str, version: impl ToString) -> Self {
         Self::of("POST", &format!("{path}/versions/{}/restore", version.to_string()))
+    }
+
+    /// Releases a version of the flow at `path` in [`PLACE`].
+    pub fn release(path: &str, version: impl Into<Value>) -> Self {
+        let id = path.strip_prefix("/v2/project-flows/").expect("the path of a flow");
+        Self::put(PLACE, json!({ "_id": id, "version": version.into() }))
     }
 
     /// A request without a body. A query may follow the path.

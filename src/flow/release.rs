@@ -1,0 +1,205 @@
+//! What is live in a place, and the releases that made it so.
+//!
+//! `status` says what may be used. A release says what is used, and since when. Releases of a place are numbered 1, 2, 3 …
+//! without a gap, and a release never changes.
+
+use std::time::SystemTime;
+
+use serde::Serialize;
+
+use super::content::no_flow;
+use super::members::{FlowType, Found, ProjectId};
+use super::rules::Check;
+use super::{Author, Change, Flow, FlowId, Note, Status, Summary, Timestamp, WriteToken};
+use crate::error::{Cause, Error};
+use crate::json::{Member, Value, pointer_step};
+use crate::problem::{Code, Problem};
+
+/// Where a flow can be live. A client has one place for each project and type.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    pub project: ProjectId,
+    pub flow_type: FlowType,
+}
+
+impl Place {
+    /// The place of a flow.
+    pub fn of(summary: &Summary) -> Self {
+        Self { project: summary.project.clone(), flow_type: summary.flow_type }
+    }
+}
+
+/// A release of a place: it puts a version of a flow in force, or withdraws what was.
+#[derive(Debug, Clone)]
+pub struct Release {
+    /// From 1.
+    pub number: u64,
+    pub since: Timestamp,
+    /// Who released, and why.
+    pub change: Change,
+    /// What is live from then on; `None` for nothing.
+    pub version: Option<ReleasedVersion>,
+    /// The call that wrote it.
+    pub write_token: WriteToken,
+}
+
+/// The version of a flow that is live.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReleasedVersion {
+    pub id: FlowId,
+    pub version: u64,
+}
+
+impl ReleasedVersion {
+    /// Checks the members of a body. A text that is no id names no flow.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::ProjectFlowNotFound`]; or all problems, in the order `_id`, `version`, unknown members.
+    pub fn parse(members: &[Member<'_>]) -> Result<Self, Error> {
+        let member = |name: &str| members.iter().find(|member| member.name == name).map(|member| &member.value);
+        let mut check = Check::default();
+        let id = Found(member("_id"));
+        let id = id.string().ok_or_else(|| format!("expected the _id of a flow, found {id}"));
+        let id = check.note("/_id", Code::InvalidFlowId, id);
+        let version = match member("version") {
+            Some(Value::Unsigned(version @ 1..)) => Ok(*version),
+            other => Err(format!("expected a version of the flow, an integer from 1, found {}", Found(other))),
+        };
+        let version = check.note("/version", Code::InvalidVersion, version);
+        for member in members.iter().filter(|member| !MEMBERS.contains(&member.name.as_ref())) {
+            check.unknown(pointer_step(&member.name), &MEMBERS);
+        }
+        match (check.finish(), id, version) {
+            (None, Some(id), Some(version)) => {
+                let id = FlowId::parse(id).ok_or(Error::ProjectFlowNotFound)?;
+                Ok(Self { id, version })
+            }
+            (Some(problems), ..) => Err(problems.into()),
+            (None, ..) => Err(no_flow().into()),
+        }
+    }
+}
+
+/// What a release may name.
+const MEMBERS: [&str; 2] = ["_id", "version"];
+
+impl Release {
+    /// The release that follows `previous`. `since` never goes back, whatever the clock says, so that one release is in
+    /// force at each moment.
+    fn after(
+        previous: Option<&Self>,
+        now: SystemTime,
+        version: Option<ReleasedVersion>,
+        change: Change,
+    ) -> Result<Self, Cause> {
+        let now = Timestamp::from(now);
+        let (number, since) = match previous {
+            None => (1, now),
+            Some(previous) => (previous.number + 1, now.max(previous.since.clone())),
+        };
+        Ok(Self { number, since, change, version, write_token: WriteToken::random()? })
+    }
+
+    /// The release as the API shows it. It ended at `until`, if it has.
+    pub fn document<'release>(&'release self, until: Option<&'release Timestamp>) -> ReleaseDocument<'release> {
+        ReleaseDocument {
+            number: self.number,
+            id: self.version.as_ref().map(|version| version.id.as_str()),
+            version: self.version.as_ref().map(|version| version.version),
+            since: self.since.as_str(),
+            until: until.map(Timestamp::as_str),
+            by: self.change.by.as_ref().map(Author::as_str),
+            note: self.change.note.as_ref().map(Note::as_str),
+        }
+    }
+}
+
+/// A release as the API shows it, its members always in this order.
+#[derive(Debug, Serialize)]
+pub struct ReleaseDocument<'release> {
+    number: u64,
+    #[serde(rename = "_id", skip_serializing_if = "Option::is_none")]
+    id: Option<&'release str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    version: Option<u64>,
+    since: &'release str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    until: Option<&'release str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    by: Option<&'release str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    note: Option<&'release str>,
+}
+
+/// The newest release of a place, and the flow that it puts in force.
+#[derive(Debug, Clone)]
+pub struct Head {
+    pub release: Release,
+    /// `None` if nothing is live.
+    pub flow: Option<Flow>,
+}
+
+impl Head {
+    /// Whether this version of this flow is live.
+    pub fn names(&self, id: &FlowId, version: u64) -> bool {
+        self.release.version.as_ref().is_some_and(|live| live.id == *id && live.version == version)
+    }
+
+    /// The release that puts `flow` in force after `head`, the newest of its place.
+    pub fn release(head: Option<&Self>, now: SystemTime, flow: Flow, change: Change) -> Result<Self, Cause> {
+        let version = ReleasedVersion { id: flow.summary.id.clone(), version: flow.summary.version };
+        let release = Release::after(head.map(|head| &head.release), now, Some(version), change)?;
+        Ok(Self { release, flow: Some(flow) })
+    }
+
+    /// The release that withdraws what is live.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoLiveFlow`] if nothing is, or the machine has no random bytes to give.
+    pub fn withdraw(head: Option<&Self>, now: SystemTime, change: Change) -> Result<Self, Error> {
+        match head {
+            Some(Self { release, flow: Some(_) }) => {
+                Ok(Self { release: Release::after(Some(release), now, None, change)?, flow: None })
+            }
+            Some(Self { flow: None, .. }) | None => Err(Error::NoLiveFlow),
+        }
+    }
+}
+
+impl Flow {
+    /// Whether this version may become live in `place`. The newest version of the flow decides too: the flow may have been
+    /// paused since.
+    ///
+    /// # Errors
+    ///
+    /// The first of: the flow is deleted, belongs to another project, has another type, is not active.
+    pub fn check_releasable(&self, newest: &Self, place: &Place) -> Result<(), Error> {
+        newest.check_undeleted()?;
+        let Summary { project, flow_type, .. } = &self.summary;
+        if *project != place.project {
+            let error = format!("expected a flow of the project {}, found one of another", place.project.as_str());
+            return Err(Problem::new("/_id", Code::InvalidProjectId, error).into());
+        }
+        if *flow_type != place.flow_type {
+            let (expected, found) = (place.flow_type.as_str(), flow_type.as_str());
+            let error = format!("expected a flow of the type {expected}, found {found}");
+            return Err(Problem::new("/_id", Code::InvalidFlowType, error).into());
+        }
+        for (path, flow) in [("/version", self), ("/_id", newest)] {
+            let Summary { status, version, .. } = &flow.summary;
+            if *status != Status::Active {
+                let error = format!("expected version {version} to be active, found it {}", status.as_str());
+                return Err(Problem::new(path, Code::FlowNotActive, error).into());
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A flow that is live and would no longer be active.
+pub fn flow_is_live() -> Error {
+    let error = "expected a flow that is not live, found it live: withdraw it first, or release another";
+    Problem::new("/status", Code::FlowIsLive, error).into()
+}

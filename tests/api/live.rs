@@ -1,0 +1,561 @@
+//! `/v2/project-flows/live`: what is live in each place, and the releases that led there.
+
+use serde_json::{Value, json};
+
+use crate::engine;
+use crate::support::{Answer, Api, CLIENT, Engine, NOWHERE, PLACE, Request, now, page_request_with, signed};
+
+/// The last part of a flow's path.
+fn id_of(path: &str) -> &str {
+    path.rsplit('/').next().unwrap()
+}
+
+/// A release without its moments, which differ from run to run.
+#[track_caller]
+fn timeless(release: &Value) -> Value {
+    assert!(release.is_object(), "expected a release, found {release}");
+    let mut release = release.clone();
+    let members = release.as_object_mut().unwrap();
+    assert!(members.remove("since").is_some_and(|since| since.as_str().unwrap().ends_with('Z')));
+    members.remove("until");
+    release
+}
+
+/// Releases a version, which must succeed.
+async fn release(api: &Api, path: &str, version: u64) -> Answer {
+    let answer = api.send(&Request::release(path, version)).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    answer
+}
+
+#[tokio::test]
+async fn a_release_puts_a_version_in_force_and_an_edit_does_not() {
+    let api = Api::start().await;
+    let path = api.create_active().await;
+    api.get(PLACE).await.expect(404, "NO_LIVE_FLOW");
+
+    let released = api.send(&Request::release(&path, 2).query("note=First%20day")).await;
+
+    assert_eq!((released.status, released.headers["etag"].as_str()), (200, "\"1\""), "{released:?}");
+    released.expect_headers();
+    let version = api.get(&format!("{path}/versions/2")).await;
+    let data = |answer: &Answer| {
+        let end = [",\"change\":", ",\"release\":"].iter().find_map(|member| answer.text.find(member)).unwrap();
+        answer.text[..end].to_owned()
+    };
+    assert_eq!(data(&released), data(&version), "the flow as it was at version 2, byte for byte");
+    let expected = json!({ "number": 1, "_id": id_of(&path), "version": 2, "note": "First day" });
+    assert_eq!(timeless(&released.json()["release"]), expected);
+    let members = released.text.split_once("\"release\":").unwrap().1;
+    assert!(members.starts_with(&format!("{{\"number\":1,\"_id\":\"{}\",\"version\":2,\"since\":", id_of(&path))));
+
+    api.set(&path, "configuration", json!({})).await;
+    let live = api.get(PLACE).await;
+    assert_eq!((live.status, &live.text, live.headers["etag"].as_str()), (200, &released.text, "\"1\""));
+
+    assert_eq!(release(&api, &path, 3).await.json()["data"]["configuration"], json!({}));
+    assert_eq!(release(&api, &path, 2).await.json()["release"]["number"], 3, "back to an earlier version");
+}
+
+#[tokio::test]
+async fn what_is_live_already_is_answered_and_not_written_again() {
+    let api = Api::start().await;
+    let path = api.create_active().await;
+    let first = release(&api, &path, 2).await;
+    let before = api.engine.items();
+
+    let again = api.send(&Request::release(&path, 2).query("note=Again").header("if-match", "\"1\"")).await;
+
+    assert_eq!((again.status, &again.text, again.headers["etag"].as_str()), (200, &first.text, "\"1\""));
+    assert_eq!(api.engine.items(), before);
+}
+
+#[tokio::test]
+async fn a_release_is_refused_unless_the_version_and_the_newest_are_active_and_of_the_place() {
+    let api = Api::start().await;
+    let path = api.create_active().await;
+    let other = api.create_from(&Request::create(page_request_with("project", json!("other")))).await;
+    let login = api.create_from(&Request::create(page_request_with("type", json!("login")))).await;
+    for path in [&other, &login] {
+        api.set(path, "status", json!("active")).await;
+    }
+    let paused = api.create_active().await;
+    api.set(&paused, "status", json!("paused")).await;
+    let deleted = api.create_active().await;
+    api.set(&deleted, "status", json!("paused")).await;
+    api.send(&Request::delete(&deleted)).await;
+    let put = |body: Value| Request::put(PLACE, body);
+    let before = api.engine.items();
+    let rows = [
+        (Request::release(&path, 1), 409, "FLOW_NOT_ACTIVE", "a draft"),
+        (Request::release(&paused, 3), 409, "FLOW_NOT_ACTIVE", "paused"),
+        (Request::release(&paused, 2), 409, "FLOW_NOT_ACTIVE", "active then, paused now"),
+        (Request::release(&deleted, 2), 404, "PROJECT_FLOW_NOT_FOUND", "deleted"),
+        (Request::release(NOWHERE, 1), 404, "PROJECT_FLOW_NOT_FOUND", "no such flow"),
+        (Request::release(&path, 3), 404, "PROJECT_FLOW_NOT_FOUND", "no such version"),
+        (put(json!({ "_id": "no id", "version": 1 })), 404, "PROJECT_FLOW_NOT_FOUND", "no id of a flow"),
+        (Request::release(&other, 2), 400, "INVALID_PROJECT_ID", "another project's flow"),
+        (Request::release(&other, 1), 400, "INVALID_PROJECT_ID", "another project's draft"),
+        (Request::release(&login, 2), 400, "INVALID_FLOW_TYPE", "a flow of another type"),
+        (put(json!({ "version": 1 })), 400, "INVALID_FLOW_ID", "no id"),
+        (put(json!({ "_id": 1, "version": 1 })), 400, "INVALID_FLOW_ID", "a number for an id"),
+        (put(json!({ "_id": id_of(&path) })), 400, "INVALID_VERSION", "no version"),
+        (Request::release(&path, 0), 400, "INVALID_VERSION", "version 0"),
+        (Request::release(&path, "2"), 400, "INVALID_VERSION", "a text for a version"),
+        (Request::release(&path, 2.0), 400, "INVALID_VERSION", "a fraction"),
+        (put(json!({ "_id": id_of(&path), "version": 2, "note": "x" })), 400, "UNKNOWN_FIELD", "a note in the body"),
+        (put(json!([])), 400, "INVALID_BODY", "no object"),
+        (Request::release(&path, 2).query("dryRun=true"), 400, "INVALID_PARAMETERS", "no dry run"),
+        (Request::release(&path, 2).query("note="), 400, "INVALID_PARAMETERS", "an empty note"),
+        (Request::release(&path, 2).header("content-type", "text/plain"), 415, "UNSUPPORTED_MEDIA_TYPE", "no JSON"),
+    ];
+    for (request, status, code, why) in rows {
+        let answer = api.send(&request).await;
+        assert_eq!((answer.status, answer.code().as_str()), (status, code), "{why}: {answer:?}");
+    }
+    let all = api.send(&put(json!({ "version": 0, "mine": 1 }))).await.json();
+    let codes: Vec<_> = all["details"].as_array().unwrap().iter().map(|detail| detail["code"].clone()).collect();
+    assert_eq!(codes, ["INVALID_FLOW_ID", "INVALID_VERSION", "UNKNOWN_FIELD"]);
+    assert_eq!(api.engine.items(), before);
+    api.get(PLACE).await.expect(404, "NO_LIVE_FLOW");
+}
+
+#[tokio::test]
+async fn a_path_names_a_project_and_a_type() {
+    let api = Api::start().await;
+    let live = "/v2/project-flows/live";
+    let long = "x".repeat(65);
+    let rows = [
+        (format!("{live}/p.q/login"), 400, "INVALID_PROJECT_ID"),
+        (format!("{live}/{long}/login"), 400, "INVALID_PROJECT_ID"),
+        (format!("{live}/project/logon"), 400, "INVALID_FLOW_TYPE"),
+        (format!("{live}/project/login"), 404, "NO_LIVE_FLOW"),
+        // These would be a version's path and its diff's, if `live` were a flow.
+        (format!("{live}/versions/login"), 404, "NO_LIVE_FLOW"),
+        (format!("{live}/versions/1"), 400, "INVALID_FLOW_TYPE"),
+        (format!("{live}/project"), 404, "ROUTE_NOT_FOUND"),
+        (format!("{live}/versions"), 404, "ROUTE_NOT_FOUND"),
+        (format!("{live}/versions/1/diff"), 404, "ROUTE_NOT_FOUND"),
+        (format!("{live}/project/login/releases/1"), 404, "ROUTE_NOT_FOUND"),
+        (format!("{live}/a%20b/login"), 404, "ROUTE_NOT_FOUND"),
+        (format!("{live}/../login"), 404, "ROUTE_NOT_FOUND"),
+    ];
+    for (path, status, code) in rows {
+        let answer = api.get(&path).await;
+        assert_eq!((answer.status, answer.code().as_str()), (status, code), "{path}");
+        let lone = answer.json().get("details").is_none();
+        assert!(lone, "the code says it all: {answer:?}");
+    }
+    api.send(&Request::put(live, "{}")).await.expect(405, "METHOD_NOT_ALLOWED");
+    api.send(&Request::delete(live)).await.expect(405, "METHOD_NOT_ALLOWED");
+}
+
+#[tokio::test]
+async fn a_flow_that_is_live_stays_active() {
+    let api = Api::start().await;
+    let (path, other) = (api.create_active().await, api.create_active().await);
+    release(&api, &path, 2).await;
+    let before = api.engine.items();
+    for status in ["paused", "draft"] {
+        for request in [
+            Request::put(&path, json!({ "status": status })),
+            Request::put(&path, json!({ "status": status })).header("if-match", "\"2\""),
+            Request::put(&format!("{path}?dryRun=true"), json!({ "status": status })),
+            Request::patch(&path, json!({ "status": status, "name": "Other" })),
+            Request::patch(&format!("{path}?dryRun=true"), json!({ "status": status })),
+        ] {
+            let answer = api.send(&request).await;
+            answer.expect(409, "FLOW_IS_LIVE");
+            assert_eq!(answer.json()["details"][0]["path"], "/status");
+        }
+    }
+    api.send(&Request::delete(&path)).await.expect(409, "FLOW_IS_ACTIVE");
+    assert_eq!(api.engine.items(), before);
+
+    // Edits and restores keep it active, and another flow of the place may be paused.
+    api.set(&path, "name", json!("Edited")).await;
+    assert_eq!(api.send(&Request::restore(&path, 1)).await.json()["data"]["status"], "active");
+    api.set(&other, "status", json!("paused")).await;
+    api.set(&other, "status", json!("active")).await;
+
+    release(&api, &other, 4).await;
+    api.set(&path, "status", json!("paused")).await;
+    assert_eq!(api.send(&Request::delete(PLACE)).await.status, 200);
+    api.set(&other, "status", json!("draft")).await;
+}
+
+#[tokio::test]
+async fn a_withdrawal_is_a_release_of_nothing() {
+    let api = Api::start().await;
+    let path = api.create_active().await;
+    api.send(&Request::delete(PLACE)).await.expect(404, "NO_LIVE_FLOW");
+    release(&api, &path, 2).await;
+
+    let withdrawn = api.send(&Request::delete(PLACE).query("note=Incident")).await;
+
+    assert_eq!((withdrawn.status, withdrawn.headers.get("etag")), (200, None));
+    assert_eq!(timeless(&withdrawn.json()["release"]), json!({ "number": 2, "note": "Incident" }));
+    assert_eq!(withdrawn.json()["data"], Value::Null);
+    api.get(PLACE).await.expect(404, "NO_LIVE_FLOW");
+    api.send(&Request::delete(PLACE)).await.expect(404, "NO_LIVE_FLOW");
+    assert_eq!(release(&api, &path, 2).await.json()["release"]["number"], 3);
+}
+
+#[tokio::test]
+async fn preconditions_name_releases() {
+    let api = Api::start().await;
+    let path = api.create_active().await;
+    let mut number = 0;
+    let rows = [
+        ("if-match", "*", false, "nothing was ever live"),
+        ("if-match", "\"1\"", false, "there was no release"),
+        ("if-none-match", "*", true, "nothing is live"),
+        ("if-none-match", "*", false, "something is live"),
+        ("if-match", "\"2\"", false, "another release"),
+        ("if-match", "W/\"1\"", false, "a weak tag"),
+        ("if-match", "\"7\", \"1\"", true, "one of two"),
+        ("if-none-match", "\"2\"", false, "that release"),
+        ("if-none-match", "\"1\"", true, "another release"),
+        ("if-match", "*", true, "something is live"),
+    ];
+    for (header, value, is_met, why) in rows {
+        api.set(&path, "name", json!(format!("{header} {value}"))).await;
+        let newest = api.get(&path).await.json()["data"]["version"].as_u64().unwrap();
+        let answer = api.send(&Request::release(&path, newest).header(header, value)).await;
+        number += u64::from(is_met);
+        assert_eq!(answer.status, if is_met { 200 } else { 412 }, "{header}: {value}, {why}: {answer:?}");
+        if !is_met {
+            answer.expect(412, "VERSION_CONFLICT");
+        }
+    }
+    let withdraw = |tag: &str| Request::delete(PLACE).header("if-match", tag);
+    api.send(&withdraw("\"1\"")).await.expect(412, "VERSION_CONFLICT");
+    assert_eq!(api.send(&withdraw(&format!("\"{number}\""))).await.status, 200);
+    // The number of a withdrawal is a precondition too.
+    let again = Request::release(&path, 2);
+    api.send(&again.clone().header("if-match", "*")).await.expect(412, "VERSION_CONFLICT");
+    api.send(&again.clone().header("if-match", &format!("\"{number}\""))).await.expect(412, "VERSION_CONFLICT");
+    assert_eq!(api.send(&again.header("if-match", &format!("\"{}\"", number + 1))).await.status, 200);
+    api.send(&Request::release(&path, 2).header("if-match", "1")).await.expect(400, "INVALID_ETAG");
+}
+
+#[tokio::test]
+async fn a_client_that_has_what_is_live_need_not_get_it_again() {
+    let api = Api::start().await;
+    let path = api.create_active().await;
+    release(&api, &path, 2).await;
+    for (tags, status) in [("\"1\"", 304), ("W/\"1\", \"2\"", 304), ("*", 304), ("\"2\"", 200)] {
+        let answer = api.send(&Request::get(PLACE).header("if-none-match", tags)).await;
+        assert_eq!((answer.status, answer.headers["etag"].as_str()), (status, "\"1\""), "{tags}");
+        assert_eq!(answer.text.is_empty(), status == 304);
+    }
+}
+
+/// Changes the moments of a release, and of the head if it is the newest.
+fn backdate(engine: &Engine, number: u64, since: &str) {
+    for mut item in engine.items() {
+        let sort = item["sk"]["S"].as_str().unwrap().to_owned();
+        if item["release"]["N"] != number.to_string() {
+            continue;
+        }
+        if sort.starts_with("RELEASE#") {
+            engine.delete(&item);
+            item["sk"]["S"] = json!(format!("RELEASE#project_123456789#onboarding#{since}#{number:010}"));
+        }
+        item["since"]["S"] = json!(since);
+        engine.put(engine::TABLE, &item);
+    }
+}
+
+#[tokio::test]
+async fn every_moment_knows_what_was_live_whatever_became_of_the_flow() {
+    let api = Api::start().await;
+    let path = api.create_active().await;
+    let first = release(&api, &path, 2).await;
+    api.set(&path, "name", json!("Second")).await;
+    release(&api, &path, 3).await;
+    release(&api, &path, 2).await;
+    api.send(&Request::delete(PLACE)).await;
+    for (number, since) in
+        [(1, "2024-01-15T10:00:00Z"), (2, "2024-01-15T11:00:00Z"), (3, "2024-01-15T11:00:00Z"), (4, "2024-01-15T12:00:00Z")]
+    {
+        backdate(&api.engine, number, since);
+    }
+    api.set(&path, "status", json!("paused")).await;
+    api.send(&Request::delete(&path)).await;
+    let rows = [
+        ("2024-01-15T09:59:59Z", None),
+        ("2024-01-15T10:00:00Z", Some(1)),
+        ("2024-01-15T10:59:59Z", Some(1)),
+        ("2024-01-15T11:00:00Z", Some(3)),
+        ("2024-01-15T12:59:59%2B01:00", Some(3)),
+        ("2024-01-15T12:00:00Z", None),
+        ("2099-01-01T00:00:00Z", None),
+    ];
+    for (moment, number) in rows {
+        let answer = api.get(&format!("{PLACE}?asOf={moment}")).await;
+        match number {
+            None => answer.expect(404, "NO_LIVE_FLOW"),
+            Some(number) => {
+                assert_eq!((answer.status, answer.headers.get("etag")), (200, None), "{moment}");
+                assert_eq!(answer.json()["release"]["number"], number, "{moment}");
+            }
+        }
+    }
+    let past = api.get(&format!("{PLACE}?asOf=2024-01-15T10:30:00Z")).await.json();
+    assert_eq!(past["data"], first.json()["data"]);
+    api.get(&format!("{PLACE}?asOf=yesterday")).await.expect(400, "INVALID_PARAMETERS");
+}
+
+#[tokio::test]
+async fn since_never_goes_back() {
+    let api = Api::start().await;
+    let path = api.create_active().await;
+    release(&api, &path, 2).await;
+    backdate(&api.engine, 1, "2099-01-01T00:00:00Z");
+    assert_eq!(api.send(&Request::delete(PLACE)).await.json()["release"]["since"], "2099-01-01T00:00:00Z");
+    assert_eq!(release(&api, &path, 2).await.json()["release"]["since"], "2099-01-01T00:00:00Z");
+    let numbers = api.get(&format!("{PLACE}/releases")).await.json();
+    let numbers: Vec<_> = numbers["data"].as_array().unwrap().iter().map(|one| one["number"].clone()).collect();
+    assert_eq!(numbers, [3, 2, 1]);
+}
+
+#[tokio::test]
+async fn releases_are_listed_newest_first_each_with_its_end() {
+    let api = Api::start().await;
+    let path = api.create_active().await;
+    let list = format!("{PLACE}/releases");
+    api.get(&list).await.expect(404, "NO_LIVE_FLOW");
+    release(&api, &path, 2).await;
+    api.send(&Request::delete(PLACE).query("note=Incident")).await;
+    for version in 3..=7 {
+        api.set(&path, "name", json!(format!("{version}"))).await;
+        release(&api, &path, version).await;
+    }
+    for number in 1..=7 {
+        backdate(&api.engine, number, &format!("2024-01-1{number}T10:30:00Z"));
+    }
+
+    let all = api.get(&list).await.json();
+
+    let entries = all["data"].as_array().unwrap();
+    assert_eq!(all["pagination"], json!({ "limit": 100 }));
+    for (entry, number) in entries.iter().zip((1..=7).rev()) {
+        assert_eq!((&entry["number"], &entry["since"]), (&json!(number), &json!(format!("2024-01-1{number}T10:30:00Z"))));
+        let until = (number < 7).then(|| json!(format!("2024-01-1{}T10:30:00Z", number + 1)));
+        assert_eq!(entry.get("until"), until.as_ref());
+    }
+    assert_eq!(timeless(&entries[6]), json!({ "number": 1, "_id": id_of(&path), "version": 2 }));
+    assert_eq!(timeless(&entries[5]), json!({ "number": 2, "note": "Incident" }));
+    for limit in [1, 2, 3, 7, 100] {
+        let mut query = format!("?limit={limit}");
+        let mut found = Vec::new();
+        loop {
+            let page = api.get(&format!("{list}{query}")).await.json();
+            found.append(&mut page["data"].as_array().unwrap().clone());
+            let Some(next) = page["pagination"]["next"].as_str() else { break };
+            query = format!("?limit={limit}&cursor={next}");
+        }
+        assert_eq!(&found, entries, "by {limit}");
+    }
+    for query in ["?limit=0", "?limit=101", "?cursor=MQ", "?page=1", "?cursor="] {
+        api.get(&format!("{list}{query}")).await.expect(400, "INVALID_PARAMETERS");
+    }
+}
+
+#[tokio::test]
+async fn the_list_shows_every_place_with_a_live_flow_and_its_release() {
+    let api = Api::start().await;
+    let mut expected = Vec::new();
+    for project in ["a", "a-b", "b", "b_c", "c"] {
+        for flow_type in ["login", "onboarding"] {
+            let mut flow = page_request_with("project", json!(project));
+            flow["type"] = json!(flow_type);
+            let path = api.create_from(&Request::create(flow)).await;
+            api.set(&path, "status", json!("active")).await;
+            let place = format!("/v2/project-flows/live/{project}/{flow_type}");
+            let answer = api.send(&Request::put(&place, json!({ "_id": id_of(&path), "version": 2 }))).await;
+            assert_eq!(answer.status, 200, "{answer:?}");
+            if (project, flow_type) == ("b", "login") {
+                assert_eq!(api.send(&Request::delete(&place)).await.status, 200);
+                continue;
+            }
+            let mut entry = answer.json()["data"].clone();
+            entry.as_object_mut().unwrap().retain(|name, _| !["configuration", "steps"].contains(&name.as_str()));
+            entry["release"] = answer.json()["release"].clone();
+            expected.push(entry);
+        }
+    }
+    let page = async |query: &str| {
+        let answer = api.get(&format!("/v2/project-flows/live{query}")).await;
+        assert_eq!(answer.status, 200, "{query}: {answer:?}");
+        answer.json()
+    };
+    // By project and type, as their keys sort.
+    expected.sort_by_key(|entry| format!("{}#{}", entry["project"].as_str().unwrap(), entry["type"].as_str().unwrap()));
+    for limit in [1, 2, 4, 9, 100] {
+        for project in ["", "a", "b", "c", "nobodys"] {
+            let filter = if project.is_empty() { String::new() } else { format!("&project={project}") };
+            let mut query = format!("?limit={limit}{filter}");
+            let mut found = Vec::new();
+            loop {
+                let page = page(&query).await;
+                assert_eq!(page["pagination"]["limit"], limit);
+                let entries = page["data"].as_array().unwrap();
+                found.extend(entries.iter().cloned());
+                let Some(next) = page["pagination"]["next"].as_str() else { break };
+                assert_eq!(entries.len(), limit, "a full page");
+                query = format!("?limit={limit}{filter}&cursor={next}");
+            }
+            let expected: Vec<_> =
+                expected.iter().filter(|entry| project.is_empty() || entry["project"] == project).cloned().collect();
+            assert_eq!(found, expected, "{project} by {limit}");
+        }
+    }
+    assert_eq!(page("").await["pagination"], json!({ "limit": 10 }));
+    let next = page("?limit=1&project=b").await["pagination"].clone();
+    assert_eq!(next, json!({ "limit": 1 }));
+    let next = page("?limit=1&project=a").await["pagination"]["next"].as_str().unwrap().to_owned();
+    for query in [format!("?project=b&cursor={next}"), "?project=".to_owned(), "?type=login".to_owned(), "?page=1".to_owned()] {
+        api.get(&format!("/v2/project-flows/live{query}")).await.expect(400, "INVALID_PARAMETERS");
+    }
+}
+
+#[tokio::test]
+async fn a_version_can_be_compared_with_what_is_live() {
+    let api = Api::start().await;
+    let path = api.create_active().await;
+    let diff = |version: u64| format!("{path}/versions/{version}/diff?from=live");
+    api.get(&diff(2)).await.expect(404, "NO_LIVE_FLOW");
+    release(&api, &path, 2).await;
+    api.set(&path, "name", json!("Edited")).await;
+
+    assert_eq!(api.get(&diff(2)).await.json()["data"], json!([]));
+    let (live, from) = (api.get(&diff(3)).await, api.get(&format!("{path}/versions/3/diff?from=2")).await);
+    assert_eq!((live.status, &live.text), (200, &from.text));
+
+    // Another flow of the same place.
+    let other = api.create_active().await;
+    let patch = api.get(&format!("{other}/versions/2/diff?from=live")).await.json();
+    assert_eq!(patch["data"][0], json!({ "op": "replace", "path": "/_id", "value": id_of(&other) }));
+    for query in ["from=Live", "from=live&from=live", "from=live1"] {
+        api.get(&format!("{path}/versions/2/diff?{query}")).await.expect(400, "INVALID_PARAMETERS");
+    }
+}
+
+/// The request of a person of [`CLIENT`], or of nobody known.
+fn by(author: &str, request: Request) -> Request {
+    let mut claims = json!({ "clientId": CLIENT, "exp": now() + 600 });
+    if !author.is_empty() {
+        claims["sub"] = json!(author);
+    }
+    request.header("authorization", &format!("Bearer {}", signed(&claims)))
+}
+
+#[tokio::test]
+async fn a_release_says_who_and_why() {
+    let api = Api::start().await;
+    let path = api.create_active().await;
+    let answer = api.send(&by("ann", Request::release(&path, 2).query("note=Because"))).await;
+    let expected = json!({ "number": 1, "_id": id_of(&path), "version": 2, "by": "ann", "note": "Because" });
+    assert_eq!(timeless(&answer.json()["release"]), expected);
+    let withdrawn = api.send(&by("bob", Request::delete(PLACE))).await;
+    assert_eq!(timeless(&withdrawn.json()["release"]), json!({ "number": 2, "by": "bob" }));
+    let copy = api.engine.items().into_iter().find(|item| item["release"]["N"] == "1").unwrap();
+    assert_eq!((&copy["by"]["S"], copy.get("fingerprint"), copy.get("listKey")), (&json!("ann"), None, None));
+}
+
+#[tokio::test]
+async fn with_four_eyes_nobody_releases_what_they_have_written() {
+    let api = Api::with_four_eyes().await;
+    let edit = |author: &str, path: &str, name: &str| by(author, Request::put(path, json!({ "name": name })));
+    let path = api.create_from(&by("ann", Request::create(page_request_with("name", json!("1"))))).await;
+    api.send(&by("bob", Request::put(&path, json!({ "status": "active" })))).await;
+    let attempt = async |author: &str, path: &str, version: u64, is_allowed: bool| {
+        let answer = api.send(&by(author, Request::release(path, version))).await;
+        if is_allowed {
+            assert_eq!(answer.status, 200, "{author} releases {version}: {answer:?}");
+        } else {
+            answer.expect(403, "OWN_CHANGE");
+            assert_eq!(answer.json()["details"][0]["path"], "/version", "{answer:?}");
+        }
+    };
+    attempt("ann", &path, 2, false).await;
+    attempt("bob", &path, 2, false).await;
+    attempt("", &path, 2, false).await;
+    attempt("cleo", &path, 2, true).await;
+    // What is live already is no release.
+    attempt("bob", &path, 2, true).await;
+
+    // Only what was written since counts: versions 3 and 4, and not 5.
+    api.send(&edit("cleo", &path, "3")).await;
+    api.send(&edit("dora", &path, "4")).await;
+    api.send(&edit("ann", &path, "5")).await;
+    attempt("cleo", &path, 4, false).await;
+    attempt("dora", &path, 4, false).await;
+    attempt("ann", &path, 4, true).await;
+    attempt("ann", &path, 5, false).await;
+    // Back to what somebody else released.
+    attempt("dora", &path, 2, true).await;
+    attempt("dora", &path, 4, false).await;
+    attempt("bob", &path, 5, true).await;
+
+    // Another flow in the same place does not make them forget what was released of this one.
+    let other = api.create_from(&by("emil", Request::create(page_request_with("name", json!("Other"))))).await;
+    api.send(&by("emil", Request::put(&other, json!({ "status": "active" })))).await;
+    attempt("emil", &other, 2, false).await;
+    attempt("ann", &other, 2, true).await;
+    api.send(&edit("fay", &path, "6")).await;
+    attempt("fay", &path, 6, false).await;
+    attempt("cleo", &path, 6, true).await;
+    // A withdrawal is nobody's work, and does not make them forget either.
+    assert_eq!(api.send(&by("cleo", Request::delete(PLACE))).await.status, 200);
+    api.send(&edit("gus", &path, "7")).await;
+    attempt("gus", &path, 7, false).await;
+
+    // A version without an author may be anybody's.
+    api.send(&edit("", &path, "8")).await;
+    api.send(&edit("gus", &path, "9")).await;
+    attempt("ann", &path, 9, false).await;
+    attempt("ann", &path, 7, true).await;
+}
+
+#[tokio::test]
+async fn four_eyes_look_at_every_version_of_a_long_history() {
+    let api = Api::with_four_eyes().await;
+    let path = api.create_from(&by("ann", Request::create(page_request_with("name", json!("1"))))).await;
+    api.send(&by("bob", Request::put(&path, json!({ "status": "active" })))).await;
+    // More than a query reads: 40 versions of some 60 KB.
+    for number in 3..=40 {
+        let large = json!({ "mine": format!("{number} {}", "x".repeat(60_000)) });
+        let answer = api.send(&by("bob", Request::put(&path, json!({ "configuration": large })))).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+    }
+    api.send(&by("ann", Request::release(&path, 40))).await.expect(403, "OWN_CHANGE");
+    assert_eq!(api.send(&by("cleo", Request::release(&path, 40))).await.status, 200);
+}
+
+#[tokio::test]
+async fn another_client_sees_nothing_of_it() {
+    let api = Api::start().await;
+    let path = api.create_active().await;
+    release(&api, &path, 2).await;
+    let before = api.engine.items();
+    let theirs = |request: Request| request.client("client_2");
+    let empty = Api::start().await;
+    for request in [
+        Request::get(PLACE),
+        Request::get(PLACE).header("if-none-match", "\"1\""),
+        Request::get(&format!("{PLACE}?asOf=2099-01-01T00:00:00Z")),
+        Request::get(&format!("{PLACE}/releases")),
+        Request::delete(PLACE),
+        Request::delete(PLACE).header("if-match", "\"1\""),
+        Request::release(&path, 2),
+        Request::release(&path, 2).header("if-match", "\"1\""),
+        Request::get("/v2/project-flows/live"),
+    ] {
+        let (found, none) = (api.send(&theirs(request.clone())).await, empty.send(&theirs(request)).await);
+        assert_eq!(found, none);
+    }
+    assert_eq!(api.engine.items(), before);
+}
