@@ -40,26 +40,27 @@ impl Store {
             let (first, last) = (item::version_sort(id, released + 1), item::version_sort(id, last));
             let query = self
                 .sorted(&newest.summary.client, first, last)
-                .filter_expression("attribute_not_exists(#by) OR #by = :author")
+                .filter_expression("attribute_exists(#by) AND #by <> :author")
                 .expression_attribute_names("#by", item::BY)
                 .expression_attribute_values(":author", AttributeValue::S(author.as_str().to_owned()))
                 .select(Select::Count);
-            let (mut own, mut found) = (0, 0);
+            let (mut by_others, mut found) = (0, 0);
             let mut pages = query.into_paginator().send();
             while let Some(page) = pages.next().await {
                 let page = page.map_err(|error| map_error("Query", &error))?;
-                own += page.count();
+                by_others += u64::try_from(page.count()).unwrap_or_default();
                 found += u64::try_from(page.scanned_count()).unwrap_or_default();
             }
-            match (own, found == expected) {
-                (1.., _) => return Ok(false),
-                (_, true) => return Ok(true),
-                // A version that was just replaced is perhaps not in the history yet.
-                (_, false) if backoff.wait().await => {}
-                (_, false) => {
-                    let cause = format!("history: expected {expected} versions since a release, found {found}");
-                    return Err(Error::TemporarilyUnavailable(Cause::new(cause)));
-                }
+            if by_others == expected {
+                return Ok(true);
+            }
+            if found >= expected {
+                return Ok(false);
+            }
+            // A version that was just replaced is perhaps not in the history yet.
+            if !backoff.wait().await {
+                let cause = format!("history: expected {expected} versions since a release, found {found}");
+                return Err(Error::TemporarilyUnavailable(Cause::new(cause)));
             }
         }
     }
