@@ -4,7 +4,7 @@ mod document;
 
 use std::collections::BTreeSet;
 
-use project_flows::command::{FLOWS_LISTED, VERSIONS_LISTED};
+use project_flows::command::{FLOWS_LISTED, RELEASES_LISTED, VERSIONS_LISTED};
 use project_flows::error::{Cause, Error};
 use project_flows::flow::members::MAX_DESCRIPTION;
 use project_flows::flow::rules::MAX_STEPS;
@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use crate::create::MEMBERS;
 use crate::events::EVENTS;
-use crate::support::{Answer, Api, Request, event, page_request, page_request_with, send};
+use crate::support::{Answer, Api, NOWHERE, PLACE, Request, event, page_request, page_request_with, send};
 
 use self::document::{Document, Sent};
 
@@ -175,7 +175,12 @@ fn the_document_has_the_limits_of_the_code() {
         .filter(|index| document.operations()[*index].parameters_in("query").contains_key("limit"))
         .map(limit)
         .collect();
-    let expected = [("/v2/project-flows", FLOWS_LISTED), ("/v2/project-flows/{id}/versions", VERSIONS_LISTED)];
+    let expected = [
+        ("/v2/project-flows", FLOWS_LISTED),
+        ("/v2/project-flows/live", FLOWS_LISTED),
+        ("/v2/project-flows/live/{project}/{type}/releases", RELEASES_LISTED),
+        ("/v2/project-flows/{id}/versions", VERSIONS_LISTED),
+    ];
     let expected = expected.map(|(path, (default, most))| (path.to_owned(), json!(default), json!(most)));
     assert_eq!(lists, expected);
     let limits = [
@@ -292,6 +297,30 @@ async fn rarer_requests_and_their_answers_fit_the_document_too() {
         (Request::patch(&flow, json!({})).header("content-type", "application/json"), 415, "another format"),
         (Request::of("OPTIONS", &flow).without("authorization"), 204, "a preflight"),
         (Request::get("/v2/project-flows/a%20b"), 404, "no name"),
+        (Request::release(&flow, 1), 409, "a draft"),
+        (Request::get(&format!("{flow}/versions/2/diff?from=live")), 404, "nothing to compare with"),
+        (Request::get(PLACE), 404, "nothing is live"),
+        (Request::delete(PLACE), 404, "nothing to withdraw"),
+        (Request::get(&format!("{PLACE}/releases")), 404, "nothing was released"),
+        (Request::get("/v2/project-flows/live"), 200, "nothing is live anywhere"),
+        (Request::release(&flow, 2).query("note=First%20day"), 200, "released"),
+        (Request::release(&flow, 2).header("if-match", "\"2\""), 412, "another release"),
+        (Request::release(&flow, 0), 400, "no version"),
+        (Request::put(PLACE, json!({ "mine": 1 })), 400, "every problem of a release"),
+        (Request::release(NOWHERE, 1), 404, "no such flow"),
+        (Request::put("/v2/project-flows/live/other/login", json!({ "_id": flow.rsplit('/').next(), "version": 2 })), 400, "elsewhere"),
+        (Request::put(&flow, json!({ "status": "paused" })), 409, "live"),
+        (Request::get(PLACE), 200, "live"),
+        (Request::get(PLACE).header("if-none-match", "\"1\""), 304, "known"),
+        (Request::get(&format!("{PLACE}?asOf=2099-01-01T00:00:00Z")), 200, "as of a moment"),
+        (Request::get("/v2/project-flows/live?limit=1"), 200, "all places"),
+        (Request::get("/v2/project-flows/live?cursor=x"), 400, "no cursor"),
+        (Request::get("/v2/project-flows/live/project/logon"), 400, "no type"),
+        (Request::get(&format!("{flow}/versions/3/diff?from=live")), 200, "compared with what is live"),
+        (Request::delete(PLACE).query("note=Incident"), 200, "withdrawn"),
+        (Request::get(&format!("{PLACE}/releases")), 200, "two releases"),
+        (Request::get(&format!("{PLACE}/releases?limit=1")), 200, "the first page of releases"),
+        (Request::get(&format!("{PLACE}/releases?limit=0")), 400, "no page of releases"),
     ];
     for (request, status, what) in rows {
         let answer = exchange(&document, &api, &request.event(), what).await;

@@ -8,13 +8,16 @@ use serde_json::json;
 use crate::support::{Api, Engine, Process, Request, event, page_request, send};
 
 /// Every path with its methods.
-const PATHS: [(&str, &str); 6] = [
+const PATHS: [(&str, &str); 9] = [
     ("/v2/project-flows", "POST, GET, OPTIONS"),
     ("/v2/project-flows/{id}", "GET, PUT, PATCH, DELETE, OPTIONS"),
     ("/v2/project-flows/{id}/versions", "GET, OPTIONS"),
     ("/v2/project-flows/{id}/versions/{version}", "GET, OPTIONS"),
     ("/v2/project-flows/{id}/versions/{version}/diff", "GET, OPTIONS"),
     ("/v2/project-flows/{id}/versions/{version}/restore", "POST, OPTIONS"),
+    ("/v2/project-flows/live", "GET, OPTIONS"),
+    ("/v2/project-flows/live/{project}/{type}", "GET, PUT, DELETE, OPTIONS"),
+    ("/v2/project-flows/live/{project}/{type}/releases", "GET, OPTIONS"),
 ];
 
 /// The preflight of a request with this method by a script of `console.example.com`.
