@@ -258,8 +258,14 @@ pub fn from_head(client: &Client, place: &Place, head: &Head) -> Item {
     item
 }
 
-/// The item that keeps a release for ever: the same attributes under a key of its own.
+/// The item that keeps a release for ever: the same attributes under a key of its own. A withdrawal has no flow, so the
+/// attributes of one are NULL: the pipes of template.yaml need them.
 pub fn into_release(mut head: Item, place: &Place, release: &Release) -> Item {
+    const OF_FLOW: [&str; 6] = [ID, STATUS, VERSION, "name", CREATED_AT, UPDATED_AT];
+
+    if release.version.is_none() {
+        head.extend(OF_FLOW.map(|name| (name.to_owned(), AttributeValue::Null(true))));
+    }
     let sort = release_sort(place, &release.since, release.number);
     head.insert(SORT_KEY.to_owned(), AttributeValue::S(sort));
     head

@@ -49,6 +49,8 @@ ACCESS = {
     "SCOPE_CLAIM": "ScopeClaim",
     "READ_SCOPE": "ReadScope",
     "WRITE_SCOPE": "WriteScope",
+    "RELEASE_SCOPE": "ReleaseScope",
+    "FOUR_EYES": "FourEyes",
 }
 
 

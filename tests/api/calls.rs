@@ -2,13 +2,14 @@
 
 use serde_json::json;
 
-use crate::support::{Api, Request, page_request};
+use crate::support::{Api, PLACE, Request, page_request};
 
 #[tokio::test]
 async fn each_operation_makes_only_these_calls_and_its_reads_are_consistent() {
     let api = Api::start().await;
     let path = api.create_from(&Request::create(page_request()).key("k")).await;
     api.set(&path, "name", json!("Second")).await;
+    let active = api.create_active().await;
     let (api, proxy) = api.behind_proxy().await;
     let rows = [
         (Request::create(page_request()), "PutItem"),
@@ -35,6 +36,23 @@ async fn each_operation_makes_only_these_calls_and_its_reads_are_consistent() {
         (Request::restore(&path, 4), "GetItem GetItem TransactWriteItems"),
         (Request::restore(&path, 1), "GetItem GetItem GetItem TransactWriteItems"),
         (Request::delete(&path), "GetItem TransactWriteItems"),
+        (Request::release(&active, 2), "GetItem GetItem TransactWriteItems"),
+        (Request::release(&active, 2), "GetItem"),
+        (Request::release(&active, 2).header("if-match", "\"2\""), "GetItem"),
+        (Request::get(PLACE), "GetItem"),
+        (Request::get(PLACE).header("if-none-match", "\"1\""), "GetItem"),
+        (Request::get(&format!("{PLACE}?asOf=2099-01-01T00:00:00Z")), "Query"),
+        (Request::get(&format!("{PLACE}/releases")), "Query"),
+        (Request::get("/v2/project-flows/live"), "Query"),
+        (Request::get(&format!("{active}/versions/1/diff?from=live")), "GetItem GetItem GetItem"),
+        (Request::put(&active, r#"{"name": "Live"}"#), "GetItem TransactWriteItems"),
+        // An earlier version is one more read.
+        (Request::release(&active, 3), "GetItem GetItem TransactWriteItems"),
+        (Request::release(&active, 2), "GetItem GetItem GetItem TransactWriteItems"),
+        (Request::put(&active, r#"{"status": "paused"}"#), "GetItem TransactWriteItems"),
+        (Request::put(&active, r#"{"status": "paused"}"#).query("dryRun=true"), "GetItem GetItem"),
+        (Request::delete(PLACE), "GetItem TransactWriteItems"),
+        (Request::delete(PLACE), "GetItem"),
         (Request::get("/v2/project-flows/x"), ""),
         (Request::create("{}"), ""),
     ];

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::engine;
 use crate::support::{
-    Api, CLIENT, Request, newest_key, now, page_request, page_request_with, page_request_without, resources, signed,
+    Answer, Api, CLIENT, PLACE, Request, newest_key, now, page_request, page_request_with, page_request_without, resources, signed,
     template,
 };
 
@@ -176,6 +176,27 @@ async fn every_change_leads_to_one_event_with_the_summary_of_the_api() {
     let restored = api.send(&Request::restore(&plain, 1)).await;
     assert_eq!(restored.status, 200);
     expected.push(("project_flow_updated", restored.json()["data"].clone()));
+
+    // A release tells what is live, and a withdrawal that nothing is.
+    for described in [false, true] {
+        let flow = if described { page_request() } else { page_request_without("description") };
+        let flow = api.send(&Request::create(flow)).await;
+        expected.push(("project_flow_created", flow.json()["data"].clone()));
+        let active = api.set(&flow.path(), "status", json!("active")).await.json()["data"].clone();
+        expected.push(("project_flow_updated", active.clone()));
+        let number = if described { 3 } else { 1 };
+        let released = api.send(&Request::release(&flow.path(), 2).query("note=Why").header("authorization", &ann)).await;
+        let release = |answer: &Answer, number: u64| json!({ "number": number, "since": answer.json()["release"]["since"] });
+        let mut object = active.clone();
+        object["release"] = release(&released, number);
+        expected.push(("project_flow_released", object));
+        let withdrawn = api.send(&Request::delete(PLACE)).await;
+        let mut object = json!({ "release": release(&withdrawn, number + 1) });
+        for member in ["project", "type", "client"] {
+            object[member] = active[member].clone();
+        }
+        expected.push(("project_flow_withdrawn", object));
+    }
 
     let events: Vec<_> =
         records(&api.engine.database).iter().flat_map(|record| change_events(&template, record)).collect();

@@ -8,12 +8,14 @@ use project_flows::store::Store;
 use serde_json::json;
 
 use crate::engine;
-use crate::support::{Api, CLIENT, JWKS, Request, now, page_request, sdk, send, signed};
+use crate::support::{Api, CLIENT, JWKS, PLACE, Request, now, page_request, sdk, send, signed};
 
 /// The function on the engine of `api`, with a scope for each permission.
 async fn handler(api: &Api) -> Handler {
     let keys = Keys::parse(JWKS, Origin::Setting(SharedSecrets::Allowed), None, None).unwrap();
-    let scopes = vec![(Permission::Read, "flows:read".to_owned()), (Permission::Write, "flows:write".to_owned())];
+    let scopes =
+        [(Permission::Read, "flows:read"), (Permission::Write, "flows:write"), (Permission::Release, "flows:release")];
+    let scopes = scopes.map(|(permission, scope)| (permission, scope.to_owned())).into();
     let authenticator = Authenticator::new(Source::Given(keys), Claims { scopes, ..Claims::default() });
     let store = Store::new(&sdk(&api.engine.url).await, engine::TABLE.to_owned(), None);
     Handler::new(authenticator, store, Log { function: "f".to_owned(), write: |_| () })
@@ -28,7 +30,7 @@ fn with_scopes(scopes: &str) -> String {
 async fn each_operation_needs_its_scope_and_no_other() {
     let api = Api::start().await;
     let handler = handler(&api).await;
-    let path = api.create().await;
+    let (path, active) = (api.create().await, api.create_active().await);
     let rows = [
         (Request::get("/v2/project-flows"), "flows:read"),
         (Request::get(&path), "flows:read"),
@@ -43,10 +45,17 @@ async fn each_operation_needs_its_scope_and_no_other() {
         (Request::patch(&path, json!({ "name": "Fourth" })), "flows:write"),
         (Request::restore(&path, 1), "flows:write"),
         (Request::delete(&path), "flows:write"),
+        (Request::release(&active, 2), "flows:release"),
+        (Request::get(PLACE), "flows:read"),
+        (Request::get(&format!("{PLACE}?asOf=2099-01-01T00:00:00Z")), "flows:read"),
+        (Request::get(&format!("{PLACE}/releases")), "flows:read"),
+        (Request::get("/v2/project-flows/live"), "flows:read"),
+        (Request::delete(PLACE), "flows:release"),
     ];
     for (request, scope) in rows {
-        let other = if scope == "flows:read" { "flows:write" } else { "flows:read" };
-        for scopes in ["", other] {
+        let others = ["flows:read", "flows:write", "flows:release"].into_iter().filter(|other| *other != scope);
+        let others: Vec<_> = others.collect();
+        for scopes in ["", &others.join(" ")] {
             let answer = send(&handler, &request.clone().header("authorization", &with_scopes(scopes)).event()).await;
             answer.expect(403, "INSUFFICIENT_SCOPE");
             let challenge = format!("Bearer error=\"insufficient_scope\", scope=\"{scope}\"");

@@ -97,6 +97,15 @@ fn requests() -> Vec<Request> {
         get(&format!("/v2/project-flows/{CANARY}"), ""),
         get(&format!("{FLOW}/versions/{CANARY}"), ""),
         get(&format!("{FLOW}/versions/1/diff"), &format!("from={CANARY}")),
+        get(&format!("/v2/project-flows/live/{CANARY}/{CANARY}"), ""),
+        get(&format!("/v2/project-flows/live/{CANARY}%20/login"), ""),
+        get("/v2/project-flows/live", &format!("cursor={CANARY}")),
+        get("/v2/project-flows/live/p/login", &format!("asOf={CANARY}")),
+        get("/v2/project-flows/live/p/login/releases", &format!("cursor={CANARY}")),
+        Request {
+            path: "/v2/project-flows/live/p/login".to_owned(),
+            ..put(json!({ "_id": CANARY, "version": CANARY, CANARY: CANARY }))
+        },
         // From here on the flow has the word, so an answer may show it.
         put(json!({ "name": CANARY })),
         patch(json!({ "configuration": { CANARY: { CANARY: CANARY } } })),

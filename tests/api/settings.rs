@@ -124,10 +124,18 @@ fn claims_and_scopes_have_defaults_and_settings() {
         ("SCOPE_CLAIM", "c"),
         ("READ_SCOPE", "r:1"),
         ("WRITE_SCOPE", "w"),
+        ("RELEASE_SCOPE", "x"),
+        ("FOUR_EYES", "true"),
     ];
     let claims = with(&set).unwrap().claims;
     assert_eq!([claims.client, claims.author, claims.scope], ["a", "b", "c"].map(str::to_owned));
-    assert_eq!(claims.scopes, [(Permission::Read, "r:1".to_owned()), (Permission::Write, "w".to_owned())]);
+    let scopes = [(Permission::Read, "r:1"), (Permission::Write, "w"), (Permission::Release, "x")];
+    assert_eq!((claims.scopes, claims.four_eyes), (scopes.map(|(of, scope)| (of, scope.to_owned())).into(), true));
+    for off in ["", "false"] {
+        assert!(!with(&[("FOUR_EYES", off)]).unwrap().claims.four_eyes);
+    }
+    let problems = with(&[("FOUR_EYES", "yes")]).unwrap_err();
+    assert_eq!(problems, ["FOUR_EYES: expected true or false, found \"yes\""]);
     for malformed in ["a b", "a\"", "a\\", "ä"] {
         let problems = with(&[("WRITE_SCOPE", malformed)]).unwrap_err();
         let expected = format!("WRITE_SCOPE: expected one scope, visible ASCII without quotes, found {malformed:?}");
