@@ -64,7 +64,13 @@ pub struct Claims {
 
 impl Default for Claims {
     fn default() -> Self {
-        Self { client: "clientId".to_owned(), author: "sub".to_owned(), scope: "scope".to_owned(), scopes: Vec::new(), four_eyes: false }
+        Self {
+            client: "clientId".to_owned(),
+            author: "sub".to_owned(),
+            scope: "scope".to_owned(),
+            scopes: Vec::new(),
+            four_eyes: false,
+        }
     }
 }
 

@@ -6,11 +6,11 @@ use crate::cursor::{PlaceCursor, ReleaseCursor, VersionCursor};
 use crate::error::{Cause, Error};
 use crate::etag::{EntityTags, Preconditions};
 use crate::event::{Event, Headers};
+use crate::flow::members::{FlowType, ProjectId};
 use crate::flow::{
     self, Content, Fingerprint, FlowId, Idempotency, IdempotencyKey, MAX_KEY, Note, Place, ReleasedVersion, Timestamp,
     Update, UpdateKind,
 };
-use crate::flow::members::{FlowType, ProjectId};
 use crate::json::{self, Order};
 use crate::problem::{Code, Problem};
 use crate::query::{From, Parameters};
@@ -196,7 +196,8 @@ impl<'request> Command<'request> {
             Operation::LiveFlows => {
                 let parameters = Parameters::read(&query, &["project", "limit", "cursor"])?;
                 let project = parameters.project()?;
-                let is_listed = |PlaceCursor(place): &PlaceCursor| project.as_ref().is_none_or(|one| *one == place.project);
+                let is_listed =
+                    |PlaceCursor(place): &PlaceCursor| project.as_ref().is_none_or(|one| *one == place.project);
                 let after = parameters.cursor(|text| PlaceCursor::parse(text).filter(is_listed))?;
                 let limit = parameters.limit(FLOWS_LISTED)?;
                 body::refuse(headers, body)?;

@@ -106,7 +106,20 @@ pub const SINCE: &str = "since";
 pub const RELEASES: [&str; 7] = [RELEASE, SINCE, BY, NOTE, WRITE_TOKEN, ID, VERSION];
 /// The attributes of a flow that is live as a list shows it, and those of its release.
 pub const LIVE_FLOWS: [&str; 15] = [
-    ID, PROJECT, TYPE, STATUS, VERSION, "name", "description", CLIENT, CREATED_AT, UPDATED_AT, RELEASE, SINCE, BY, NOTE,
+    ID,
+    PROJECT,
+    TYPE,
+    STATUS,
+    VERSION,
+    "name",
+    "description",
+    CLIENT,
+    CREATED_AT,
+    UPDATED_AT,
+    RELEASE,
+    SINCE,
+    BY,
+    NOTE,
     WRITE_TOKEN,
 ];
 

@@ -138,7 +138,8 @@ fn succeed(outcome: &Outcome) -> Parts {
         Outcome::PastLive(flow, release) => (200, vec![], live(flow, release)),
         Outcome::Withdrawn(release) => (200, vec![], success(&(), Beside::release(release))),
         Outcome::Releases { page, limit } => {
-            let entries: Vec<_> = page.entries.iter().map(|(release, until)| release.document(until.as_ref())).collect();
+            let entries: Vec<_> =
+                page.entries.iter().map(|(release, until)| release.document(until.as_ref())).collect();
             (200, vec![], success(&entries, Pagination::of_releases(page, *limit).into()))
         }
         Outcome::Preflight { allow } => (204, vec![("Allow", allow.clone().into())], String::new()),

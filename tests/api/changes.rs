@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 
 use crate::engine;
 use crate::support::{
-    Answer, Api, CLIENT, PLACE, Request, newest_key, now, page_request, page_request_with, page_request_without, resources, signed,
-    template,
+    Answer, Api, CLIENT, PLACE, Request, newest_key, now, page_request, page_request_with, page_request_without,
+    resources, signed, template,
 };
 
 /// Switches the table's stream on, as the template does for change events.
@@ -185,8 +185,10 @@ async fn every_change_leads_to_one_event_with_the_summary_of_the_api() {
         let active = api.set(&flow.path(), "status", json!("active")).await.json()["data"].clone();
         expected.push(("project_flow_updated", active.clone()));
         let number = if described { 3 } else { 1 };
-        let released = api.send(&Request::release(&flow.path(), 2).query("note=Why").header("authorization", &ann)).await;
-        let release = |answer: &Answer, number: u64| json!({ "number": number, "since": answer.json()["release"]["since"] });
+        let released =
+            api.send(&Request::release(&flow.path(), 2).query("note=Why").header("authorization", &ann)).await;
+        let release =
+            |answer: &Answer, number: u64| json!({ "number": number, "since": answer.json()["release"]["since"] });
         let mut object = active.clone();
         object["release"] = release(&released, number);
         expected.push(("project_flow_released", object));

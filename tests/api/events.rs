@@ -15,6 +15,17 @@ pub const EVENTS: &[(&str, i64, &str)] = &[
     ("retrieve-flow-not-found", 404, "PROJECT_FLOW_NOT_FOUND"),
     ("update-flow-dry-run", 200, ""),
     ("update-flow", 200, ""),
+    ("release-flow-not-active", 409, "FLOW_NOT_ACTIVE"),
+    ("release-flow", 200, ""),
+    ("release-flow-stale", 412, "VERSION_CONFLICT"),
+    ("retrieve-live-flow", 200, ""),
+    ("retrieve-live-flow-rest-api", 200, ""),
+    ("retrieve-live-flow-not-modified", 304, ""),
+    ("retrieve-live-flow-as-of", 200, ""),
+    ("retrieve-live-flow-none", 404, "NO_LIVE_FLOW"),
+    ("list-live-flows", 200, ""),
+    ("diff-live", 200, ""),
+    ("update-flow-live", 409, "FLOW_IS_LIVE"),
     ("update-flow-conflict", 409, "VERSION_CONFLICT"),
     ("update-flow-immutable", 409, "IMMUTABLE_FIELD"),
     ("update-flow-stale", 412, "VERSION_CONFLICT"),
@@ -27,6 +38,8 @@ pub const EVENTS: &[(&str, i64, &str)] = &[
     ("retrieve-version-rest-api", 200, ""),
     ("diff-versions", 200, ""),
     ("restore-version", 200, ""),
+    ("withdraw-flow", 200, ""),
+    ("list-releases", 200, ""),
     ("delete-flow-active", 409, "FLOW_IS_ACTIVE"),
     ("update-flow-rest-api", 200, ""),
     ("delete-flow", 200, ""),
@@ -81,5 +94,7 @@ async fn every_event_has_the_answer_of_its_row() {
     }
     let created = EVENTS.iter().filter(|(_, status, _)| *status == 201).count();
     let versions = ["update-flow", "patch-flow", "restore-version", "update-flow-rest-api", "delete-flow"].len();
-    assert_eq!(api.engine.items().len(), created + versions);
+    let releases = ["release-flow", "withdraw-flow"].len();
+    let in_force = 1;
+    assert_eq!(api.engine.items().len(), created + versions + releases + in_force);
 }

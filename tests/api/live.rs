@@ -276,9 +276,12 @@ async fn every_moment_knows_what_was_live_whatever_became_of_the_flow() {
     release(&api, &path, 3).await;
     release(&api, &path, 2).await;
     api.send(&Request::delete(PLACE)).await;
-    for (number, since) in
-        [(1, "2024-01-15T10:00:00Z"), (2, "2024-01-15T11:00:00Z"), (3, "2024-01-15T11:00:00Z"), (4, "2024-01-15T12:00:00Z")]
-    {
+    for (number, since) in [
+        (1, "2024-01-15T10:00:00Z"),
+        (2, "2024-01-15T11:00:00Z"),
+        (3, "2024-01-15T11:00:00Z"),
+        (4, "2024-01-15T12:00:00Z"),
+    ] {
         backdate(&api.engine, number, since);
     }
     api.set(&path, "status", json!("paused")).await;
@@ -341,7 +344,10 @@ async fn releases_are_listed_newest_first_each_with_its_end() {
     let entries = all["data"].as_array().unwrap();
     assert_eq!(all["pagination"], json!({ "limit": 100 }));
     for (entry, number) in entries.iter().zip((1..=7).rev()) {
-        assert_eq!((&entry["number"], &entry["since"]), (&json!(number), &json!(format!("2024-01-1{number}T10:30:00Z"))));
+        assert_eq!(
+            (&entry["number"], &entry["since"]),
+            (&json!(number), &json!(format!("2024-01-1{number}T10:30:00Z")))
+        );
         let until = (number < 7).then(|| json!(format!("2024-01-1{}T10:30:00Z", number + 1)));
         assert_eq!(entry.get("until"), until.as_ref());
     }
@@ -416,7 +422,9 @@ async fn the_list_shows_every_place_with_a_live_flow_and_its_release() {
     let next = page("?limit=1&project=b").await["pagination"].clone();
     assert_eq!(next, json!({ "limit": 1 }));
     let next = page("?limit=1&project=a").await["pagination"]["next"].as_str().unwrap().to_owned();
-    for query in [format!("?project=b&cursor={next}"), "?project=".to_owned(), "?type=login".to_owned(), "?page=1".to_owned()] {
+    for query in
+        [format!("?project=b&cursor={next}"), "?project=".to_owned(), "?type=login".to_owned(), "?page=1".to_owned()]
+    {
         api.get(&format!("/v2/project-flows/live{query}")).await.expect(400, "INVALID_PARAMETERS");
     }
 }

@@ -308,7 +308,11 @@ async fn rarer_requests_and_their_answers_fit_the_document_too() {
         (Request::release(&flow, 0), 400, "no version"),
         (Request::put(PLACE, json!({ "mine": 1 })), 400, "every problem of a release"),
         (Request::release(NOWHERE, 1), 404, "no such flow"),
-        (Request::put("/v2/project-flows/live/other/login", json!({ "_id": flow.rsplit('/').next(), "version": 2 })), 400, "elsewhere"),
+        (
+            Request::put("/v2/project-flows/live/other/login", json!({ "_id": flow.rsplit('/').next(), "version": 2 })),
+            400,
+            "elsewhere",
+        ),
         (Request::put(&flow, json!({ "status": "paused" })), 409, "live"),
         (Request::get(PLACE), 200, "live"),
         (Request::get(PLACE).header("if-none-match", "\"1\""), 304, "known"),
