@@ -4,46 +4,21 @@
 //! There is no local `EventBridge`. These tests know only the part of its language that its User Guide describes ("Event
 //! filtering" and "Input transformation", both of pipes). They fail if template.yaml uses anything else.
 
-use dynoxide::Database;
 use oracles::bumpalo::Bump;
 use oracles::jsonata_rs::JsonAta;
 use serde_json::{Value, json};
 
-use crate::engine;
 use crate::support::{
-    Answer, Api, CLIENT, PLACE, Request, newest_key, now, page_request, page_request_with, page_request_without,
-    resources, signed, template,
+    Answer, Api, CLIENT, Engine, PLACE, Request, newest_key, now, page_request, page_request_with,
+    page_request_without, resources, signed, template,
 };
 
 /// Switches the table's stream on, as the template does for change events.
-fn enable_stream(database: &Database, template: &Value) {
+fn enable_stream(engine: &Engine, template: &Value) {
     let table = &template["Resources"]["Table"]["Properties"];
     let choice = &table["StreamSpecification"]["!If"];
     assert_eq!((&choice[0], &choice[2]), (&json!("HasEventBus"), &json!({ "!Ref": "AWS::NoValue" })));
-    let update = json!({
-        "TableName": engine::TABLE,
-        "StreamSpecification": { "StreamEnabled": true, "StreamViewType": choice[1]["StreamViewType"] },
-    });
-    database.update_table(serde_json::from_value(update).unwrap()).unwrap();
-}
-
-/// Every record of the table's stream, in order.
-fn records(database: &Database) -> Vec<Value> {
-    let streams = database.list_streams(serde_json::from_value(json!({})).unwrap()).unwrap();
-    let stream = serde_json::to_value(streams).unwrap()["Streams"][0]["StreamArn"].clone();
-    let describe = json!({ "StreamArn": stream });
-    let shards = database.describe_stream(serde_json::from_value(describe).unwrap()).unwrap();
-    let shards = serde_json::to_value(shards).unwrap()["StreamDescription"]["Shards"].clone();
-    let mut records = Vec::new();
-    for shard in shards.as_array().unwrap() {
-        let first = json!({ "StreamArn": stream, "ShardId": shard["ShardId"], "ShardIteratorType": "TRIM_HORIZON" });
-        let iterator = database.get_shard_iterator(serde_json::from_value(first).unwrap()).unwrap();
-        let get = json!({ "ShardIterator": serde_json::to_value(iterator).unwrap()["ShardIterator"] });
-        let mut found =
-            serde_json::to_value(database.get_records(serde_json::from_value(get).unwrap()).unwrap()).unwrap();
-        records.append(found["Records"].as_array_mut().unwrap());
-    }
-    records
+    engine.enable_stream(choice[1]["StreamViewType"].as_str().unwrap());
 }
 
 /// Whether a record matches a pattern. `record` is `None` if the record does not have what the pattern names.
@@ -139,7 +114,7 @@ fn change_events(template: &Value, record: &Value) -> Vec<(String, Value)> {
 async fn every_change_leads_to_one_event_with_the_summary_of_the_api() {
     let template = template();
     let api = Api::start().await;
-    enable_stream(&api.engine.database, &template);
+    enable_stream(&api.engine, &template);
 
     let mut expected = Vec::new();
     // A name or a description is only data, whatever a caller puts into it.
@@ -200,8 +175,7 @@ async fn every_change_leads_to_one_event_with_the_summary_of_the_api() {
         expected.push(("project_flow_withdrawn", object));
     }
 
-    let events: Vec<_> =
-        records(&api.engine.database).iter().flat_map(|record| change_events(&template, record)).collect();
+    let events: Vec<_> = api.engine.records().iter().flat_map(|record| change_events(&template, record)).collect();
     let expected: Vec<_> = expected
         .into_iter()
         .map(|(name, mut flow)| {
@@ -218,10 +192,10 @@ async fn every_change_leads_to_one_event_with_the_summary_of_the_api() {
 async fn an_item_that_is_deleted_by_hand_leads_to_no_event() {
     let template = template();
     let api = Api::start().await;
-    enable_stream(&api.engine.database, &template);
+    enable_stream(&api.engine, &template);
     let created = api.send(&Request::create(page_request())).await;
     api.engine.delete(&api.engine.item(&newest_key(&created.id())));
-    let records = records(&api.engine.database);
+    let records = api.engine.records();
     assert_eq!(records.last().unwrap()["eventName"], "REMOVE");
     assert_eq!(change_events(&template, records.last().unwrap()), []);
 }

@@ -4,6 +4,8 @@
 //! the requests, their times, their answers and the table at the end. It knows nothing of the function. The writers also
 //! read the history and repeat the create: neither may show half of a transaction.
 
+mod releases;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -155,13 +157,8 @@ struct Race {
 const WINDOWS: [Fault; 2] =
     [Fault::Window(Unseen::First, Duration::from_millis(3)), Fault::Window(Unseen::Second, Duration::from_millis(3))];
 
-/// Runs `attempts` updates by 64 writers. With faults, one call to the database in five meets one.
-async fn race(attempts: u32, faults: bool) -> Race {
-    let engine = Engine::start().await;
-    let proxy = Proxy::start(&engine.url).await;
-    let create = Request::create(first()).key("race");
-    let created = send(&handler(&engine.url).await, &create.event()).await;
-    let path = created.path();
+/// One transaction in twenty is seen half-way. With faults, one call to the database in five meets one.
+fn shake(proxy: &Proxy, faults: bool) {
     proxy.shake("TransactWriteItems", 20, &WINDOWS);
     if faults {
         let both = [
@@ -182,6 +179,16 @@ async fn race(attempts: u32, faults: bool) -> Race {
         proxy.shake("PutItem", 5, &[&both[..], &[throttled("TransactionConflictException")]].concat());
         proxy.shake("Query", 5, &both);
     }
+}
+
+/// Runs `attempts` updates by 64 writers.
+async fn race(attempts: u32, faults: bool) -> Race {
+    let engine = Engine::start().await;
+    let proxy = Proxy::start(&engine.url).await;
+    let create = Request::create(first()).key("race");
+    let created = send(&handler(&engine.url).await, &create.event()).await;
+    let path = created.path();
+    shake(&proxy, faults);
 
     let (clock, left) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU32::new(attempts)));
     let start = Instant::now();

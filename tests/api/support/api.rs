@@ -28,7 +28,10 @@ pub struct Api {
 
 impl Api {
     pub async fn start() -> Self {
-        let engine = Engine::start().await;
+        Self::on(Engine::start().await).await
+    }
+
+    pub async fn on(engine: Engine) -> Self {
         let handler = handler(&engine.url).await;
         Self { engine, handler, projects: None }
     }

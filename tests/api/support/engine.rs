@@ -76,6 +76,40 @@ impl Engine {
         }
     }
 
+    /// Switches the table's stream on.
+    pub fn enable_stream(&self, view: &str) {
+        let specification = json!({ "StreamEnabled": true, "StreamViewType": view });
+        let update = json!({ "TableName": engine::TABLE, "StreamSpecification": specification });
+        self.database.update_table(serde_json::from_value(update).unwrap()).unwrap();
+    }
+
+    /// Every record of the table's stream, in the order of the writes.
+    pub fn records(&self) -> Vec<Value> {
+        let streams = self.database.list_streams(serde_json::from_value(json!({})).unwrap()).unwrap();
+        let stream = serde_json::to_value(streams).unwrap()["Streams"][0]["StreamArn"].clone();
+        let describe = json!({ "StreamArn": stream });
+        let shards = self.database.describe_stream(serde_json::from_value(describe).unwrap()).unwrap();
+        let shards = serde_json::to_value(shards).unwrap()["StreamDescription"]["Shards"].clone();
+        let mut records = Vec::new();
+        for shard in shards.as_array().unwrap() {
+            let first =
+                json!({ "StreamArn": stream, "ShardId": shard["ShardId"], "ShardIteratorType": "TRIM_HORIZON" });
+            let iterator = self.database.get_shard_iterator(serde_json::from_value(first).unwrap()).unwrap();
+            let mut iterator = serde_json::to_value(iterator).unwrap()["ShardIterator"].clone();
+            while !iterator.is_null() {
+                let get = serde_json::from_value(json!({ "ShardIterator": iterator })).unwrap();
+                let mut page = serde_json::to_value(self.database.get_records(get).unwrap()).unwrap();
+                let found = page["Records"].as_array_mut().unwrap();
+                if found.is_empty() {
+                    break;
+                }
+                records.append(found);
+                iterator = page["NextShardIterator"].clone();
+            }
+        }
+        records
+    }
+
     /// An item of [`CLIENT`] with this sort key, as DynamoDB JSON.
     #[track_caller]
     pub fn item(&self, sort_key: &str) -> Value {

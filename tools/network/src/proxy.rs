@@ -127,10 +127,12 @@ impl Plan {
             return answer;
         }
         let Some(mut found) = body_of(&answer) else { return answer };
-        // A summary has no key, and the function asks for summaries of earlier versions alone.
+        // A summary has no key, and the function asks for summaries of earlier versions and of releases alone.
         let same = |found: &Value, item: &Value| match found.get("sk") {
             Some(_) => found == item,
-            None => item["listKey"].is_null() && ["_id", "version"].iter().all(|name| found[name] == item[name]),
+            None => {
+                item["listKey"].is_null() && ["_id", "version", "release"].iter().all(|name| found[name] == item[name])
+            }
         };
         let seen = |found: Value| match unseen.iter().find(|write| same(&found, &write.item)) {
             Some(write) => write.before.clone(),
