@@ -3,6 +3,7 @@
 mod create;
 mod deadline;
 mod outage;
+mod release;
 mod update;
 mod windows;
 

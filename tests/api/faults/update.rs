@@ -9,7 +9,7 @@ use crate::proxy::{Fault, Loss};
 use crate::support::{Answer, Api, Request};
 
 /// Always the same fault, but not for the read that an update begins with.
-fn after_the_first(fault: Fault) -> Vec<Fault> {
+pub fn after_the_first(fault: Fault) -> Vec<Fault> {
     let mut faults = vec![Fault::None];
     faults.extend(always(fault));
     faults

@@ -8,7 +8,7 @@ use serde_json::json;
 use super::{Met, UNAVAILABLE, expect, print_table};
 use crate::engine;
 use crate::proxy::{Fault, Proxy, Unseen};
-use crate::support::{Api, Request, fsck, page_request};
+use crate::support::{Api, PLACE, Request, fsck, page_request};
 
 /// A window that closes before a request gives up.
 const SHORT: Duration = Duration::from_millis(300);
@@ -114,5 +114,46 @@ async fn fsck_reports_no_finding_in_the_middle_of_a_transaction() {
             api.send(&update)
         );
         checked.expect_healthy();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_request_that_sees_half_of_a_release_tells_what_was_live_before_or_after_it() {
+    let requests: [(&str, fn(&str) -> Request); 6] = [
+        ("what is live", |_| Request::get(PLACE)),
+        ("what was live", |_| Request::get(&format!("{PLACE}?asOf=2099-01-01T00:00:00Z"))),
+        ("releases", |_| Request::get(&format!("{PLACE}/releases"))),
+        ("another release", |path| Request::release(path, 2)),
+        ("withdrawal", |_| Request::delete(PLACE)),
+        ("pause", |path| Request::put(path, json!({ "status": "paused" }))),
+    ];
+    for unseen in [Unseen::First, Unseen::Second] {
+        for (name, request) in requests {
+            let api = Api::start().await;
+            let path = api.create_active().await;
+            api.set(&path, "name", json!("Third")).await;
+            assert_eq!(api.send(&Request::release(&path, 2)).await.status, 200);
+            let (api, proxy) = api.behind_proxy().await;
+            proxy.fail("TransactWriteItems", &[Fault::Window(unseen, SHORT)]);
+            let (met, released) = tokio::join!(
+                async {
+                    under_way(&proxy).await;
+                    api.send(&request(&path)).await
+                },
+                api.send(&Request::release(&path, 3))
+            );
+            assert_eq!((released.status, &released.json()["release"]["number"]), (200, &json!(2)), "{released:?}");
+            let met = met.json();
+            let number = if name == "releases" { &met["data"][0]["number"] } else { &met["release"]["number"] };
+            match name {
+                "pause" => assert_eq!(met["message"], "FLOW_IS_LIVE"),
+                "another release" | "withdrawal" => {
+                    // Where the newest release is not seen yet, version 2 is still live, and there is nothing to release.
+                    let is_same = name == "another release" && unseen == Unseen::First;
+                    assert_eq!(number, if is_same { 1 } else { 3 }, "{name}, {unseen:?}: {met}");
+                }
+                _ => assert!([json!(1), json!(2)].contains(number), "{name}, {unseen:?}: {met}"),
+            }
+        }
     }
 }
