@@ -4,6 +4,8 @@
 //! anywhere, and a transaction under way refuses some puts. The same model of a plain conditional put has the false conflict
 //! that the protocol avoids.
 
+mod release;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use oracles::stateright::{Checker, Model, Property};
