@@ -1,26 +1,26 @@
 //! Station 2, parse: path, query, headers and body → [`Command`]. The parts are read in [`crate::route`],
 //! [`crate::query`] and [`crate::body`].
 
+mod live;
+
+pub use live::{LiveCommand, RELEASES_LISTED};
+
 use crate::body::{self, Body, MediaType};
-use crate::cursor::{PlaceCursor, ReleaseCursor, VersionCursor};
+use crate::cursor::VersionCursor;
 use crate::error::{Cause, Error};
 use crate::etag::{EntityTags, Preconditions};
 use crate::event::{Event, Headers};
-use crate::flow::members::{FlowType, ProjectId};
 use crate::flow::{
-    self, Content, Fingerprint, FlowId, Idempotency, IdempotencyKey, MAX_KEY, Note, Place, ReleasedVersion, Timestamp,
-    Update, UpdateKind,
+    self, Content, Fingerprint, FlowId, Idempotency, IdempotencyKey, MAX_KEY, Note, Timestamp, Update, UpdateKind,
 };
 use crate::json::{self, Order};
 use crate::problem::{Code, Problem};
 use crate::query::{From, Parameters};
-use crate::route::{Call, Operation, Segments};
+use crate::route::{Call, Operation};
 use crate::store::{Filter, Position};
 
 /// The flows of a page of a list, unless `limit` says otherwise, and at most.
 pub const FLOWS_LISTED: (usize, usize) = (10, 100);
-/// The releases of a page of a place's releases, unless `limit` says otherwise, and at most.
-pub const RELEASES_LISTED: (usize, usize) = (100, 100);
 /// The versions of a page of a flow's versions, unless `limit` says otherwise, and at most.
 pub const VERSIONS_LISTED: (usize, usize) = (100, 100);
 
@@ -79,36 +79,7 @@ pub enum Command<'request> {
         preconditions: Preconditions,
         note: Option<Note>,
     },
-    LiveFlows {
-        project: Option<ProjectId>,
-        after: Option<PlaceCursor>,
-        limit: usize,
-    },
-    /// `known`: the releases that the client has already.
-    Live {
-        place: Place,
-        known: Option<EntityTags>,
-    },
-    LiveAsOf {
-        place: Place,
-        moment: Timestamp,
-    },
-    Release {
-        place: Place,
-        version: ReleasedVersion,
-        preconditions: Preconditions,
-        note: Option<Note>,
-    },
-    Withdraw {
-        place: Place,
-        preconditions: Preconditions,
-        note: Option<Note>,
-    },
-    Releases {
-        place: Place,
-        after: Option<ReleaseCursor>,
-        limit: usize,
-    },
+    Live(LiveCommand),
 }
 
 impl<'request> Command<'request> {
@@ -193,48 +164,7 @@ impl<'request> Command<'request> {
                 body::refuse(headers, body)?;
                 Ok(Self::Restore { id, version, preconditions, note })
             }
-            Operation::LiveFlows => {
-                let parameters = Parameters::read(&query, &["project", "limit", "cursor"])?;
-                let project = parameters.project()?;
-                let is_listed =
-                    |PlaceCursor(place): &PlaceCursor| project.as_ref().is_none_or(|one| *one == place.project);
-                let after = parameters.cursor(|text| PlaceCursor::parse(text).filter(is_listed))?;
-                let limit = parameters.limit(FLOWS_LISTED)?;
-                body::refuse(headers, body)?;
-                Ok(Self::LiveFlows { project, after, limit })
-            }
-            Operation::Live => {
-                let place = place(segments)?;
-                let moment = Parameters::read(&query, &["asOf"])?.as_of()?;
-                let known = entity_tags("If-None-Match", headers.if_none_match.as_deref())?;
-                body::refuse(headers, body)?;
-                Ok(match moment {
-                    Some(moment) => Self::LiveAsOf { place, moment },
-                    None => Self::Live { place, known },
-                })
-            }
-            Operation::Release => {
-                let place = place(segments)?;
-                let note = Parameters::read(&query, &["note"])?.note()?;
-                let preconditions = preconditions(headers)?;
-                let members = json::read_object(body::read(headers, body, MediaType::Json)?)?;
-                let version = ReleasedVersion::parse(&members)?;
-                Ok(Self::Release { place, version, preconditions, note })
-            }
-            Operation::Withdraw => {
-                let place = place(segments)?;
-                let note = Parameters::read(&query, &["note"])?.note()?;
-                let preconditions = preconditions(headers)?;
-                body::refuse(headers, body)?;
-                Ok(Self::Withdraw { place, preconditions, note })
-            }
-            Operation::Releases => {
-                let place = place(segments)?;
-                let parameters = Parameters::read(&query, &["limit", "cursor"])?;
-                let (after, limit) = (parameters.cursor(ReleaseCursor::parse)?, parameters.limit(RELEASES_LISTED)?);
-                body::refuse(headers, body)?;
-                Ok(Self::Releases { place, after, limit })
-            }
+            Operation::Live(operation) => LiveCommand::parse(operation, segments, event, body).map(Self::Live),
         }
     }
 
@@ -242,28 +172,16 @@ impl<'request> Command<'request> {
     pub const fn writes(&self) -> bool {
         match self {
             Self::Create { dry_run, .. } | Self::Update { dry_run, .. } => !*dry_run,
-            Self::Delete { .. } | Self::Restore { .. } | Self::Release { .. } | Self::Withdraw { .. } => true,
+            Self::Delete { .. } | Self::Restore { .. } => true,
+            Self::Live(command) => command.writes(),
             Self::List { .. }
             | Self::Retrieve { .. }
             | Self::RetrieveAsOf { .. }
             | Self::Versions { .. }
             | Self::Version { .. }
-            | Self::Diff { .. }
-            | Self::LiveFlows { .. }
-            | Self::Live { .. }
-            | Self::LiveAsOf { .. }
-            | Self::Releases { .. } => false,
+            | Self::Diff { .. } => false,
         }
     }
-}
-
-/// The place that a path names.
-fn place(segments: Segments<'_>) -> Result<Place, Problem> {
-    let project = ProjectId::parse(segments.project)
-        .ok_or_else(|| Problem::new("", Code::InvalidProjectId, "expected a project in the path, found none"))?;
-    let flow_type = FlowType::parse(segments.flow_type)
-        .ok_or_else(|| Problem::new("", Code::InvalidFlowType, "expected a type in the path, found none"))?;
-    Ok(Place { project, flow_type })
 }
 
 fn idempotency_key(headers: &Headers) -> Result<Option<IdempotencyKey>, Problem> {

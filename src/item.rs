@@ -3,16 +3,22 @@
 //! `configuration` and `steps` are stored as the JSON text that was sent: native maps would rewrite numbers, lose the
 //! order of members, refuse empty names and stop at 32 levels.
 
+mod release;
+
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
+pub use self::release::{
+    LAST, LIVE_FLOWS, LIVE_PREFIX, RELEASE, RELEASE_PREFIX, RELEASES, SINCE, after_place, from_head, into_release,
+    live_key, live_sort, places_sort, release_sort, releases_sort, to_head, to_place, to_release,
+};
 use crate::cursor::FlowCursor;
 use crate::error::Cause;
 use crate::flow::members::{Description, FlowType, Json, Name, ProjectId};
 use crate::flow::{
-    Author, Change, Client, Digest, Fingerprint, Flow, FlowId, Head, MAX_VERSION_DIGITS, Note, Place, Release,
-    ReleasedVersion, Status, Summary, Timestamp, WriteToken,
+    Author, Change, Client, Digest, Fingerprint, Flow, FlowId, MAX_VERSION_DIGITS, Note, Status, Summary, Timestamp,
+    WriteToken,
 };
 
 /// The attribute that every item has: a condition on it tells whether the item exists.
@@ -91,75 +97,6 @@ pub fn partition(client: &Client) -> String {
 /// Where an earlier version of a flow stands in its client's partition; versions sort as numbers do.
 pub fn version_sort(id: &FlowId, version: u64) -> String {
     format!("{VERSION_PREFIX}{}#{version:0MAX_VERSION_DIGITS$}", id.as_str())
-}
-
-/// What the sort key of a release in force begins with.
-pub const LIVE_PREFIX: &str = "LIVE#";
-/// What the sort key of every release begins with.
-pub const RELEASE_PREFIX: &str = "RELEASE#";
-/// The number of a release, from 1.
-pub const RELEASE: &str = "release";
-/// Since when a release is in force.
-pub const SINCE: &str = "since";
-
-/// The attributes of a release as a list shows it.
-pub const RELEASES: [&str; 7] = [RELEASE, SINCE, BY, NOTE, WRITE_TOKEN, ID, VERSION];
-/// The attributes of a flow that is live as a list shows it, and those of its release.
-pub const LIVE_FLOWS: [&str; 15] = [
-    ID,
-    PROJECT,
-    TYPE,
-    STATUS,
-    VERSION,
-    "name",
-    "description",
-    CLIENT,
-    CREATED_AT,
-    UPDATED_AT,
-    RELEASE,
-    SINCE,
-    BY,
-    NOTE,
-    WRITE_TOKEN,
-];
-
-/// A character that sorts behind all others in sort keys.
-pub const LAST: char = '~';
-
-/// The key of the release in force in a place.
-pub fn live_key(client: &Client, place: &Place) -> Item {
-    key(partition(client), live_sort(place))
-}
-
-/// Where the release in force in a place stands in its client's partition.
-pub fn live_sort(place: &Place) -> String {
-    format!("{LIVE_PREFIX}{}#{}", place.project.as_str(), place.flow_type.as_str())
-}
-
-/// Where the releases in force of all places begin, or those of one project.
-pub fn places_sort(project: Option<&ProjectId>) -> String {
-    project.map_or_else(|| LIVE_PREFIX.to_owned(), |project| format!("{LIVE_PREFIX}{}#", project.as_str()))
-}
-
-/// Where the places begin that come after `place`: before any other that a key can name.
-pub fn after_place(place: &Place) -> String {
-    format!("{}!", live_sort(place))
-}
-
-/// The place whose release in force has this sort key.
-pub fn to_place(sort: &str) -> Option<Place> {
-    let (project, flow_type) = sort.strip_prefix(LIVE_PREFIX)?.split_once('#')?;
-    Some(Place { project: ProjectId::parse(project)?, flow_type: FlowType::parse(flow_type)? })
-}
-
-/// Where all releases of a place begin in their client's partition; they sort as time and numbers do.
-pub fn releases_sort(place: &Place) -> String {
-    format!("{RELEASE_PREFIX}{}#{}#", place.project.as_str(), place.flow_type.as_str())
-}
-
-/// Where a release stands in its client's partition.
-pub fn release_sort(place: &Place, since: &Timestamp, number: u64) -> String {
-    format!("{}{since}#{number:0MAX_VERSION_DIGITS$}", releases_sort(place))
 }
 
 /// The key of a project in the table of projects.
@@ -251,60 +188,6 @@ pub fn into_version(mut newest: Item, flow: &Flow) -> Item {
     newest.extend(version_key(&flow.summary.client, &flow.summary.id, flow.summary.version));
     newest.remove(LIST_KEY);
     newest
-}
-
-/// The item of the release in force in a place: the release, and a copy of the flow. It is not in the index.
-pub fn from_head(client: &Client, place: &Place, head: &Head) -> Item {
-    let Head { release, flow } = head;
-    let mut item = live_key(client, place);
-    let mut text = |name: &str, value: &str| item.insert(name.to_owned(), AttributeValue::S(value.to_owned()));
-    text(CLIENT, client.as_str());
-    text(PROJECT, place.project.as_str());
-    text(TYPE, place.flow_type.as_str());
-    text(SINCE, release.since.as_str());
-    text(WRITE_TOKEN, release.write_token.as_str());
-    item.insert(RELEASE.to_owned(), AttributeValue::N(release.number.to_string()));
-    add_change(&mut item, &release.change);
-    if let Some(flow) = flow {
-        add_document(&mut item, flow);
-    }
-    item
-}
-
-/// The item that keeps a release for ever: the same attributes under a key of its own. A withdrawal has no flow, so the
-/// attributes of one are NULL: the pipes of template.yaml need them.
-pub fn into_release(mut head: Item, place: &Place, release: &Release) -> Item {
-    const OF_FLOW: [&str; 6] = [ID, STATUS, VERSION, "name", CREATED_AT, UPDATED_AT];
-
-    if release.version.is_none() {
-        head.extend(OF_FLOW.map(|name| (name.to_owned(), AttributeValue::Null(true))));
-    }
-    let sort = release_sort(place, &release.since, release.number);
-    head.insert(SORT_KEY.to_owned(), AttributeValue::S(sort));
-    head
-}
-
-/// The release that an item holds, and the flow that it puts in force.
-pub fn to_head(item: &Item) -> Result<Head, Cause> {
-    let release = to_release(item)?;
-    let flow = release.version.is_some().then(|| to_flow(item)).transpose()?;
-    Ok(Head { release, flow })
-}
-
-/// The release that an item holds.
-pub fn to_release(item: &Item) -> Result<Release, Cause> {
-    let number = |name| required(item, name)?.parse().map_err(|_| unreadable(name));
-    let version = text(item, ID).map(|id| {
-        let id = FlowId::parse(id).ok_or_else(|| unreadable(ID))?;
-        Ok::<_, Cause>(ReleasedVersion { id, version: number(VERSION)? })
-    });
-    Ok(Release {
-        number: number(RELEASE)?,
-        since: Timestamp::from_stored(required(item, SINCE)?),
-        change: to_change(item)?,
-        version: version.transpose()?,
-        write_token: WriteToken::from_stored(required(item, WRITE_TOKEN)?),
-    })
 }
 
 /// The flow that an item holds.

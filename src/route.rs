@@ -17,11 +17,11 @@ const ROUTES: [(Operation, &str); 15] = [
     (Operation::Version, "GET /v2/project-flows/{id}/versions/{version}"),
     (Operation::Diff, "GET /v2/project-flows/{id}/versions/{version}/diff"),
     (Operation::Restore, "POST /v2/project-flows/{id}/versions/{version}/restore"),
-    (Operation::LiveFlows, "GET /v2/project-flows/live"),
-    (Operation::Live, "GET /v2/project-flows/live/{project}/{type}"),
-    (Operation::Release, "PUT /v2/project-flows/live/{project}/{type}"),
-    (Operation::Withdraw, "DELETE /v2/project-flows/live/{project}/{type}"),
-    (Operation::Releases, "GET /v2/project-flows/live/{project}/{type}/releases"),
+    (Operation::Live(LiveOperation::List), "GET /v2/project-flows/live"),
+    (Operation::Live(LiveOperation::Retrieve), "GET /v2/project-flows/live/{project}/{type}"),
+    (Operation::Live(LiveOperation::Release), "PUT /v2/project-flows/live/{project}/{type}"),
+    (Operation::Live(LiveOperation::Withdraw), "DELETE /v2/project-flows/live/{project}/{type}"),
+    (Operation::Live(LiveOperation::Releases), "GET /v2/project-flows/live/{project}/{type}/releases"),
 ];
 
 /// The route that each path has beside its operations: nobody has to prove who asks.
@@ -50,8 +50,14 @@ pub enum Operation {
     Version,
     Diff,
     Restore,
-    LiveFlows,
-    Live,
+    Live(LiveOperation),
+}
+
+/// What a request can ask for in the places where flows are live.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LiveOperation {
+    List,
+    Retrieve,
     Release,
     Withdraw,
     Releases,
@@ -61,16 +67,18 @@ impl Operation {
     /// What a token must allow for it; dry runs are no exception.
     pub const fn permission(self) -> Permission {
         match self {
-            Self::Retrieve
-            | Self::List
-            | Self::Versions
-            | Self::Version
-            | Self::Diff
-            | Self::LiveFlows
-            | Self::Live
-            | Self::Releases => Permission::Read,
-            Self::Release | Self::Withdraw => Permission::Release,
+            Self::Retrieve | Self::List | Self::Versions | Self::Version | Self::Diff => Permission::Read,
             Self::Create | Self::Update | Self::Patch | Self::Delete | Self::Restore => Permission::Write,
+            Self::Live(operation) => operation.permission(),
+        }
+    }
+}
+
+impl LiveOperation {
+    const fn permission(self) -> Permission {
+        match self {
+            Self::List | Self::Retrieve | Self::Releases => Permission::Read,
+            Self::Release | Self::Withdraw => Permission::Release,
         }
     }
 }

@@ -9,9 +9,12 @@ use std::time::SystemTime;
 
 use aws_config::BehaviorVersion;
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::types::{AttributeValue, Put, ReturnValuesOnConditionCheckFailure, Select, TransactWriteItem};
+use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
+use aws_sdk_dynamodb::types::{
+    AttributeValue, ConditionCheck, Put, ReturnValuesOnConditionCheckFailure, Select, TransactWriteItem,
+};
 use lambda_http::lambda_runtime::{Error, LambdaEvent, run, service_fn};
-use project_flows::flow::{self, Content, Flow};
+use project_flows::flow::{self, Change, Content, Flow, Head, Place};
 use project_flows::{item, json};
 use serde::de::IgnoredAny;
 
@@ -74,13 +77,72 @@ async fn carry_out(call: &str, client: &Client, table: &str, flow: &Flow) -> Res
                 let query = query.expression_attribute_names("#client", "client");
                 query.select(Select::Count).send().await?;
             } else {
-                let names: Vec<_> = item::SUMMARY.iter().map(|name| format!("#{name}")).collect();
-                let pairs = names.iter().zip(item::SUMMARY);
-                let query = pairs.fold(query, |query, (name, of)| query.expression_attribute_names(name, of));
-                query.projection_expression(names.join(", ")).limit(11).send().await?;
+                project(query, &item::SUMMARY).limit(11).send().await?;
             }
+        }
+        "GetLive" => {
+            let key = item::live_key(&flow.summary.client, &Place::of(&flow.summary));
+            client.get_item().table_name(table).set_key(Some(key)).consistent_read(true).send().await?;
+        }
+        "Release" | "Withdraw" => {
+            let place = Place::of(&flow.summary);
+            let head = Head::release(None, SystemTime::now(), flow.clone(), Change::default());
+            let mut head = head.map_err(|cause| cause.to_string())?;
+            if call == "Withdraw" {
+                let withdrawn = Head::withdraw(Some(&head), SystemTime::now(), Change::default());
+                head = withdrawn.map_err(|error| error.to_string())?;
+            }
+            let live = item::from_head(&flow.summary.client, &place, &head);
+            let copy = Put::builder().table_name(table);
+            let copy = copy.set_item(Some(item::into_release(live.clone(), &place, &head.release)));
+            let copy = copy.condition_expression("attribute_not_exists(#pk)").expression_attribute_names("#pk", "pk");
+            let put =
+                Put::builder().table_name(table).set_item(Some(live)).condition_expression("#release = :previous");
+            let put = put.expression_attribute_names("#release", "release");
+            let put = put.expression_attribute_values(":previous", AttributeValue::N("1".to_owned()));
+            let mut writes =
+                Vec::from([put.build()?, copy.build()?].map(|put| TransactWriteItem::builder().put(put).build()));
+            if call == "Release" {
+                let check = ConditionCheck::builder().table_name(table).condition_expression("#status = :active");
+                let check = check.set_key(Some(item::flow_key(&flow.summary.client, &flow.summary.id)));
+                let check = check.expression_attribute_names("#status", "status");
+                let check = check.expression_attribute_values(":active", AttributeValue::S("active".to_owned()));
+                writes.push(TransactWriteItem::builder().condition_check(check.build()?).build());
+            }
+            client.transact_write_items().set_transact_items(Some(writes)).send().await?;
+        }
+        "QueryRelease" => {
+            in_partition(client, table, flow, "RELEASE#").scan_index_forward(false).limit(1).send().await?;
+        }
+        "QueryReleases" => {
+            let query = in_partition(client, table, flow, "RELEASE#").scan_index_forward(false).limit(10);
+            project(query, &item::RELEASES).send().await?;
+        }
+        "QueryLive" => {
+            project(in_partition(client, table, flow, "LIVE#"), &item::LIVE_FLOWS).send().await?;
         }
         other => return Err(format!("expected a call, found {other}").into()),
     }
     Ok(())
+}
+
+/// A query of the client's items whose sort key begins with this text.
+fn in_partition(client: &Client, table: &str, flow: &Flow, prefix: &str) -> QueryFluentBuilder {
+    let query = client.query().table_name(table).consistent_read(true);
+    let query = query.key_condition_expression("#pk = :pk AND #sk BETWEEN :first AND :last");
+    let query = query.expression_attribute_names("#pk", "pk").expression_attribute_names("#sk", "sk");
+    let values = [
+        (":pk", item::partition(&flow.summary.client)),
+        (":first", prefix.to_owned()),
+        (":last", format!("{prefix}~")),
+    ];
+    let values = values.map(|(name, value)| (name.to_owned(), AttributeValue::S(value)));
+    query.set_expression_attribute_values(Some(HashMap::from(values)))
+}
+
+fn project(query: QueryFluentBuilder, attributes: &[&str]) -> QueryFluentBuilder {
+    let names: Vec<_> = attributes.iter().map(|name| format!("#{name}")).collect();
+    let pairs = names.iter().zip(attributes);
+    let query = pairs.fold(query, |query, (name, of)| query.expression_attribute_names(name, *of));
+    query.projection_expression(names.join(", "))
 }

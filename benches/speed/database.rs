@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use project_flows::flow::{Change, Client, Content, Flow, Idempotency, IdempotencyKey};
+use project_flows::flow::{Change, Client, Content, Flow, FlowId, Head, Idempotency, IdempotencyKey, Place, Status};
 use project_flows::{item, json};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use serde_json::{Value, json};
@@ -23,6 +23,7 @@ use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 
 use crate::http::{operation, read_message};
+use crate::operations::ACTIVE;
 
 /// The front's authority, and all authorities that the machine trusts.
 pub const MACHINE: &str = "machine.pem";
@@ -128,12 +129,18 @@ pub async fn serve(folder: &Path) -> Front {
     front
 }
 
-/// The answers of the database: the flow of `events/` at version 2, version 1 in its history, and ten flows in the list.
+/// The answers of the database: the flow of `events/` at version 2, version 1 in its history, and ten flows in the list. The
+/// same flow is live, and another one is active.
 struct Answers {
     newest: String,
+    active: String,
     history: String,
     list: String,
     versions: String,
+    live: String,
+    release: String,
+    releases: String,
+    live_flows: String,
 }
 
 impl Answers {
@@ -153,10 +160,25 @@ impl Answers {
             item.retain(|name, _| attributes.contains(&name.as_str()));
             wire(&item)
         };
-        let page: Vec<_> = (0..10).map(|_| only(&newest, &item::SUMMARY)).collect();
+        let page = |item: &Value| {
+            let items: Vec<_> = (0..10).map(|_| item).collect();
+            json!({ "Count": 10, "ScannedCount": 10, "Items": items }).to_string()
+        };
+        let (client, place) = (flow.summary.client.clone(), Place::of(&flow.summary));
+        flow.summary.status = Status::Active;
+        let head = Head::release(None, SystemTime::now(), flow.clone(), Change::default()).unwrap();
+        let live = item::from_head(&client, &place, &head);
+        let release = item::into_release(live.clone(), &place, &head.release);
+        let mut active = flow.clone();
+        active.summary.id = FlowId::parse(ACTIVE).unwrap();
         Self {
+            active: json!({ "Item": wire(&item::from_flow(&active)) }).to_string(),
+            live: json!({ "Item": wire(&live) }).to_string(),
+            release: json!({ "Count": 1, "ScannedCount": 1, "Items": [wire(&release)] }).to_string(),
+            releases: page(&only(&release, &item::RELEASES)),
+            live_flows: page(&only(&live, &item::LIVE_FLOWS)),
             history: json!({ "Item": wire(&item::into_version(first.clone(), &flow)) }).to_string(),
-            list: json!({ "Count": 10, "ScannedCount": 10, "Items": page }).to_string(),
+            list: page(&only(&newest, &item::SUMMARY)),
             versions: json!({ "Count": 1, "ScannedCount": 1, "Items": [only(&first, &item::HISTORY)] }).to_string(),
             newest: json!({ "Item": wire(&newest) }).to_string(),
         }
@@ -166,7 +188,12 @@ impl Answers {
         let has = |text: &[u8]| request.windows(text.len()).any(|window| window == text);
         match operation(request) {
             Some("GetItem") if has(b"VERSION#") => &self.history,
+            Some("GetItem") if has(ACTIVE.as_bytes()) => &self.active,
             Some("GetItem") if has(b"FLOW#") => &self.newest,
+            Some("GetItem") if has(b"LIVE#") => &self.live,
+            Some("Query") if has(b"RELEASE#") && has(b"ProjectionExpression") => &self.releases,
+            Some("Query") if has(b"RELEASE#") => &self.release,
+            Some("Query") if has(b"LIVE#") => &self.live_flows,
             Some("Query") if has(b"newest-first") => &self.list,
             Some("Query") => &self.versions,
             _ => "{}",

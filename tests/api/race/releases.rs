@@ -141,11 +141,8 @@ impl Worker {
             };
             let text = (!matches!(told, Told::Read(_))).then_some(text);
             let call = Call { begin, end, expected: expected.filter(|_| text.is_some()), text, told };
-            if of_flow {
-                seen.flows[flow].push(call)
-            } else {
-                seen.releases.push(call)
-            }
+            let log = if of_flow { &mut seen.flows[flow] } else { &mut seen.releases };
+            log.push(call);
 
             // What is there now: the newest version of the flow, and for releasers what is live.
             let begin = self.shared.tick();
@@ -453,11 +450,11 @@ async fn run(attempts: u32, faults: bool) {
     let moments = judge_moments(&direct, &releases, &all.answers, first_second).await;
 
     let met = proxy.take_calls();
-    let faulty = met.iter().filter(|call| call.faulty).count();
+    let hits = met.iter().filter(|call| call.faulty).count();
     let count = |why: Why| all.refusals.iter().filter(|refusal| refusal.why == why).count();
     let unknown = all.flows.iter().flatten().chain(&all.releases).filter(|call| call.told == Told::Unknown).count();
     println!(
-        "{attempts} attempts by {EDITORS} editors, {RELEASERS} releasers and {PAUSERS} who pause, {faulty} of {} calls {}: {} \
+        "{attempts} attempts by {EDITORS} editors, {RELEASERS} releasers and {PAUSERS} who pause, {hits} of {} calls {}: {} \
          releases, {} versions, {} refused as not active, {} as live, {} as nothing live, {unknown} unknown; {:.0} attempts a \
          second; verdict: {}",
         met.len(),
