@@ -27,6 +27,7 @@ EXPRESS_GB_SECOND = 0.00001667  # the same page; billed for at least 64 MB and 1
 # Measured. The bytes are those of the flow on the API page; tests/api/costs.rs measures them again.
 ITEM_BYTES = 993  # the item of a new flow
 INDEX_BYTES = 423  # its copy in the index
+LIVE_BYTES = 937  # the same flow in force
 OVERHEAD_BYTES = 100  # storage overhead of each of them ("DynamoDB Item sizes and formats")
 # Milliseconds of a whole processor for one request. docs/performance.md says how they are measured: a create is `cpu` in
 # benches/speed.json; the others follow from the instructions in benches/instructions.json.
@@ -63,6 +64,9 @@ OPERATIONS = {
     "create": ("create", 1, write_units(ITEM_BYTES) + write_units(INDEX_BYTES), 0),
     "read": ("read", 1, 0, read_units(ITEM_BYTES)),
     "update": ("update", 2, 2 * 2 * write_units(ITEM_BYTES) + write_units(INDEX_BYTES), read_units(ITEM_BYTES)),
+    "read of what is live": ("read", 1, 0, read_units(LIVE_BYTES)),
+    # Two copies, and the check that the flow is active.
+    "release": ("update", 3, 2 * 2 * write_units(LIVE_BYTES) + 2 * write_units(ITEM_BYTES), read_units(LIVE_BYTES) + read_units(ITEM_BYTES)),
     "list of ten flows, by cursor": ("list", 1, 0, read_units(11 * INDEX_BYTES, consistent=False)),
     # `make bench` counts two queries.
     "list of ten of 1,000 flows, by number": ("list", 2, 0, read_units(1000 * INDEX_BYTES, consistent=False)),

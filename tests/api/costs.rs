@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::support::{Api, resources, template};
+use crate::support::{Api, Request, resources, template};
 
 /// A number at the top of the script.
 fn number_in_script(name: &str) -> usize {
@@ -25,6 +25,11 @@ async fn the_script_has_the_size_of_the_flow_of_the_api_page() {
     let item = api.engine.items().remove(0);
     let attributes = || item.as_object().unwrap().iter();
     assert_eq!(bytes(attributes()), number_in_script("ITEM_BYTES"));
+
+    let path = api.create_active().await;
+    api.send(&Request::release(&path, 2)).await;
+    let live = api.engine.item("LIVE#project_123456789#onboarding");
+    assert_eq!(bytes(live.as_object().unwrap().iter()), number_in_script("LIVE_BYTES"));
 
     let template = template();
     let index = &template["Resources"]["Table"]["Properties"]["GlobalSecondaryIndexes"][0];

@@ -53,8 +53,10 @@ pub async fn tell(port: u16) -> Result<()> {
     let flow = format!("{FLOWS}/{id}");
     let versions = format!("{flow}/versions");
 
+    let live = format!("{FLOWS}/live/project_demo/login");
     let switched_off = json!({ "configuration": { "emailVerification": { "enabled": false } }, "name": "" });
     let looser = json!({ "version": 2, "configuration": { "securityThresholds": { "face": 0.1 } } });
+    let release = |version: u64| json!({ "_id": id, "version": version });
     let steps = [
         step(
             "A dry run tells what an update would come to: every problem of it",
@@ -63,12 +65,13 @@ pub async fn tell(port: u16) -> Result<()> {
             400,
         )
         .body(switched_off),
-        step("It goes live, if nobody has changed it since version 1 was read", "PUT", flow.clone(), 200)
+        step("It becomes active, if nobody has changed it since version 1 was read", "PUT", flow.clone(), 200)
             .header("If-Match", "\"1\"")
             .body(json!({ "status": "active" })),
         step("Somebody else still edits version 1, and is told so", "PUT", flow.clone(), 412)
             .header("If-Match", "\"1\"")
             .body(json!({ "name": "Log in" })),
+        step("Version 2 is released: from now on, these rules apply", "PUT", live.clone(), 200).body(release(2)),
         step(
             "A change that lets nearly any face in; this time the body says from which version",
             "PUT",
@@ -76,9 +79,14 @@ pub async fn tell(port: u16) -> Result<()> {
             200,
         )
         .body(looser),
-        step("What has changed?", "GET", format!("{versions}/3/diff?from=2"), 200),
+        step("It is not live: the login page still reads version 2", "GET", live.clone(), 200),
+        step("What would a release change?", "GET", format!("{versions}/3/diff?from=live"), 200),
+        step("It is released nevertheless", "PUT", format!("{live}?note=Fewer%20complaints"), 200).body(release(3)),
+        step("And taken back", "PUT", format!("{live}?note=Too%20loose"), 200).body(release(2)),
+        step("All releases, newest first", "GET", format!("{live}/releases"), 200),
+        step("Which rules applied at that second?", "GET", format!("{live}?asOf=2099-01-01T00:00:00Z"), 200),
         step(
-            "Back to version 2, as version 4: nothing of the history is lost",
+            "The flow goes back to version 2 too, as version 4: nothing of the history is lost",
             "POST",
             format!("{versions}/2/restore"),
             200,
@@ -86,10 +94,10 @@ pub async fn tell(port: u16) -> Result<()> {
         step("A client that has version 4 need not get it again", "GET", flow.clone(), 304)
             .header("If-None-Match", "\"4\""),
         step("Its history, newest first", "GET", format!("{versions}?limit=2"), 200),
-        step("Which rules applied when somebody enrolled?", "GET", format!("{flow}?asOf=2099-01-01T00:00:00Z"), 200),
         step("The client's flows", "GET", format!("{FLOWS}?limit=1&status=active"), 200),
-        step("A flow that people pass through cannot be deleted", "DELETE", flow.clone(), 409),
-        step("So it is paused", "PUT", flow.clone(), 200).body(json!({ "status": "paused" })),
+        step("A flow that is live cannot be paused", "PUT", flow.clone(), 409).body(json!({ "status": "paused" })),
+        step("So it is withdrawn", "DELETE", live, 200),
+        step("And paused", "PUT", flow.clone(), 200).body(json!({ "status": "paused" })),
         step("And deleted", "DELETE", flow.clone(), 200),
         step("It is gone", "GET", flow.clone(), 404),
         step("But for its history, from which it comes back as a draft", "POST", format!("{versions}/4/restore"), 200),
