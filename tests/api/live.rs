@@ -566,3 +566,35 @@ async fn another_client_sees_nothing_of_it() {
     }
     assert_eq!(api.engine.items(), before);
 }
+
+#[tokio::test]
+async fn what_was_live_is_one_query_among_many_releases_as_among_few() {
+    for count in [10, 10_000] {
+        let api = Api::start().await;
+        let path = api.create_active().await;
+        release(&api, &path, 2).await;
+        let items = api.engine.items();
+        let head = items.iter().find(|item| item["sk"]["S"].as_str().unwrap().starts_with("LIVE#")).unwrap();
+        for number in 1..=count {
+            let since = format!("2024-01-{:02}T{:02}:{:02}:00Z", number / 1_440 + 1, number / 60 % 24, number % 60);
+            let mut item = head.clone();
+            item["release"] = json!({ "N": number.to_string() });
+            item["since"]["S"] = json!(since);
+            item["sk"]["S"] = json!(format!("RELEASE#project_123456789#onboarding#{since}#{number:010}"));
+            api.engine.put(engine::TABLE, &item);
+        }
+        let (api, proxy) = api.behind_proxy().await;
+        for request in [
+            Request::get(&format!("{PLACE}?asOf=2024-01-01T00:07:30Z")),
+            Request::get(&format!("{PLACE}/releases?limit=5")),
+            Request::get(PLACE),
+        ] {
+            let answer = api.send(&request).await;
+            assert_eq!(answer.status, 200, "{answer:?}");
+            assert_eq!(proxy.take_calls().len(), 1, "{} of {count}", request.query);
+            if request.query.starts_with("asOf") {
+                assert_eq!(answer.json()["release"]["number"], 7);
+            }
+        }
+    }
+}

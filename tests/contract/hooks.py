@@ -23,6 +23,10 @@ RULES = [
     (400, "INVALID_STEPS", "expected an order of its own.*", "unique by one member of an item"),
     (400, "INVALID_STEPS", "expected .* to be enabled for this step.*", "steps and configuration, sent or stored"),
     (400, "INVALID_CONFIGURATION", "expected no required verification.*", "a patch and the configuration it is merged into"),
+    (400, "INVALID_PROJECT_ID", "Invalid project ID", "a flow of another project"),
+    (400, "INVALID_FLOW_TYPE", "Invalid flow type", "a flow of another type"),
+    (409, "FLOW_IS_LIVE", ".*", "depends on what is live"),
+    (409, "FLOW_NOT_ACTIVE", ".*", "depends on the version that is stored"),
     (412, "VERSION_CONFLICT", ".*", "depends on the version that is stored"),
     (422, "IDEMPOTENCY_KEY_REUSED", ".*", "depends on the keys that were used"),
 ]
@@ -40,6 +44,7 @@ def before_load_schema(context, raw_schema):
         for method, operation in item.items():
             if method != "parameters" and {"$ref": "#/components/parameters/id"} in item.get("parameters", []):
                 give_flow(components, operation, flow_at_version_2())
+    give_place(components)
     give_entity_tags(components)
     # An update with other values of these members is always refused.
     for name in ("FlowUpdate", "FlowPatch"):
@@ -51,7 +56,7 @@ def before_load_schema(context, raw_schema):
     # schemathesis tries examples first; a section that is switched on never contradicts the steps.
     components["schemas"]["Verification"]["properties"]["enabled"]["examples"] = [True]
     # The last page has no next page, and schemathesis would report that.
-    for name in ("Flows", "Versions"):
+    for name in ("Flows", "Versions", "LiveFlows", "Releases"):
         del components["responses"][name]["links"]
 
 
@@ -61,6 +66,20 @@ def give_flow(components, operation, flow):
     schemathesis.openapi.format(name, strategies.just(flow) | strategies.from_regex(schema["pattern"], fullmatch=True))
     parameter = {**components["parameters"]["id"], "schema": {**schema, "format": name}, "example": flow}
     operation["parameters"] = [*operation.get("parameters", []), parameter]
+
+
+def give_place(components):
+    """Makes the operations on what is live name a place with an active flow, most of the time."""
+    for name, value in {"project": PROJECT, "type": TYPE}.items():
+        components["parameters"][name]["example"] = value
+    schema = components["schemas"]["ProjectId"]
+    projects = strategies.just(PROJECT) | strategies.from_regex(schema["pattern"], fullmatch=True)
+    schemathesis.openapi.format("project of a place", projects)
+    components["parameters"]["project"]["schema"] = {**schema, "format": "project of a place"}
+    release = components["schemas"]["NewRelease"]["properties"]
+    flow = flow_at_version_2(status="active")
+    release["_id"] = {"type": "string", "enum": [flow]}
+    release["version"] = {"type": "integer", "enum": [2]}
 
 
 def give_entity_tags(components):
@@ -75,11 +94,11 @@ def give_entity_tags(components):
         components["parameters"][name]["schema"] = schema
 
 
-def flow_at_version_2():
-    """Creates a flow with two versions, and returns its id."""
+def flow_at_version_2(**members):
+    """Creates a flow with two versions, and returns its id. The second version has these members."""
     content = {"project": PROJECT, "type": TYPE, "name": "Version 1", "configuration": {}}
     created = send("POST", "", {**content, "steps": [{"stepType": "email", "order": 1, "required": True}]})
-    send("PUT", "/" + created["_id"], {"name": "Version 2"})
+    send("PUT", "/" + created["_id"], {"name": "Version 2", **members})
     return created["_id"]
 
 

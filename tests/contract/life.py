@@ -17,13 +17,23 @@ from client.api.flows import (
     update_project_flow,
 )
 from client.api.history import diff_versions, list_versions, restore_version, retrieve_version
+from client.api.releases import (
+    list_live_flows,
+    list_releases,
+    release_project_flow,
+    retrieve_live_flow,
+    withdraw_project_flow,
+)
 from client.models import (
     Configuration,
     ConfigurationPatch,
+    FlowNotActiveMessage,
     FlowPatch,
     FlowType,
     FlowUpdate,
     NewFlow,
+    NewRelease,
+    NoLiveFlowMessage,
     NotFoundMessage,
     PreconditionFailedMessage,
     SettableStatus,
@@ -38,7 +48,7 @@ CLIENT = AuthenticatedClient(
 )
 # Types that allow further members, which belong to the client.
 OPEN = {"Configuration", "Verification", "StepConfig", "ConfigurationSecurityThresholds"}
-PRIMITIVES = {"str": str, "int": int, "bool": bool, "str | Unset": str, "int | Unset": int, "bool | Unset": bool}
+PRIMITIVES = {"str": str, "None": type(None), "int": int, "bool": bool, "str | Unset": str, "int | Unset": int, "bool | Unset": bool}
 
 
 def call(operation, status, /, *arguments, **named):
@@ -108,11 +118,31 @@ def main():
     assert [one.field_id for one in active.data] == [flow.field_id]
     call(list_project_flows, 400, limit=0)
 
-    patch = call(diff_versions, 200, flow.field_id, 2, from_=1).parsed.data
+    patch = call(diff_versions, 200, flow.field_id, 2, from_="1").parsed.data
     assert {"op": "replace", "path": "/name", "value": "Log in"} in [operation.to_dict() for operation in patch]
     versions = call(list_versions, 200, flow.field_id).parsed
     assert [one.version for one in versions.data] == [2, 1]
     assert call(retrieve_version, 200, flow.field_id, 1).parsed.data == flow
+
+    place = ("client", FlowType.LOGIN)
+    none = call(retrieve_live_flow, 404, *place)
+    assert none.parsed.message == NoLiveFlowMessage.NO_LIVE_FLOW
+    draft = call(release_project_flow, 409, *place, body=NewRelease(field_id=flow.field_id, version=1))
+    assert draft.parsed.message == FlowNotActiveMessage.FLOW_NOT_ACTIVE
+    released = call(release_project_flow, 200, *place, body=NewRelease(field_id=flow.field_id, version=2), note="First")
+    assert (released.parsed.release.number, released.headers["ETag"], released.parsed.data.version) == (1, '"1"', 2)
+    live = call(retrieve_live_flow, 200, *place)
+    assert live.parsed == released.parsed
+    call(retrieve_live_flow, 304, *place, if_none_match=live.headers["ETag"])
+    assert call(retrieve_live_flow, 200, *place, as_of=live.parsed.release.since).parsed == live.parsed
+    assert [one.field_id for one in call(list_live_flows, 200, project="client").parsed.data] == [flow.field_id]
+    assert call(diff_versions, 200, flow.field_id, 2, from_="live").parsed.data == []
+    paused = call(update_project_flow, 409, flow.field_id, body=FlowUpdate(status=SettableStatus.PAUSED))
+    assert paused.parsed.message == UpdateConflictMessage.FLOW_IS_LIVE
+    call(withdraw_project_flow, 412, *place, if_match='"7"')
+    assert call(withdraw_project_flow, 200, *place, if_match='"1"').parsed.release.number == 2
+    releases = call(list_releases, 200, *place).parsed.data
+    assert [one.number for one in releases] == [2, 1] and releases[1].until == releases[0].since
 
     call(delete_project_flow, 409, flow.field_id)
     call(update_project_flow, 200, flow.field_id, body=FlowUpdate(status=SettableStatus.PAUSED))
