@@ -257,7 +257,7 @@ async fn each_damage_of_a_release_is_found_and_named_and_nothing_else_is_reporte
 }
 
 /// A place in which a flow is live whenever the check looks at the place, and withdrawn and paused whenever it looks at the
-/// flow.
+/// flow. It has two more releases at each look at all of them.
 struct Turns {
     flows: Flows,
     number: u64,
@@ -268,16 +268,23 @@ impl Turns {
     fn turn(&mut self, read: &Value) {
         let flow = newest_key(&self.flows.live);
         let sort = read["Key"]["sk"]["S"].as_str().or(read["ExpressionAttributeValues"][":first"]["S"].as_str());
-        let is_live = match sort {
-            Some(sort) if sort == flow => false,
-            Some(sort) if sort == HEAD || sort.starts_with("LIVE#") || sort.starts_with("RELEASE#") => true,
-            _ => return,
+        let turns: &[bool] = match sort {
+            Some(sort) if sort == flow => &[false],
+            Some(sort) if sort.starts_with("RELEASE#project") => &[false, true],
+            Some(sort) if sort.starts_with("LIVE#") || sort.starts_with("RELEASE#") => &[true],
+            _ => &[],
         };
-        if is_live == self.is_live {
-            return;
+        for is_live in turns {
+            if *is_live != self.is_live {
+                self.release(*is_live);
+            }
         }
+    }
+
+    /// Releases the flow, or withdraws and pauses it.
+    fn release(&mut self, is_live: bool) {
         (self.is_live, self.number) = (is_live, self.number + 1);
-        self.flows.set(&flow, "status", if is_live { "active" } else { "paused" });
+        self.flows.set(&newest_key(&self.flows.live), "status", if is_live { "active" } else { "paused" });
         // The third release was a withdrawal, the fourth was not.
         let same = copy_key(&self.flows, if is_live { 4 } else { 3 });
         let since = self.flows.engine.item(HEAD)["since"].clone();
