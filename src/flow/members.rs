@@ -149,7 +149,7 @@ impl Json {
 
     /// Parses the stored text as the member `name`.
     pub fn member(&self, name: &'static str) -> Result<Member<'_>, Cause> {
-        Member::read(name, self.as_str()).map_err(|_| Cause::new(format!("stored flow: unreadable {name}")))
+        Member::read(name, self.as_str()).map_err(|_| Cause::new(format!("stored item: unreadable {name}")))
     }
 }
 

@@ -1,8 +1,9 @@
-//! `make fsck`: the real binary on healthy tables, in `damages.rs` on damaged ones, and in `index.rs` on those whose index
-//! disagrees.
+//! `make fsck`: the real binary on healthy tables, in `damages.rs` and `releases.rs` on damaged ones, and in `index.rs` on
+//! those whose index disagrees.
 
 mod damages;
 mod index;
+mod releases;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -11,7 +12,9 @@ use serde_json::{Value, json};
 
 use crate::engine;
 use crate::proxy::Proxy;
-use crate::support::{Api, Engine, Request, build_fsck, fsck, fsck_with, newest_key, page_request, page_request_with};
+use crate::support::{
+    Api, Engine, PLACE, Request, build_fsck, fsck, fsck_with, newest_key, page_request, page_request_with,
+};
 
 /// A table with flows in all states of their lives.
 struct Flows {
@@ -22,7 +25,14 @@ struct Flows {
     new: String,
     /// The id of a flow that was deleted, which made its version 3.
     deleted: String,
+    /// The id of a flow at version 4. [`PLACE`] has four releases: its versions 2 and 3, a withdrawal, and version 2 again.
+    live: String,
+    /// The id of a flow at version 5, paused. [`LOGIN`] has two releases: its version 4 and a withdrawal.
+    paused: String,
 }
+
+/// The place of the flows of the other type.
+const LOGIN: &str = "/v2/project-flows/live/project_123456789/login";
 
 impl Flows {
     async fn create() -> Self {
@@ -39,10 +49,27 @@ impl Flows {
         assert_eq!(api.send(&Request::delete(&restored)).await.status, 200);
         assert_eq!(api.send(&Request::restore(&restored, 1)).await.status, 200);
         api.set(&restored, "status", json!("active")).await;
+        let live = api.create_active().await;
+        api.set(&live, "name", json!("Version 3")).await;
+        let paused = restored.rsplit('/').next().unwrap();
+        for request in [
+            Request::release(&live, 2),
+            Request::release(&live, 3),
+            Request::delete(PLACE),
+            Request::release(&live, 2).query("note=secret"),
+            Request::put(LOGIN, json!({ "_id": paused, "version": 4 })),
+            Request::delete(LOGIN),
+        ] {
+            let answer = api.send(&request).await;
+            assert_eq!(answer.status, 200, "{answer:?}");
+        }
+        api.set(&live, "name", json!("Version 4")).await;
+        api.set(&restored, "status", json!("paused")).await;
         for client in ["client_2", "client#3", "~"] {
             api.create_from(&Request::create(page_request()).client(client)).await;
         }
-        Self { keyed: keyed.id(), new: new.id(), deleted: deleted.id(), engine: api.engine }
+        let [live, paused] = [&live, &restored].map(|path| path.rsplit('/').next().unwrap().to_owned());
+        Self { keyed: keyed.id(), new: new.id(), deleted: deleted.id(), live, paused, engine: api.engine }
     }
 
     /// Copies the table to another engine.
@@ -51,7 +78,8 @@ impl Flows {
         for item in self.engine.items() {
             engine.put(engine::TABLE, &item);
         }
-        Self { engine, keyed: self.keyed.clone(), new: self.new.clone(), deleted: self.deleted.clone() }
+        let [keyed, new, deleted] = [&self.keyed, &self.new, &self.deleted].map(Clone::clone);
+        Self { engine, keyed, new, deleted, live: self.live.clone(), paused: self.paused.clone() }
     }
 
     #[track_caller]
@@ -84,7 +112,7 @@ async fn a_table_with_flows_in_all_states_is_healthy_and_is_only_read() {
 
     checked.expect_healthy();
     let (counts, read_units) = checked.closing.rsplit_once(", ").unwrap();
-    assert_eq!(counts, "healthy: clients 4, flows 7, versions 15, items 15");
+    assert_eq!(counts, "healthy: clients 4, flows 8, versions 20, releases 6, items 28");
     assert!(read_units.starts_with("read units "), "{read_units}");
     // Its reads of the table are consistent.
     for call in proxy.take_calls() {
@@ -107,7 +135,10 @@ async fn an_empty_table_is_healthy() {
     let engine = Engine::start().await;
     let checked = fsck(&engine.url, engine::TABLE).await;
     checked.expect_healthy();
-    assert!(checked.closing.starts_with("healthy: clients 0, flows 0, versions 0, items 0, "), "{checked:?}");
+    assert!(
+        checked.closing.starts_with("healthy: clients 0, flows 0, versions 0, releases 0, items 0, "),
+        "{checked:?}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -127,6 +158,29 @@ async fn a_table_that_changes_during_the_check_is_healthy() {
             }
         })
     });
+    // Another one releases, withdraws and pauses: first a flow after the other, then one again and again.
+    let releaser = {
+        let api = Arc::clone(&api);
+        tokio::spawn(async move {
+            let mut previous: Option<String> = None;
+            loop {
+                let path = api.create_active().await;
+                for version in [2, 4, 6] {
+                    assert_eq!(api.send(&Request::release(&path, version)).await.status, 200);
+                    if let Some(previous) = previous.take() {
+                        api.set(&previous, "status", json!("paused")).await;
+                    }
+                    if version < 6 {
+                        assert_eq!(api.send(&Request::delete(PLACE)).await.status, 200);
+                        api.set(&path, "status", json!("paused")).await;
+                        api.set(&path, "status", json!("active")).await;
+                    }
+                }
+                previous = Some(path);
+            }
+        })
+    };
+    let writers = writers.into_iter().chain([releaser]);
     tokio::time::sleep(Duration::from_millis(500)).await;
 
     let checked = fsck(&api.engine.url, engine::TABLE).await;
@@ -166,7 +220,7 @@ async fn a_check_that_cannot_finish_gives_the_reason() {
     }
 }
 
-/// One flow in ten has three earlier versions.
+/// One flow in ten has three earlier versions, and two releases in a place of its own.
 #[tokio::test]
 #[ignore = "minutes: `make fsck-at-scale`"]
 async fn at_scale_memory_does_not_grow_with_the_table() {
@@ -175,11 +229,22 @@ async fn at_scale_memory_does_not_grow_with_the_table() {
         let api = Api::start().await;
         for number in 0..flows {
             let client = format!("client_{}", number % clients);
-            let created = api.send(&Request::create(page_request()).client(&client)).await;
+            let project = format!("project_{number}");
+            let created = Request::create(page_request_with("project", json!(project))).client(&client);
+            let created = api.send(&created).await;
             assert_eq!(created.status, 201);
-            for name in ["2", "3", "4"].iter().filter(|_| number / clients % 10 == 0) {
-                let update = Request::put(&created.path(), json!({ "name": name })).client(&client);
-                assert_eq!(api.send(&update).await.status, 200);
+            if number / clients % 10 > 0 {
+                continue;
+            }
+            let (path, place) = (created.path(), format!("/v2/project-flows/live/{project}/onboarding"));
+            for request in [
+                Request::put(&path, json!({ "status": "active" })),
+                Request::put(&path, json!({ "name": "3" })),
+                Request::put(&path, json!({ "name": "4" })),
+                Request::put(&place, json!({ "_id": created.id(), "version": 4 })),
+                Request::put(&place, json!({ "_id": created.id(), "version": 3 })),
+            ] {
+                assert_eq!(api.send(&request.client(&client)).await.status, 200);
             }
         }
         let begin = Instant::now();

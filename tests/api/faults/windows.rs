@@ -4,11 +4,12 @@
 use std::time::{Duration, Instant};
 
 use serde_json::json;
+use tokio::task::JoinSet;
 
 use super::{Met, UNAVAILABLE, expect, print_table};
 use crate::engine;
 use crate::proxy::{Fault, Proxy, Unseen};
-use crate::support::{Api, PLACE, Request, fsck, page_request};
+use crate::support::{Api, PLACE, Request, build_fsck, fsck, page_request};
 
 /// A window that closes before a request gives up.
 const SHORT: Duration = Duration::from_millis(300);
@@ -99,21 +100,22 @@ async fn a_request_that_sees_half_of_a_transaction_reads_again() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn fsck_reports_no_finding_in_the_middle_of_a_transaction() {
+    // Each write, and whether the flow is live before.
+    let writes: [(fn(&str) -> Request, bool); 4] = [
+        (|path| Request::put(path, json!({ "name": "Last" })), true),
+        (|path| Request::release(path, 3), false),
+        (|path| Request::release(path, 3), true),
+        (|_| Request::delete(PLACE), true),
+    ];
+    build_fsck();
+    let mut checks = JoinSet::new();
     for unseen in [Unseen::First, Unseen::Second] {
-        let api = Api::start().await;
-        let path = api.create().await;
-        api.set(&path, "name", json!("Second")).await;
-        let (api, proxy) = api.behind_proxy().await;
-        proxy.fail("TransactWriteItems", &[Fault::Window(unseen, Duration::from_millis(2_500))]);
-        let update = Request::put(&path, json!({ "name": "Last" }));
-        let (checked, _) = tokio::join!(
-            async {
-                under_way(&proxy).await;
-                fsck(&proxy.url, engine::TABLE).await
-            },
-            api.send(&update)
-        );
-        checked.expect_healthy();
+        for (write, is_live) in writes {
+            checks.spawn(expect_healthy_during(unseen, write, is_live));
+        }
+    }
+    while let Some(checked) = checks.join_next().await {
+        checked.unwrap();
     }
 }
 
@@ -156,4 +158,25 @@ async fn a_request_that_sees_half_of_a_release_tells_what_was_live_before_or_aft
             }
         }
     }
+}
+
+/// Checks the table in the middle of a write about a flow of three versions, whose second may be live.
+async fn expect_healthy_during(unseen: Unseen, write: fn(&str) -> Request, is_live: bool) {
+    let api = Api::start().await;
+    let path = api.create_active().await;
+    api.set(&path, "name", json!("Third")).await;
+    let (api, proxy) = api.behind_proxy().await;
+    if is_live {
+        assert_eq!(api.send(&Request::release(&path, 2)).await.status, 200);
+    }
+    proxy.fail("TransactWriteItems", &[Fault::Window(unseen, Duration::from_millis(2_500))]);
+    let (checked, written) = tokio::join!(
+        async {
+            under_way(&proxy).await;
+            fsck(&proxy.url, engine::TABLE).await
+        },
+        api.send(&write(&path))
+    );
+    assert_eq!(written.status, 200, "{written:?}");
+    checked.expect_healthy();
 }

@@ -15,30 +15,26 @@ use crate::support::{CLIENT, Engine, build_fsck, fsck, newest_key};
 
 /// Serves the table of one engine and the index of another as one database, and returns its URL.
 async fn combine(table: &Engine, index: &Engine) -> String {
-    combine_with(table, index, || ()).await
+    combine_with(table, index, |_| ()).await
 }
 
-/// The same, and calls a function before and after each read of the index.
-async fn combine_with(table: &Engine, index: &Engine, at_index: impl Fn() + Clone + Send + 'static) -> String {
+/// The same, and calls a function before and after each read.
+pub async fn combine_with(table: &Engine, index: &Engine, at_read: impl Fn(&Value) + Clone + Send + 'static) -> String {
     let engines = [&table.url, &index.url].map(|url| url.strip_prefix("http://").unwrap().to_owned());
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     tokio::spawn(async move {
         while let Ok((mut client, _)) = listener.accept().await {
-            let (engines, at_index) = (engines.clone(), at_index.clone());
+            let (engines, at_read) = (engines.clone(), at_read.clone());
             tokio::spawn(async move {
                 while let Some(request) = read_message(&mut client).await {
                     let call: Value = serde_json::from_slice(body(&request)?).ok()?;
                     let of_index = call.get("IndexName").is_some();
-                    if of_index {
-                        at_index();
-                    }
+                    at_read(&call);
                     let mut engine = TcpStream::connect(&engines[usize::from(of_index)]).await.ok()?;
                     engine.write_all(&request).await.ok()?;
                     let answer = read_message(&mut engine).await?;
-                    if of_index {
-                        at_index();
-                    }
+                    at_read(&call);
                     client.write_all(&answer).await.ok()?;
                 }
                 Some(())
@@ -137,7 +133,10 @@ async fn a_flow_that_changes_at_every_look_is_counted_but_is_no_finding() {
     let changes = Arc::new(AtomicU32::new(0));
     let (database, mut item) = (flows.engine.database.clone(), flows.engine.item(&newest_key(&flows.new)));
     item["updatedAt"] = json!({ "S": "2999-01-01T00:00:00Z" });
-    let change = move || {
+    let change = move |read: &Value| {
+        if read.get("IndexName").is_none() {
+            return;
+        }
         let mut item = item.clone();
         item["name"] = json!({ "S": format!("Change {}", changes.fetch_add(1, Ordering::Relaxed)) });
         let put = json!({ "TableName": engine::TABLE, "Item": item });

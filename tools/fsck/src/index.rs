@@ -8,7 +8,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use project_flows::flow::Timestamp;
 use project_flows::item::{self, Item};
 
-use crate::place::{self, Place};
+use crate::place::{self, FlowKey};
 use crate::report::{self, Count, Report, difference};
 use crate::table::{Part, Table, Unfinished};
 
@@ -181,9 +181,11 @@ fn is_settled(item: Option<&Item>) -> bool {
 fn describe(entry: &Item) -> String {
     let part = |name| item::text(entry, name);
     let client = part(item::PARTITION_KEY).and_then(place::partition_client);
-    match (client, part(item::SORT_KEY).and_then(Place::parse)) {
-        (Some(client), Some(Place::Newest(id))) => report::flow(&client, &id),
-        (Some(client), Some(Place::Version(id, number))) => format!("{}: version {number}", report::flow(&client, &id)),
+    match (client, part(item::SORT_KEY).and_then(FlowKey::parse)) {
+        (Some(client), Some(FlowKey::Newest(id))) => report::flow(&client, &id),
+        (Some(client), Some(FlowKey::Version(id, number))) => {
+            format!("{}: version {number}", report::flow(&client, &id))
+        }
         (_, _) => report::key(entry),
     }
 }

@@ -5,14 +5,13 @@ use std::borrow::Cow;
 use std::cell::Cell;
 use std::collections::BTreeSet;
 
-use aws_sdk_dynamodb::types::AttributeValue;
 use project_flows::error::Error;
 use project_flows::flow::{Client, Content, Digest, Flow, FlowId, Status, Timestamp};
 use project_flows::item::{self, Item};
 use project_flows::json::{Member, Value};
 
 use crate::place;
-use crate::report::difference;
+use crate::report::{difference, differences};
 
 /// A flow. Its items are judged in the order of their versions.
 pub struct Life<'flow> {
@@ -139,12 +138,7 @@ impl<'flow> Life<'flow> {
             newest.remove(item::LIST_KEY);
         }
         let expected = if number.is_some() { item::into_version(newest, &flow) } else { newest };
-        let names: BTreeSet<_> = expected.keys().chain(item.keys()).collect();
-        for name in names {
-            if expected.get(name) != item.get(name) {
-                found(format!("{}{}", difference(name, &expected, item), of_another_type(&expected, item, name)));
-            }
-        }
+        differences(&expected, item).for_each(found);
         Some(flow)
     }
 
@@ -206,14 +200,6 @@ fn broken_rules(flow: &Flow) -> Vec<String> {
             "expected content that can be read, found: {}",
             error.cause().map_or("", |cause| cause.as_str())
         )],
-    }
-}
-
-fn of_another_type(expected: &Item, found: &Item, name: &str) -> &'static str {
-    match (expected.get(name), found.get(name)) {
-        (Some(AttributeValue::N(_)), Some(AttributeValue::S(_))) => ", a string where a number belongs",
-        (Some(AttributeValue::S(_)), Some(AttributeValue::N(_))) => ", a number where a string belongs",
-        _ => "",
     }
 }
 

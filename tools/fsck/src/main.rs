@@ -11,8 +11,11 @@
 
 mod index;
 mod life;
+mod live;
+mod look;
 mod partition;
 mod place;
+mod releases;
 mod report;
 mod table;
 

@@ -1,7 +1,5 @@
 //! Reads a partition: a merge of two sorted lists, the flows and their earlier versions, so that only one flow is in memory.
-//! `life` judges a flow, `index` compares the index.
-
-use std::time::Duration;
+//! `life` judges a flow, `live` reads what is released, `index` compares the index.
 
 use project_flows::flow::{Client, FlowId};
 use project_flows::item::{self, Item};
@@ -9,7 +7,9 @@ use project_flows::keys::{Keys, Origin};
 
 use crate::index::{self, Sums};
 use crate::life::Life;
-use crate::place::{self, Place};
+use crate::live;
+use crate::look::{self, Look};
+use crate::place::{self, FlowKey};
 use crate::report::{self, Count, Report};
 use crate::table::{Part, Table, Unfinished, Walk};
 
@@ -18,37 +18,61 @@ pub async fn check(table: &Table, report: &Report, partition: &str) -> Result<()
     if partition == item::KEYS_PARTITION {
         return check_keys(table, report).await;
     }
-    let client = place::partition_client(partition);
-    let mut sums = Sums::new(client.as_ref().map(Client::as_str));
-    let mut flows = List { walk: table.walk(Part::flows(partition)), whose: client.as_ref() };
-    let mut versions = List { walk: table.walk(Part::versions(partition)), whose: client.as_ref() };
-    let mut newest = flows.next(report, &mut sums).await?;
-    let mut earlier = versions.next(report, &mut sums).await?;
-    // Without a client, all items were reported as another kind.
-    let Some(client) = &client else { return Ok(()) };
+    let Some(client) = &place::partition_client(partition) else {
+        return check_strange(table, report, partition).await;
+    };
     report.count(Count::Clients);
+    let mut sums = Sums::new(Some(client.as_str()));
+    check_flows(table, report, client, &mut sums).await?;
+    live::check(table, report, client, &mut sums).await?;
+    index::check(table, report, client.as_str(), &sums).await
+}
 
+/// Checks the flows of a client.
+async fn check_flows(table: &Table, report: &Report, client: &Client, sums: &mut Sums) -> Result<(), Unfinished> {
+    let partition = item::partition(client);
+    let mut flows = List { walk: table.walk(Part::flows(&partition)), parse: FlowKey::parse };
+    let mut versions = List { walk: table.walk(Part::versions(&partition)), parse: FlowKey::parse };
+    let mut newest = flows.next(report, sums).await?;
+    let mut earlier = versions.next(report, sums).await?;
     while let Some(id) = first(newest.as_ref(), earlier.as_ref()) {
-        let this = newest.take_if(|(place, _)| id_of(place) == &id);
+        let this = newest.take_if(|(key, _)| id_of(key) == &id);
         let mut is_off = false;
         let mut note = |_| is_off = true;
         let mut life = Life::new(client, &id, this.as_ref().map(|(_, item)| item));
-        while let Some((Place::Version(_, number), item)) = earlier.take_if(|(place, _)| id_of(place) == &id) {
+        while let Some((FlowKey::Version(_, number), item)) = earlier.take_if(|(key, _)| id_of(key) == &id) {
             report.count(Count::Versions);
             life.earlier(number, &item, &mut note);
-            earlier = versions.next(report, &mut sums).await?;
+            earlier = versions.next(report, sums).await?;
         }
         life.end(&mut note);
         if this.is_some() {
             report.count(Count::Flows);
             report.count(Count::Versions);
-            newest = flows.next(report, &mut sums).await?;
+            newest = flows.next(report, sums).await?;
         }
         if is_off {
-            look_again(table, report, client, &id).await?;
+            look::again(report, &report::flow(client, &id), || look_at(table, client, &id)).await?;
         }
     }
-    index::check(table, report, client.as_str(), &sums).await
+    Ok(())
+}
+
+/// Reports all items of a partition that belongs to no client.
+async fn check_strange(table: &Table, report: &Report, partition: &str) -> Result<(), Unfinished> {
+    let mut walk = table.walk(Part::whole(partition));
+    while let Some(item) = walk.next().await? {
+        report.count(Count::Items);
+        report_strange(report, &item);
+    }
+    Ok(())
+}
+
+fn report_strange(report: &Report, item: &Item) {
+    report.finding(
+        &report::key(item),
+        "expected a flow of a client, an earlier version of one or a release, found an item of another kind",
+    );
 }
 
 /// Checks the keys that were fetched from issuers.
@@ -70,25 +94,21 @@ async fn check_keys(table: &Table, report: &Report) -> Result<(), Unfinished> {
     Ok(())
 }
 
-/// One of the two lists of a partition.
-struct List<'check> {
-    walk: Walk<'check>,
-    whose: Option<&'check Client>,
+/// One of the sorted lists of a partition, and how its keys are read.
+pub struct List<'check, Key> {
+    pub walk: Walk<'check>,
+    pub parse: fn(&str) -> Option<Key>,
 }
 
-impl List<'_> {
+impl<Key> List<'_, Key> {
     /// The next item of a known kind. Items of other kinds are reported and skipped.
-    async fn next(&mut self, report: &Report, sums: &mut Sums) -> Result<Option<(Place, Item)>, Unfinished> {
+    pub async fn next(&mut self, report: &Report, sums: &mut Sums) -> Result<Option<(Key, Item)>, Unfinished> {
         while let Some(item) = self.walk.next().await? {
             report.count(Count::Items);
             sums.add_item(&item);
-            let place = self.whose.and_then(|_| Place::parse(item::text(&item, item::SORT_KEY)?));
-            match place {
-                Some(place) => return Ok(Some((place, item))),
-                None => report.finding(
-                    &report::key(&item),
-                    "expected a flow of a client or an earlier version of one, found an item of another kind",
-                ),
+            match item::text(&item, item::SORT_KEY).and_then(self.parse) {
+                Some(key) => return Ok(Some((key, item))),
+                None => report_strange(report, &item),
             }
         }
         Ok(None)
@@ -96,47 +116,15 @@ impl List<'_> {
 }
 
 /// The next flow: both lists are sorted by id.
-fn first(newest: Option<&(Place, Item)>, earlier: Option<&(Place, Item)>) -> Option<FlowId> {
-    let ids = [newest, earlier].into_iter().flatten().map(|(place, _)| id_of(place));
+fn first(newest: Option<&(FlowKey, Item)>, earlier: Option<&(FlowKey, Item)>) -> Option<FlowId> {
+    let ids = [newest, earlier].into_iter().flatten().map(|(key, _)| id_of(key));
     ids.min_by_key(|id| id.as_str()).cloned()
 }
 
-const fn id_of(place: &Place) -> &FlowId {
-    match place {
-        Place::Newest(id) | Place::Version(id, _) => id,
+const fn id_of(key: &FlowKey) -> &FlowId {
+    match key {
+        FlowKey::Newest(id) | FlowKey::Version(id, _) => id,
     }
-}
-
-/// Reads one flow again and reports its findings. If a transaction may be under way, only findings of every look count.
-async fn look_again(table: &Table, report: &Report, client: &Client, id: &FlowId) -> Result<(), Unfinished> {
-    let Look { mut findings, mut is_half_way } = look_at(table, client, id).await?;
-    for _ in 1..LOOKS {
-        if !is_half_way || findings.is_empty() {
-            break;
-        }
-        tokio::time::sleep(PAUSE).await;
-        let next = look_at(table, client, id).await?;
-        findings.retain(|says| next.findings.contains(says));
-        is_half_way = next.is_half_way;
-    }
-    let place = report::flow(client, id);
-    for says in &findings {
-        report.finding(&place, says);
-    }
-    Ok(())
-}
-
-/// The looks at a flow that may be in a transaction, and the pause between them. Together they take longer than `DynamoDB`
-/// needs to finish a stalled transaction.
-const LOOKS: u32 = 4;
-const PAUSE: Duration = Duration::from_secs(2);
-
-/// One look at a flow.
-struct Look {
-    findings: Vec<String>,
-    /// Whether the history ends one version early or late. It does while only one of a transaction's two writes is visible:
-    /// reads of two items are no snapshot.
-    is_half_way: bool,
 }
 
 /// Reads one flow again.
@@ -145,9 +133,9 @@ struct Look {
 /// that is read later must be behind it. The history is read last, up to the newest version: it was complete by then.
 async fn look_at(table: &Table, client: &Client, id: &FlowId) -> Result<Look, Unfinished> {
     let partition = item::partition(client);
-    let number_of = |item: &Item| match Place::parse(item::text(item, item::SORT_KEY)?)? {
-        Place::Version(_, number) => Some(number),
-        Place::Newest(_) => None,
+    let number_of = |item: &Item| match FlowKey::parse(item::text(item, item::SORT_KEY)?)? {
+        FlowKey::Version(_, number) => Some(number),
+        FlowKey::Newest(_) => None,
     };
     let end = table.walk(Part::end_of_history(&partition, id)).next().await?.as_ref().and_then(number_of).unwrap_or(0);
     let newest = table.item(item::flow_key(client, id)).await?;
@@ -174,6 +162,7 @@ async fn look_at(table: &Table, client: &Client, id: &FlowId) -> Result<Look, Un
     if newest.is_some() || end > 0 {
         life.end(&mut |says| findings.push(says));
     }
+    // The history ends one version early or late.
     let is_half_way = number.is_some_and(|number| is_twice || before + 2 == number);
     Ok(Look { findings, is_half_way })
 }

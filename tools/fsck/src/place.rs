@@ -1,13 +1,14 @@
 //! Keys and index entries of items, as far as only this check needs them.
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use project_flows::flow::{Client, FlowId};
+use project_flows::flow::members::{FlowType, ProjectId};
+use project_flows::flow::{Client, FlowId, Place, Timestamp};
 use project_flows::item::{self, Item};
 
 /// Attributes that no update changes: all versions have the same.
 pub const UNCHANGING: [&str; 4] = [item::PROJECT, item::TYPE, item::CREATED_AT, "fingerprint"];
 /// Identifying attributes, safe to print.
-pub const IDENTIFYING: [&str; 11] = [
+pub const IDENTIFYING: [&str; 13] = [
     item::PARTITION_KEY,
     item::SORT_KEY,
     "_id",
@@ -19,6 +20,8 @@ pub const IDENTIFYING: [&str; 11] = [
     item::LIST_KEY,
     item::CREATED_AT,
     item::UPDATED_AT,
+    item::RELEASE,
+    item::SINCE,
 ];
 
 /// Sorts after every key of this table.
@@ -29,17 +32,17 @@ pub fn partition_of(client: &str) -> String {
     [item::CLIENT_PREFIX, client].concat()
 }
 
-/// The kind of an item, by its sort key.
+/// What an item of a flow is, by its sort key.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Place {
+pub enum FlowKey {
     /// The newest version of a flow.
     Newest(FlowId),
     /// An earlier version of a flow.
     Version(FlowId, u64),
 }
 
-impl Place {
-    /// `None` if the kind is unknown.
+impl FlowKey {
+    /// `None` for an item of another kind.
     pub fn parse(sort: &str) -> Option<Self> {
         if let Some(id) = sort.strip_prefix(item::FLOW_PREFIX) {
             return FlowId::parse(id).map(Self::Newest);
@@ -50,13 +53,39 @@ impl Place {
     }
 }
 
+/// What an item of a place is, by its sort key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ReleaseKey {
+    /// The release in force.
+    Head(Place),
+    /// Any release: since when, and its number.
+    Release(Place, Timestamp, u64),
+}
+
+impl ReleaseKey {
+    /// `None` for an item of another kind.
+    pub fn parse(sort: &str) -> Option<Self> {
+        if let Some(place) = item::to_place(sort) {
+            return Some(Self::Head(place));
+        }
+        let mut parts = sort.strip_prefix(item::RELEASE_PREFIX)?.split('#');
+        let place = Place { project: ProjectId::parse(parts.next()?)?, flow_type: FlowType::parse(parts.next()?)? };
+        let since = Timestamp::parse(parts.next()?)?;
+        let number = parts.next()?.parse().ok().filter(|number| *number > 0)?;
+        (item::release_sort(&place, &since, number) == sort).then_some(Self::Release(place, since, number))
+    }
+
+    pub const fn place(&self) -> &Place {
+        match self {
+            Self::Head(place) | Self::Release(place, _, _) => place,
+        }
+    }
+}
+
 /// The client of a partition; `None` if it belongs to no client.
 pub fn partition_client(partition: &str) -> Option<Client> {
     Client::parse(partition.strip_prefix(item::CLIENT_PREFIX)?)
 }
-
-/// The start of the earlier versions in a client's partition. Flows sort before it, versions after it, both by id.
-pub const VERSIONS: &str = item::VERSION_PREFIX;
 
 /// A key behind every item of a partition.
 pub fn behind_partition(partition: &str) -> Item {

@@ -1,10 +1,11 @@
 //! The output: a line for each finding, and the counts. Only identifying attributes are printed: never a configuration, a
 //! name or a token.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use project_flows::flow::{Client, FlowId};
+use project_flows::flow::{Client, FlowId, Place};
 use project_flows::item::{self, Item};
 
 use crate::place;
@@ -21,19 +22,21 @@ pub enum Count {
     Clients,
     Flows,
     Versions,
+    Releases,
     Items,
     /// Flows that changed between all looks, so that their index entry could not be judged.
     Unsettled,
 }
 
 impl Count {
-    const ALL: [Self; 5] = [Self::Clients, Self::Flows, Self::Versions, Self::Items, Self::Unsettled];
+    const ALL: [Self; 6] = [Self::Clients, Self::Flows, Self::Versions, Self::Releases, Self::Items, Self::Unsettled];
 
     const fn name(self) -> &'static str {
         match self {
             Self::Clients => "clients",
             Self::Flows => "flows",
             Self::Versions => "versions",
+            Self::Releases => "releases",
             Self::Items => "items",
             Self::Unsettled => "flows too busy to compare with the index",
         }
@@ -64,7 +67,7 @@ impl Report {
         let counted =
             Count::ALL.iter().zip(&self.counts).map(|(count, counter)| (count, counter.load(Ordering::Relaxed)));
         let said = counted.filter(|(count, number)| match count {
-            Count::Clients | Count::Flows | Count::Versions | Count::Items => true,
+            Count::Clients | Count::Flows | Count::Versions | Count::Releases | Count::Items => true,
             Count::Unsettled => *number > 0,
         });
         said.map(|(count, number)| format!("{} {number}", count.name())).collect::<Vec<_>>().join(", ")
@@ -74,6 +77,12 @@ impl Report {
 /// The location of a flow, as a finding names it.
 pub fn flow(client: &Client, id: &FlowId) -> String {
     format!("client {:?}, flow {}", client.as_str(), id.as_str())
+}
+
+/// The location of a place, as a finding names it.
+pub fn place(client: &Client, place: &Place) -> String {
+    let (project, flow_type) = (place.project.as_str(), place.flow_type.as_str());
+    format!("client {:?}, project {project:?}, type {flow_type:?}", client.as_str())
 }
 
 /// The location of any item.
@@ -100,4 +109,20 @@ pub fn difference(name: &str, expected: &Item, found: &Item) -> String {
         _ => shown(expected, name),
     };
     format!("{name}: expected {expects}, found {}", shown(found, name))
+}
+
+/// What to add to a difference that is one of type.
+fn of_another_type(name: &str, expected: &Item, found: &Item) -> &'static str {
+    match (expected.get(name), found.get(name)) {
+        (Some(AttributeValue::N(_)), Some(AttributeValue::S(_))) => ", a string where a number belongs",
+        (Some(AttributeValue::S(_)), Some(AttributeValue::N(_))) => ", a number where a string belongs",
+        _ => "",
+    }
+}
+
+/// Each difference between what an item should be and what it is.
+pub fn differences<'item>(expected: &'item Item, found: &'item Item) -> impl Iterator<Item = String> + 'item {
+    let names: BTreeSet<_> = expected.keys().chain(found.keys()).collect();
+    let names = names.into_iter().filter(|name| expected.get(*name) != found.get(*name));
+    names.map(|name| format!("{}{}", difference(name, expected, found), of_another_type(name, expected, found)))
 }

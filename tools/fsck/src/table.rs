@@ -12,7 +12,7 @@ use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::scan::builders::ScanFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, ConsumedCapacity, ReturnConsumedCapacity};
-use project_flows::flow::FlowId;
+use project_flows::flow::{FlowId, Place};
 use project_flows::item::{self, Item};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
@@ -168,20 +168,42 @@ impl Part {
         Self::of_table("#pk = :pk", partition, vec![])
     }
 
-    /// The flows: everything before the earlier versions.
+    /// The flows: everything before the releases in force.
     pub fn flows(partition: &str) -> Self {
-        Self::of_table("#pk = :pk AND #sk < :versions", partition, vec![(":versions", place::VERSIONS.to_owned())])
+        let bounds = vec![(":heads", item::LIVE_PREFIX.to_owned())];
+        Self::of_table("#pk = :pk AND #sk <= :heads", partition, bounds)
     }
 
-    /// The earlier versions: everything behind the flows.
+    /// The releases in force: everything behind the flows, before the releases.
+    pub fn heads(partition: &str) -> Self {
+        Self::between(partition, behind(item::LIVE_PREFIX), item::RELEASE_PREFIX.to_owned())
+    }
+
+    /// The releases: everything behind those in force, before the earlier versions.
+    pub fn releases(partition: &str) -> Self {
+        Self::between(partition, behind(item::RELEASE_PREFIX), item::VERSION_PREFIX.to_owned())
+    }
+
+    /// The earlier versions: everything behind the releases.
     pub fn versions(partition: &str) -> Self {
-        Self::of_table("#pk = :pk AND #sk >= :versions", partition, vec![(":versions", place::VERSIONS.to_owned())])
+        let bounds = vec![(":versions", item::VERSION_PREFIX.to_owned())];
+        Self::of_table("#pk = :pk AND #sk > :versions", partition, bounds)
+    }
+
+    /// The releases of one place, up to the one with the sort key `last`.
+    pub fn releases_of(partition: &str, place: &Place, last: String) -> Self {
+        Self::between(partition, item::releases_sort(place), last)
+    }
+
+    /// The last of the releases of one place.
+    pub fn end_of_releases(partition: &str, place: &Place) -> Self {
+        let last = format!("{}{}", item::releases_sort(place), item::LAST);
+        Self { backwards: true, one_alone: true, ..Self::releases_of(partition, place, last) }
     }
 
     /// The earlier versions of one flow, up to `last`.
     pub fn history(partition: &str, id: &FlowId, last: u64) -> Self {
-        let bounds = vec![(":first", item::version_sort(id, 1)), (":last", item::version_sort(id, last))];
-        Self::of_table("#pk = :pk AND #sk BETWEEN :first AND :last", partition, bounds)
+        Self::between(partition, item::version_sort(id, 1), item::version_sort(id, last))
     }
 
     /// The last of the earlier versions of one flow.
@@ -205,6 +227,12 @@ impl Part {
         part
     }
 
+    /// From one sort key to another, both included.
+    fn between(partition: &str, first: String, last: String) -> Self {
+        let bounds = vec![(":first", first), (":last", last)];
+        Self::of_table("#pk = :pk AND #sk BETWEEN :first AND :last", partition, bounds)
+    }
+
     fn of_table(condition: &'static str, partition: &str, mut values: Vec<(&'static str, String)>) -> Self {
         let mut names = vec![("#pk", item::PARTITION_KEY)];
         if condition.contains("#sk") {
@@ -213,6 +241,11 @@ impl Part {
         values.push((":pk", partition.to_owned()));
         Self { condition, names, values, index: false, backwards: false, one_alone: false }
     }
+}
+
+/// The first sort key behind this one: ranges include both their ends, and no item may be in two of them.
+fn behind(sort: &str) -> String {
+    format!("{sort}\0")
 }
 
 /// The items of a part, a page in memory at a time.

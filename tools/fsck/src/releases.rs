@@ -1,0 +1,208 @@
+//! Judges the releases of one place, in the order of their sort keys, then the release in force. It reads nothing itself,
+//! and keeps only what the next item is compared with.
+
+use std::cell::Cell;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use project_flows::flow::{Client, FlowId, Place, ReleasedVersion, Status, Timestamp};
+use project_flows::item::{self, Item};
+
+use crate::report::{self, difference, differences};
+
+/// A version of a flow that a release names.
+pub struct Named {
+    pub version: ReleasedVersion,
+    /// `None` if it is absent.
+    pub item: Option<Item>,
+    /// Whether it is absent as it is while a transaction moves it into the history.
+    pub is_half_way: bool,
+}
+
+/// The releases of a place.
+pub struct Releases<'place> {
+    client: &'place Client,
+    place: &'place Place,
+    /// The highest number so far, and since when that release is in force.
+    highest: u64,
+    since: Option<Timestamp>,
+    /// The numbers up to the highest that were not there: the first and the last of each gap.
+    gaps: Vec<(u64, u64)>,
+    /// The release with the highest number, if it is sound.
+    last: Option<Item>,
+    is_half_way: bool,
+}
+
+impl<'place> Releases<'place> {
+    pub const fn new(client: &'place Client, place: &'place Place) -> Self {
+        Self { client, place, highest: 0, since: None, gaps: Vec::new(), last: None, is_half_way: false }
+    }
+
+    /// Judges the next release; its key says since when it is in force, and its number.
+    pub fn next(
+        &mut self,
+        since: &Timestamp,
+        number: u64,
+        item: Item,
+        named: Option<&Named>,
+        found: &mut impl FnMut(String),
+    ) {
+        let mut found = |says: String| found(format!("release {number}: {says}"));
+        let is_sound = self.judge(&item, Some((since, number)), named, &mut found);
+        if self.highest < number {
+            self.gap_before(number);
+            self.highest = number;
+            self.since = Some(since.clone());
+            self.last = is_sound.then_some(item);
+        } else if self.fill(number) {
+            let before = self.since.as_ref().map_or("", Timestamp::as_str);
+            let highest = self.highest;
+            found(format!("{}: expected {before} or earlier, as release {highest} has it, found {since}", item::SINCE));
+        } else {
+            found(format!("expected it once, found it again, in force since {since}"));
+        }
+    }
+
+    /// Judges the release in force, and whether all releases are there. Returns whether a transaction may be under way.
+    pub fn end(mut self, head: Option<&Item>, named: Option<&Named>, found: &mut impl FnMut(String)) -> bool {
+        let highest = self.highest;
+        let number = head.and_then(|head| item::text(head, item::RELEASE)).and_then(|text| text.parse::<u64>().ok());
+        if let Some(number) = number.filter(|number| highest < *number) {
+            self.gap_before(number.saturating_add(1));
+        }
+        for (first, last) in std::mem::take(&mut self.gaps) {
+            // A release may be seen before its copy, and the next release before either.
+            self.is_half_way = true;
+            found(format!("expected {}, found nothing", span(first, last)));
+        }
+        let Some(head) = head else {
+            self.is_half_way |= highest == 1;
+            found(format!("expected one of the releases in force, which end at release {highest}, found none"));
+            return self.is_half_way;
+        };
+        let name = number.map_or_else(|| "release in force".to_owned(), |number| format!("release {number}, in force"));
+        let mut found = |says: String| found(format!("{name}: {says}"));
+        if let Some(number) = number.filter(|number| *number < highest) {
+            self.is_half_way |= number + 1 == highest;
+            found(format!("expected release {highest}, the last, found release {number}"));
+        }
+        let last = self.last.take().filter(|_| number == Some(highest));
+        // A version that is compared with the copy need not be compared with both.
+        let is_sound = self.judge(head, None, named.filter(|_| last.is_none()), &mut found);
+        if let Some(mut last) = last.filter(|_| is_sound) {
+            last.extend(item::live_key(self.client, self.place));
+            // Only the copy of a withdrawal has attributes of a flow, each NULL.
+            last.retain(|_, value| !value.is_null());
+            for says in differences(&last, head) {
+                found(format!("{says}, though the copy of it has it so"));
+            }
+        }
+        self.is_half_way
+    }
+
+    /// Notes that the releases before `number` are missing, down to the highest so far.
+    fn gap_before(&mut self, number: u64) {
+        if self.highest + 1 < number {
+            self.gaps.push((self.highest + 1, number - 1));
+        }
+    }
+
+    /// Takes a number out of the gaps. `false` if it is in none.
+    fn fill(&mut self, number: u64) -> bool {
+        let Some(index) = self.gaps.iter().position(|(first, last)| (*first..=*last).contains(&number)) else {
+            return false;
+        };
+        let (first, last) = self.gaps.swap_remove(index);
+        self.gaps.extend([(first, number - 1), (number + 1, last)].into_iter().filter(|(first, last)| first <= last));
+        true
+    }
+
+    /// Checks that an item is readable, agrees with its key, and is a copy of the version that it names. Returns whether
+    /// nothing is wrong.
+    fn judge(
+        &mut self,
+        item: &Item,
+        key: Option<(&Timestamp, u64)>,
+        named: Option<&Named>,
+        found: &mut impl FnMut(String),
+    ) -> bool {
+        let is_sound = Cell::new(true);
+        let mut found = |says: String| {
+            is_sound.set(false);
+            found(says);
+        };
+        let mut head = match item::to_head(item) {
+            Ok(head) => head,
+            Err(cause) => {
+                found(format!("expected a release that can be read, found: {cause}"));
+                return false;
+            }
+        };
+        let since = &head.release.since;
+        if key.is_none() && Timestamp::parse(since.as_str()).as_ref() != Some(since) {
+            let name = item::SINCE;
+            found(format!("{name}: expected an instant as in 2024-01-15T10:30:00Z, found {:?}", since.as_str()));
+        }
+        // Client and place come from the key, and of all but the release in force the number and the moment too. What is
+        // released is active. All other attributes must follow from the release.
+        if let Some((since, number)) = key {
+            head.release.since = since.clone();
+            head.release.number = number;
+        }
+        head.release.change.restored = None;
+        if let Some(flow) = &mut head.flow {
+            flow.summary.client = self.client.clone();
+            flow.summary.project = self.place.project.clone();
+            flow.summary.flow_type = self.place.flow_type;
+            flow.summary.status = Status::Active;
+        }
+        let mut expected = item::from_head(self.client, self.place, &head);
+        if key.is_some() {
+            expected = item::into_release(expected, self.place, &head.release);
+        }
+        differences(&expected, item).for_each(&mut found);
+        if let Some(named) = named.filter(|_| is_sound.get()) {
+            self.is_half_way |= named.is_half_way;
+            compare(item, named, &mut found);
+        }
+        is_sound.get()
+    }
+}
+
+/// Reports how a release differs from the version that it names.
+fn compare(item: &Item, named: &Named, found: &mut impl FnMut(String)) {
+    let ReleasedVersion { id, version } = &named.version;
+    let name = format!("version {version} of flow {}", id.as_str());
+    let Some(version) = &named.item else {
+        found(format!("expected {name}, which it names, found nothing"));
+        return;
+    };
+    for attribute in item::SUMMARY.into_iter().chain(["configuration", "steps"]) {
+        if version.get(attribute) != item.get(attribute) {
+            found(format!("{}, though {name} has it so", difference(attribute, version, item)));
+        }
+    }
+}
+
+/// The version that a release names; `None` if it names none, or cannot be read.
+pub fn version_of(release: &Item) -> Option<ReleasedVersion> {
+    item::to_release(release).ok()?.version
+}
+
+/// What is wrong with the newest version of a flow that is live.
+pub fn inactive(id: &FlowId, newest: Option<&Item>) -> Option<String> {
+    let active = AttributeValue::S(Status::Active.as_str().to_owned());
+    let found = newest.and_then(|newest| newest.get(item::STATUS));
+    (found != Some(&active)).then(|| {
+        let found = newest.map_or_else(|| "nothing".to_owned(), |newest| report::shown(newest, item::STATUS));
+        let expected = Status::Active.as_str();
+        format!(
+            "{} of flow {}: expected {expected:?}, because the flow is live, found {found}",
+            item::STATUS,
+            id.as_str()
+        )
+    })
+}
+
+fn span(first: u64, last: u64) -> String {
+    if first == last { format!("release {first}") } else { format!("releases {first} to {last}") }
+}
