@@ -144,6 +144,7 @@ const DAMAGES: [Damage; 30] = [
         |flows| {
             let mut item = flows.engine.item(&copy_key(flows, 3));
             item["sk"] = json!({ "S": HEAD });
+            item.as_object_mut().unwrap().retain(|_, value| value.get("NULL").is_none());
             flows.engine.put(engine::TABLE, &item);
         },
         &["PLACE: release 3, in force: expected release 4, the last, found release 3"],
