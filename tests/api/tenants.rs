@@ -36,6 +36,9 @@ async fn another_clients_flow_has_the_answers_of_a_flow_that_does_not_exist_byte
             Request::get(&format!("{path}/versions/2/diff?from=1")),
             Request::restore(path, 1),
             Request::restore(path, 1).header("if-match", "\"1\""),
+            Request::get(&format!("{path}/versions/2/diff?from=live")),
+            Request::release(path, 2),
+            Request::release(path, 2).header("if-none-match", "*"),
         ]
     };
     for (other, none) in requests(&theirs).iter().zip(&requests(NOWHERE)) {

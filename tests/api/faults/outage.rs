@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{UNAVAILABLE, UNKNOWN, always, unsent};
 use crate::engine;
 use crate::proxy::Loss;
-use crate::support::{Api, Request, handler, page_request, send};
+use crate::support::{Api, PLACE, Request, handler, page_request, send};
 
 #[tokio::test]
 async fn a_database_that_is_down_is_temporarily_unavailable() {
@@ -68,6 +68,11 @@ async fn a_failed_read_is_temporarily_unavailable_and_its_outcome_never_unknown(
         Request::get(&format!("{path}/versions/1/diff?from=1")),
         Request::get("/v2/project-flows"),
         Request::put(&format!("{path}?dryRun=true"), "{}"),
+        Request::get(&format!("{path}/versions/1/diff?from=live")),
+        Request::get(PLACE),
+        Request::get(&format!("{PLACE}?asOf=2024-01-15T10:30:00Z")),
+        Request::get(&format!("{PLACE}/releases")),
+        Request::get("/v2/project-flows/live"),
     ];
     for read in &reads {
         api.send(read).await.expect(503, UNAVAILABLE);
