@@ -22,6 +22,9 @@ const EDITORS: usize = 32;
 const RELEASERS: usize = 16;
 const PAUSERS: usize = 8;
 
+/// The sort key of what is in force.
+const LIVE: &str = "LIVE#project_123456789#onboarding";
+
 /// What a call was refused for, beside preconditions, and when. Each needs a reason in its time.
 #[derive(Clone, Debug)]
 struct Refusal {
@@ -341,8 +344,7 @@ fn judge_refusals(
         .map(|(calls, versions)| {
             let texts = versions.iter().map(|(number, item)| (*number, version(item).1.to_vec())).collect();
             // A text of an earlier version stands in later ones too: only the one that changed tells the writer.
-            let mut of_versions = writers_of_changes(calls, &texts);
-            of_versions.retain(|number, _| *number > 2);
+            let of_versions = writers_of_changes(calls, &texts);
             Lifetimes::of(calls, |number| of_versions.get(&number).copied(), versions.len() as u64)
         })
         .collect();
@@ -443,7 +445,7 @@ async fn run(attempts: u32, faults: bool) {
                 told: Told::Written(2),
             });
             judge(&calls_from_first, &numbers).map_err(|error| format!("{id}: {error}"))?;
-            flows.push((calls.clone(), versions));
+            flows.push((calls_from_first, versions));
         }
         judge_refusals(&all.refusals, &flows, &ids, (&all.releases, &releases))
     })();
@@ -522,4 +524,108 @@ async fn at_length_20_000_attempts_to_release() {
 #[ignore = "minutes: `make race`"]
 async fn at_length_5_000_attempts_to_release_despite_faults() {
     run(5_000, true).await;
+}
+
+/// A table with two releases, of which the second withdraws the first, and its stream.
+async fn fair() -> (Vec<Value>, Vec<Value>) {
+    let api = Api::start().await;
+    api.engine.enable_stream("NEW_IMAGE");
+    let path = api.create_active().await;
+    for request in [Request::release(&path, 2).query("note=a"), Request::delete(PLACE).query("note=b")] {
+        assert_eq!(api.send(&request).await.status, 200);
+    }
+    (api.engine.items(), api.engine.records())
+}
+
+fn releases_of(items: &[Value]) -> Vec<Released> {
+    let mut releases: Vec<_> = items.iter().filter_map(Released::of).collect();
+    releases.sort_by_key(|release| release.number);
+    releases
+}
+
+#[tokio::test]
+async fn the_judge_finds_each_copy_that_is_none() {
+    let (items, _) = fair().await;
+    assert_eq!(judge_copies(&items, &releases_of(&items)), Ok(()));
+    let breaks: [(&str, &str, &str, Value); 6] = [
+        ("another name", "RELEASE#", "name", json!("Other")),
+        ("names no version", "RELEASE#", "version", json!("7")),
+        ("since goes back", "RELEASE#", "since", json!("2099-01-01T00:00:00Z")),
+        ("not active", "FLOW#", "status", json!("draft")),
+        ("the head has another note", "LIVE#", "note", json!("c")),
+        ("the head has another release", "LIVE#", "release", json!("1")),
+    ];
+    for (expected, sort, name, value) in breaks {
+        let mut broken = items.clone();
+        let is_first = |item: &&mut Value| {
+            item["sk"]["S"].as_str().unwrap().starts_with(sort) && item["release"] != json!({ "N": "2" })
+                || sort == "LIVE#"
+        };
+        let of_sort = |item: &&mut Value| item["sk"]["S"].as_str().unwrap().starts_with(sort);
+        for item in broken.iter_mut().filter(of_sort).filter(is_first) {
+            let kind = if ["version", "release"].contains(&name) { "N" } else { "S" };
+            item[name] = json!({ kind: value });
+        }
+        // A release whose flow is not active has a copy of that flow.
+        if name == "status" {
+            broken.iter_mut().filter(|item| item["release"] == json!({ "N": "1" })).for_each(|item| {
+                item["status"] = json!({ "S": "draft" });
+            });
+        }
+        let found = judge_copies(&broken, &releases_of(&broken)).expect_err(expected);
+        assert!(found.contains(expected), "expected {expected}, found {found}");
+    }
+}
+
+#[tokio::test]
+async fn the_judge_finds_what_was_live_and_not_active() {
+    let (_, records) = fair().await;
+    assert_eq!(judge_order(&records), Ok(()));
+    // The release, before the flow was active.
+    let mut early = records.clone();
+    let release = early.iter().position(|record| record["dynamodb"]["NewImage"]["sk"]["S"] == LIVE).unwrap();
+    let release = early.remove(release);
+    early.insert(1, release);
+    assert!(judge_order(&early).unwrap_err().contains("draft"));
+    // A pause before the withdrawal.
+    let mut paused = records.clone();
+    let withdrawal = paused.iter().rposition(|record| record["dynamodb"]["NewImage"]["sk"]["S"] == LIVE).unwrap();
+    let mut pause = paused[1].clone();
+    pause["dynamodb"]["NewImage"]["sk"] = paused[0]["dynamodb"]["NewImage"]["sk"].clone();
+    pause["dynamodb"]["NewImage"]["status"] = json!({ "S": "paused" });
+    paused.insert(withdrawal, pause);
+    assert!(judge_order(&paused).unwrap_err().contains("paused"));
+}
+
+#[test]
+fn the_judge_finds_a_refusal_without_a_reason() {
+    let call = |begin, end, text: &str, told| Call { begin, end, expected: None, text: Some(text.to_owned()), told };
+    let item = |names: Option<&str>| names.map_or(json!({}), |id| json!({ "_id": { "S": id } }));
+    let release =
+        |number, note: &str, names| Released { number, since: String::new(), note: note.to_owned(), item: item(names) };
+    let calls = [call(0, 10, "a", Told::Written(1)), call(20, 30, "b", Told::Written(2))];
+    let releases = [release(1, "a", Some("flow")), release(2, "b", None)];
+    let (draft, active) = (json!({ "version": { "N": "1" } }), json!({ "version": { "N": "2" } }));
+    let member = |item: &Value, status: &str, text: &str| {
+        let mut item = item.clone();
+        item["status"] = json!({ "S": status });
+        for name in MEMBERS {
+            item[name] = json!({ "S": format!("{name}{text}") });
+        }
+        item
+    };
+    let (draft, active) = (member(&draft, "draft", ""), member(&active, "active", "2"));
+    let flow_calls = vec![call(0, 5, "name2", Told::Written(2))];
+    let flows = [(flow_calls, BTreeMap::from([(1, &draft), (2, &active)]))];
+    let judged = |begin, end, version, why| {
+        let refusal = Refusal { begin, end, flow: 0, version, why };
+        judge_refusals(&[refusal], &flows, &["flow".to_owned()], (&calls, &releases))
+    };
+    assert_eq!(judged(12, 15, 2, Why::Live), Ok(()));
+    assert_eq!(judged(25, 40, 2, Why::NothingLive), Ok(()));
+    assert_eq!(judged(12, 15, 1, Why::NotActive), Ok(()), "the version that was to be released");
+    for (begin, end, why) in [(31, 40, Why::Live), (12, 15, Why::NothingLive), (50, 60, Why::NotActive)] {
+        let found = judged(begin, end, 2, why).unwrap_err();
+        assert!(found.contains("without a write that justifies it"), "{found}");
+    }
 }
