@@ -15,7 +15,7 @@ use crate::flow::{
 };
 use crate::json::{self, Order};
 use crate::problem::{Code, Problem};
-use crate::query::{From, Parameters};
+use crate::query::{Base, Parameters};
 use crate::route::{Call, Operation};
 use crate::store::{Filter, Position};
 
@@ -70,7 +70,7 @@ pub enum Command<'request> {
     },
     Diff {
         id: FlowId,
-        from: From,
+        from: Base,
         to: u64,
     },
     Restore {

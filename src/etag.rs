@@ -117,13 +117,17 @@ impl Preconditions {
     /// As [`check`](Self::check).
     pub fn check_place(&self, number: u64, is_live: bool) -> Result<(), Problem> {
         let meets = |tags: &EntityTags, number: bool| if *tags == EntityTags::Any { is_live } else { number };
-        let found = if is_live { "live" } else { "withdrawn, or no release at all" };
+        let found = match (number, is_live) {
+            (0, _) => "none".to_owned(),
+            (number, true) => format!("release {number}"),
+            (number, false) => format!("release {number}, a withdrawal"),
+        };
         if self.if_match.as_ref().is_some_and(|tags| !meets(tags, tags.match_strongly(number))) {
-            let error = format!("expected the place at one of these releases, found release {number}, {found}");
+            let error = format!("expected the place at one of these releases, found {found}");
             return Err(Problem::header("If-Match", Code::PreconditionFailed, error));
         }
         if self.if_none_match.as_ref().is_some_and(|tags| meets(tags, tags.match_weakly(number))) {
-            let error = format!("expected the place at none of these releases, found release {number}, {found}");
+            let error = format!("expected the place at none of these releases, found {found}");
             return Err(Problem::header("If-None-Match", Code::PreconditionFailed, error));
         }
         Ok(())

@@ -9,7 +9,7 @@ use crate::command::Command;
 use crate::diff::{PatchOperation, diff};
 use crate::error::Error;
 use crate::flow::{Change, Flow, Note, Place, Release};
-use crate::query::From;
+use crate::query::Base;
 use crate::store::{self, Creation, LiveFlows, Page, Releases, Store, Versions};
 
 /// What a request led to.
@@ -153,8 +153,8 @@ impl Command<'_> {
                 let newest = store.newest(client, &id).await?;
                 let to = store.version(&newest, to).await?;
                 let from = match from {
-                    From::Version(from) => store.version(&newest, from).await?,
-                    From::Live => live::live(store.head(client, &Place::of(&newest.summary)).await?)?.0,
+                    Base::Version(from) => store.version(&newest, from).await?,
+                    Base::Live => live::live(store.head(client, &Place::of(&newest.summary)).await?)?.0,
                 };
                 Ok(Outcome::Diff(diff(&from.document()?, &to.document()?)?))
             }

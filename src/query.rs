@@ -17,7 +17,7 @@ pub struct Parameters<'event>(Vec<Parameter<'event>>);
 
 /// What a version is compared with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum From {
+pub enum Base {
     Version(u64),
     /// What is live in the flow's place.
     Live,
@@ -67,10 +67,10 @@ impl<'event> Parameters<'event> {
         self.get("asOf", "an RFC 3339 instant (its + sent as %2B)", Timestamp::parse)
     }
 
-    pub fn from(&self) -> Result<From, Problem> {
+    pub fn from(&self) -> Result<Base, Problem> {
         let parse = |text: &str| match text {
-            "live" => Some(From::Live),
-            text => flow::parse_version(text).map(From::Version),
+            "live" => Some(Base::Live),
+            text => flow::parse_version(text).map(Base::Version),
         };
         let from = self.get("from", "live or a version, an integer from 1", parse)?;
         from.ok_or_else(|| Problem::parameter("from", "expected live or the version to compare with, found nothing"))

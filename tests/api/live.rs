@@ -225,6 +225,9 @@ async fn preconditions_name_releases() {
         assert_eq!(answer.status, if is_met { 200 } else { 412 }, "{header}: {value}, {why}: {answer:?}");
         if !is_met {
             answer.expect(412, "VERSION_CONFLICT");
+            let found = if number == 0 { "none".to_owned() } else { format!("release {number}") };
+            let error = answer.json()["details"][0]["error"].as_str().unwrap().to_owned();
+            assert!(error.ends_with(&format!("found {found}")), "{error}");
         }
     }
     let withdraw = |tag: &str| Request::delete(PLACE).header("if-match", tag);

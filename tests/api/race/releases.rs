@@ -180,11 +180,11 @@ enum Role {
     Pause,
 }
 
-/// The release in a refusal such as "…, found release 3, live".
+/// The release in a refusal such as "…, found release 3" or "…, found release 4, a withdrawal".
 fn release_found(answer: &Value) -> u64 {
     let error = answer["details"][0]["error"].as_str().unwrap();
     let found = error.split_once("found release ").unwrap().1;
-    found.split_once(',').unwrap().0.parse().unwrap()
+    found.split(',').next().unwrap().parse().unwrap()
 }
 
 /// Keeps a refusal. To those who judge the numbers, it says only that nothing was written.
