@@ -27,6 +27,7 @@ use aws_sdk_dynamodb::config::{self, StalledStreamProtectionConfig};
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::query::QueryOutput;
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
+use aws_sdk_dynamodb::types::AttributeValue;
 
 use self::attempts::Attempts;
 pub use self::attempts::{FailedAttempts, count_failed_attempts};
@@ -37,7 +38,7 @@ pub use self::list::{Filter, Page, Position, Totals};
 pub use self::live::{LiveFlows, Releases};
 pub use self::release::Next;
 use crate::error::{Cause, Error};
-use crate::flow::Flow;
+use crate::flow::{Client, Flow};
 use crate::item::{self, Item};
 use crate::problem::{Code, Problem};
 
@@ -91,6 +92,20 @@ impl Store {
     async fn read(&self, table: &str, key: Item) -> Result<Option<Item>, Error> {
         let read = self.client.get_item().table_name(table).set_key(Some(key)).consistent_read(true).send();
         on_heap(read).await.map(|output| output.item).map_err(|error| map_error("GetItem", &error))
+    }
+
+    /// A query of a client's items from one sort key to another, as they stand after every write that was answered.
+    fn range(&self, client: &Client, first: String, last: String) -> QueryFluentBuilder {
+        self.client
+            .query()
+            .table_name(&self.table)
+            .key_condition_expression("#pk = :pk AND #sk BETWEEN :first AND :last")
+            .expression_attribute_names("#pk", item::PARTITION_KEY)
+            .expression_attribute_names("#sk", item::SORT_KEY)
+            .expression_attribute_values(":pk", AttributeValue::S(item::partition(client)))
+            .expression_attribute_values(":first", AttributeValue::S(first))
+            .expression_attribute_values(":last", AttributeValue::S(last))
+            .consistent_read(true)
     }
 }
 

@@ -39,7 +39,7 @@ impl Store {
         loop {
             let (first, last) = (item::version_sort(id, released + 1), item::version_sort(id, last));
             let query = self
-                .sorted(&newest.summary.client, first, last)
+                .range(&newest.summary.client, first, last)
                 .filter_expression("attribute_exists(#by) AND #by <> :author")
                 .expression_attribute_names("#by", item::BY)
                 .expression_attribute_values(":author", AttributeValue::S(author.as_str().to_owned()))
@@ -70,7 +70,7 @@ impl Store {
         let first = item::releases_sort(&Place::of(&flow.summary));
         let last = format!("{first}{}", item::LAST);
         let query: QueryFluentBuilder = self
-            .sorted(&flow.summary.client, first, last)
+            .range(&flow.summary.client, first, last)
             .scan_index_forward(false)
             .filter_expression("#_id = :id")
             .expression_attribute_values(":id", AttributeValue::S(flow.summary.id.as_str().to_owned()));

@@ -4,8 +4,6 @@
 //! are no snapshot: the newest can be seen at version n + 1 while version n is not there yet ("Amazon DynamoDB
 //! Transactions: How it works", isolation levels). So a version that is absent is read again.
 
-use aws_sdk_dynamodb::types::AttributeValue;
-
 use super::transaction::Backoff;
 use super::{Store, only, send_query};
 use crate::cursor::VersionCursor;
@@ -119,17 +117,8 @@ impl Store {
         let (mut queries, mut backoff) = (0, Backoff::of_window());
         while before > 1 && entries.len() < limit && queries < MAX_QUERIES {
             let query = self
-                .client
-                .query()
-                .table_name(&self.table)
-                .key_condition_expression("#pk = :pk AND #sk BETWEEN :first AND :last")
-                .expression_attribute_names("#pk", item::PARTITION_KEY)
-                .expression_attribute_names("#sk", item::SORT_KEY)
-                .expression_attribute_values(":pk", AttributeValue::S(item::partition(client)))
-                .expression_attribute_values(":first", AttributeValue::S(item::version_sort(id, 1)))
-                .expression_attribute_values(":last", AttributeValue::S(item::version_sort(id, before - 1)))
+                .range(client, item::version_sort(id, 1), item::version_sort(id, before - 1))
                 .scan_index_forward(false)
-                .consistent_read(true)
                 .limit(i32::try_from(limit - entries.len()).unwrap_or(i32::MAX));
             let found = send_query(only(query, &item::HISTORY)).await?;
             let mut is_whole = !found.items().is_empty();

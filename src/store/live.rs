@@ -2,9 +2,6 @@
 //!
 //! What is live now is one read of one item, strongly consistent: a login page asks for it at each login.
 
-use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
-use aws_sdk_dynamodb::types::AttributeValue;
-
 use super::{Store, only, send_query};
 use crate::cursor::{PlaceCursor, ReleaseCursor};
 use crate::error::{Cause, Error};
@@ -43,7 +40,7 @@ impl Store {
     pub async fn head_as_of(&self, client: &Client, place: &Place, moment: &Timestamp) -> Result<Option<Head>, Error> {
         let first = item::releases_sort(place);
         let last = format!("{first}{moment}#{}", item::LAST);
-        let found = send_query(self.sorted(client, first, last).scan_index_forward(false).limit(1)).await?;
+        let found = send_query(self.range(client, first, last).scan_index_forward(false).limit(1)).await?;
         Ok(found.items().first().map(item::to_head).transpose()?)
     }
 
@@ -60,7 +57,7 @@ impl Store {
             None => format!("{first}{}", item::LAST),
             Some(ReleaseCursor { since, number }) => item::release_sort(place, since, number - 1),
         };
-        let query = self.sorted(client, first, last).scan_index_forward(false);
+        let query = self.range(client, first, last).scan_index_forward(false);
         let query = query.limit(i32::try_from(limit).unwrap_or(i32::MAX));
         let found = send_query(only(query, &item::RELEASES)).await?;
         let is_first = after.is_none();
@@ -95,7 +92,7 @@ impl Store {
         let mut budget = Budget::of_answer();
         for _ in 0..MAX_QUERIES {
             let first = next.as_ref().map_or_else(|| all.clone(), |cursor| item::after_place(&cursor.0));
-            let query = self.sorted(client, first, last.clone()).filter_expression("attribute_exists(#_id)");
+            let query = self.range(client, first, last.clone()).filter_expression("attribute_exists(#_id)");
             let found = send_query(only(query, &item::LIVE_FLOWS)).await?;
             for item in found.items() {
                 let (summary, release) = (item::to_summary(item)?, item::to_release(item)?);
@@ -111,19 +108,5 @@ impl Store {
             next = Some(PlaceCursor(place.ok_or_else(|| Cause::new("Query: a last key that is no place's"))?));
         }
         Ok(LiveFlows { entries, next })
-    }
-
-    /// A query of a client's items from one sort key to another, as they stand after every write that was answered.
-    pub(super) fn sorted(&self, client: &Client, first: String, last: String) -> QueryFluentBuilder {
-        self.client
-            .query()
-            .table_name(&self.table)
-            .key_condition_expression("#pk = :pk AND #sk BETWEEN :first AND :last")
-            .expression_attribute_names("#pk", item::PARTITION_KEY)
-            .expression_attribute_names("#sk", item::SORT_KEY)
-            .expression_attribute_values(":pk", AttributeValue::S(item::partition(client)))
-            .expression_attribute_values(":first", AttributeValue::S(first))
-            .expression_attribute_values(":last", AttributeValue::S(last))
-            .consistent_read(true)
     }
 }

@@ -159,7 +159,7 @@ impl Store {
         let prefix = item::releases_sort(place);
         let after = previous
             .map_or_else(|| prefix.clone(), |previous| item::release_sort(place, &previous.since, previous.number + 1));
-        let query = self.sorted(client, after, format!("{prefix}{}", item::LAST)).limit(1);
+        let query = self.range(client, after, format!("{prefix}{}", item::LAST)).limit(1);
         let found = send_query(only(query, &item::RELEASES)).await?;
         Ok(found.items().first().map(item::to_release).transpose()?)
     }
