@@ -1,4 +1,4 @@
-//! The body of a request: its media type, its encoding, its size. What it says is left to [`crate::json`].
+//! The body of a request: its media type, its encoding, its size. Its content is left to [`crate::json`].
 
 use std::borrow::Cow;
 
@@ -57,7 +57,7 @@ pub fn read<'body>(headers: &Headers, body: &'body Body<'_>, media_type: MediaTy
     Ok(body)
 }
 
-/// Refuses a body that says something to an operation that has no body: it would be dropped silently.
+/// Refuses content in the body of an operation without a body, because it would be dropped silently.
 ///
 /// # Errors
 ///

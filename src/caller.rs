@@ -13,7 +13,7 @@ use crate::issuer::Issuer;
 use crate::json::{self, Member, Value};
 use crate::keys::{self, Key, Keys};
 
-/// Whoever sent the request, proved by a token.
+/// The sender of the request, proved by a token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
     /// The tenant that the token was issued for.

@@ -62,7 +62,7 @@ struct Walk {
     budget: Budget,
 }
 
-/// Whether everything that differs is noted. Where the budget is spent, what contains the difference is replaced whole.
+/// Whether every difference is noted. If the budget is spent, the value that contains the difference is replaced whole.
 type Noted = Result<bool, serde_json::Error>;
 
 impl Walk {
@@ -84,7 +84,7 @@ impl Walk {
         Ok(self.note(|path| PatchOperation::Replace { path, value: to.to_owned() }))
     }
 
-    /// Those that differ are compared in the order of their names; then those that are gone are removed.
+    /// Compares members in the order of their names, then removes those that are gone.
     fn members(&mut self, from: Members<'_>, to: Members<'_>) -> Noted {
         let mut from: BTreeMap<_, _> = from.into_iter().collect();
         for (name, to) in to.into_iter().collect::<BTreeMap<_, _>>() {
@@ -104,8 +104,8 @@ impl Walk {
         Ok(gone.all(|name| self.at(&pointer_step(&name), Self::remove)))
     }
 
-    /// What both begin with and what both end with is left alone. Between, one is compared with the other, and those that
-    /// have none to be compared with are removed, from the end, or added.
+    /// Skips the common beginning and the common end. The elements between are compared in pairs. Those left over are
+    /// removed, from the end, or added.
     fn elements(&mut self, from: &[&RawValue], to: &[&RawValue]) -> Noted {
         let is_same = |(from, to): &(&&RawValue, &&RawValue)| from.get() == to.get();
         let start = from.iter().zip(to).take_while(is_same).count();
@@ -124,7 +124,7 @@ impl Walk {
             && added.all(|(index, value)| self.at(&format!("/{index}"), |walk| walk.add(value))))
     }
 
-    /// Goes one step further for as long as something is done.
+    /// Does something one step deeper in the path.
     fn at<T>(&mut self, step: &str, act: impl FnOnce(&mut Self) -> T) -> T {
         let (length, bytes) = (self.path.len(), self.path_bytes);
         self.path.push_str(step);
@@ -145,8 +145,8 @@ impl Walk {
         self.note(|path| PatchOperation::Remove { path })
     }
 
-    /// Notes an operation at this place. The members of a flow are few and their names are short, so that each of them can be
-    /// replaced whatever the budget.
+    /// Notes an operation at this place. A flow has few members with short names, so each can be replaced, whatever the
+    /// budget.
     fn note(&mut self, operation: impl FnOnce(String) -> PatchOperation) -> bool {
         let is_noted = self.level <= 1 || self.budget.take(OPERATION + self.path_bytes);
         if is_noted {

@@ -1,8 +1,8 @@
 //! Station 0: what API Gateway hands over, as one type for both payload formats.
 //!
 //! `lambda_http` builds its own request from an event, and panics on events that a stranger can cause: a space or a
-//! quote in the query, bad base64, a query of 64 KiB. So the event is read here, straight from its JSON, and nothing
-//! in it is judged yet: that is left to [`crate::caller`] and [`crate::command`].
+//! quote in the query, bad base64, a query of 64 KiB. So this module reads the event itself, straight
+//! from its JSON. It judges nothing: that is left to [`crate::caller`] and [`crate::command`].
 //!
 //! Formats: "Working with AWS Lambda proxy integrations for HTTP APIs" (payload 1.0 and 2.0) in the API Gateway
 //! Developer Guide.
@@ -73,7 +73,7 @@ impl Event {
         http.and_then(|http| http.method.as_deref()).or(self.http_method.as_deref()).unwrap_or_default()
     }
 
-    /// Whether it is in payload format 2.0, and so to be answered in it.
+    /// Whether the answer must have payload format 2.0.
     pub const fn is_payload_2(&self) -> bool {
         self.raw_path.is_some()
     }
@@ -113,8 +113,7 @@ impl Event {
         self.multi_value_headers.as_ref().or(self.headers.as_ref()).unwrap_or(NONE)
     }
 
-    /// The bytes of the body, of which there may be none; `None` where they are not in the base64 (RFC 4648, 4) that they
-    /// should be in.
+    /// The bytes of the body, perhaps none. `None` if the body should be base64 (RFC 4648, 4) and does not decode.
     pub fn body(&self) -> Option<Cow<'_, [u8]>> {
         let body = self.body.as_deref().unwrap_or_default();
         match self.is_base64_encoded {
@@ -123,7 +122,7 @@ impl Event {
         }
     }
 
-    /// The gateway's id of the request, where it is one that a response header can carry.
+    /// The gateway's id of the request, if a response header can carry it.
     pub fn request_id(&self) -> Option<&str> {
         let id = self.request_context.as_ref()?.request_id.as_deref()?;
         let printable = (1..=MAX_REQUEST_ID).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_graphic());

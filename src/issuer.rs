@@ -30,13 +30,13 @@ const FRESH: Duration = Duration::from_hours(1);
 const IN_FORCE: Duration = Duration::from_hours(24);
 /// The shortest time from one fetch of the fleet to the next.
 const FETCH_PAUSE: Duration = Duration::from_secs(10);
-/// The shortest time from one look of a process for a newer set to the next, while the set that it has is in force.
+/// The shortest time between two looks of a process for a newer set, while its own set is in force.
 const RENEWAL_PAUSE: Duration = Duration::from_mins(1);
 /// How long a process waits for the set that another one fetches: a fetch, and two calls to the table.
 const WAIT_TIME: Duration = Duration::from_secs(3);
 /// The pause between two looks whether it has come.
 const WAIT_PAUSE: Duration = Duration::from_millis(100);
-/// The most that all of this may take of a request.
+/// The longest time of a request for all of this.
 const TIME: Duration = Duration::from_secs(5);
 
 /// The keys of one issuer.
@@ -57,7 +57,7 @@ pub struct Issuer {
     renewal: Mutex<Renewal>,
 }
 
-/// What a process did last for a newer set. Times are in milliseconds since 1970.
+/// What a process has done last to get a newer set. Times are in milliseconds since 1970.
 #[derive(Debug, Default)]
 struct Renewal {
     began: u64,
@@ -81,7 +81,7 @@ impl Held {
 }
 
 impl Issuer {
-    /// The keys at `url`, of which nothing is known yet.
+    /// The keys at `url`, before they are read.
     pub fn new(
         url: String,
         name: Option<String>,

@@ -23,7 +23,7 @@ use crate::problem::{Code, Problem};
 /// At most this many objects and arrays within each other, the body itself included.
 pub const MAX_LEVELS: usize = 32;
 
-/// A member of the body: what it says, and the text it was said in.
+/// A member of the body: its value and its text.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Member<'text> {
     /// Its name, without escapes.
@@ -90,8 +90,7 @@ pub fn read_object(body: &[u8]) -> Result<Vec<Member<'_>>, Problem> {
         .collect()
 }
 
-/// What is wrong with a body that does not begin as an object does: what would be wrong with it inside of one, before
-/// that it is none.
+/// What is wrong with a body that is not an object. A defect inside it comes first.
 fn no_object(text: &str) -> Problem {
     let whole = serde_json::from_str::<IgnoredAny>(text).map_err(Refusal::Syntax);
     match whole.and_then(|_| read_value(text, 1)) {

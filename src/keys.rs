@@ -103,7 +103,7 @@ impl Keys {
         &self.left_out
     }
 
-    /// The key with this id; the only key, where a token names none.
+    /// The key with this id, or the only key if the token names none.
     pub fn find(&self, id: Option<&str>) -> Option<&Key> {
         match (id, self.keys.as_slice()) {
             (Some(id), keys) => keys.iter().find(|key| key.id.as_deref() == Some(id)),

@@ -3,8 +3,8 @@
 //! The same line carries the metrics, in CloudWatch's embedded metric format ("Specification: Embedded metric format" in
 //! the Amazon CloudWatch User Guide): CloudWatch Logs makes metrics of it, without an agent and without a call.
 //!
-//! It is written straight to its text. `tracing` would go the way of all its spans and layers for it; what it is there
-//! for is the rare word of a library, and of a start that fails.
+//! The line is written directly as text, which is faster than `tracing` with its spans and layers. `tracing` is for the rare
+//! messages of libraries and of a failed start.
 
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
@@ -25,13 +25,13 @@ pub const NAMESPACE: &str = "ProjectFlows";
 
 /// The name of `duration_ms` as a metric.
 pub const DURATION: &str = "duration_ms";
-/// What `duration_ms` is kept by; its count is that of requests. A success has no `code`, and so not the last.
+/// The dimensions of `duration_ms`, whose count is the number of requests. A success has no `code`, so it lacks the last.
 pub static DURATION_DIMENSIONS: [&[&str]; 3] =
     [&["FunctionName"], &["FunctionName", "http.route"], &["FunctionName", "http.route", "code"]];
-/// What each of [`Counts`] is kept by.
+/// The dimensions of each of [`Counts`].
 pub static COUNT_DIMENSIONS: [&[&str]; 1] = [&["FunctionName"]];
 
-/// Where lines go, and whose they are.
+/// Where lines go, and the function that writes them.
 #[derive(Debug)]
 pub struct Log {
     /// The name of the function, which tells its metrics from those of another stack.
@@ -71,7 +71,7 @@ impl Log {
             function: &self.function,
             metrics: Metrics::new(now, error.is_some(), &counts),
         };
-        // Nothing in it can fail to be written.
+        // Serializing it cannot fail.
         (self.write)(&serde_json::to_string(&line).unwrap_or_default());
     }
 }
@@ -123,7 +123,7 @@ struct Line<'request> {
     metrics: Metrics,
 }
 
-/// What is counted of a request; what is zero is not in its line.
+/// The counts of a request. The line leaves out those that are zero.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Counts {
     pub cold_starts: u32,
@@ -131,9 +131,9 @@ pub struct Counts {
     pub replays: u32,
     /// A request that was carried out although attempts of its calls to the database had failed.
     pub recovered_retries: u32,
-    /// A write of which nobody knows whether it happened.
+    /// A write whose outcome is unknown.
     pub unknown_outcomes: u32,
-    /// Attempts that the database turned away as too many.
+    /// Attempts that the database throttled.
     pub throttles: u32,
 }
 

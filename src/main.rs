@@ -87,12 +87,12 @@ async fn run(settings: Settings) -> Result<(), Error> {
 
 /// What the SDK needs to know.
 fn sdk(settings: &Settings) -> Result<SdkConfig, Error> {
-    /// Who signs the certificates of AWS ("Amazon Trust Services" publishes them). To read five takes a fraction of what
-    /// it takes to read all that a machine trusts.
+    /// The authorities that sign the certificates of AWS ("Amazon Trust Services" publishes them). Reading five is much
+    /// faster than reading all that a machine trusts.
     const AMAZON: &[u8] = include_bytes!("amazon-roots.pem");
-    /// How long a connection may rest while the function is frozen: less than the 350 s after which a NAT gateway and a VPC
-    /// endpoint forget it without a word ("NAT gateways" in the Amazon VPC User Guide), and a request on it would wait for an
-    /// answer in vain. One that the other end has closed is noticed, and costs no more than a new one.
+    /// How long a connection may rest while the function is frozen. A NAT gateway and a VPC endpoint silently forget a
+    /// connection after 350 s ("NAT gateways" in the Amazon VPC User Guide), and a request on it would get no answer. A
+    /// connection that the other end has closed is noticed, and costs no more than a new one.
     const IDLE: Duration = Duration::from_mins(5);
 
     let authorities = TrustStore::empty();

@@ -1,4 +1,4 @@
-//! Station 3, store: what each command asks of the table, and what it comes to. One arm each.
+//! Station 3, store: what each command asks of the table, and its outcome. One arm each.
 
 mod live;
 

@@ -27,7 +27,7 @@ pub struct Settings {
     /// `CLIENT_CLAIM`, `AUTHOR_CLAIM`, `SCOPE_CLAIM`, `READ_SCOPE`, `WRITE_SCOPE`, `RELEASE_SCOPE` and `FOUR_EYES`: what
     /// tokens say, and must allow.
     pub claims: Claims,
-    /// `AWS_LAMBDA_FUNCTION_NAME`: whose the metrics are.
+    /// `AWS_LAMBDA_FUNCTION_NAME`: the name of the function, for its metrics.
     pub function: String,
     /// `AWS_REGION` or `AWS_DEFAULT_REGION`: where DynamoDB is.
     pub region: Option<String>,
@@ -40,7 +40,7 @@ pub struct Settings {
     /// `AWS_LAMBDA_MAX_CONCURRENCY`: whether several requests come at a time (Lambda Managed Instances); the runtime reads
     /// how many.
     pub concurrent: bool,
-    /// `AWS_CA_BUNDLE`: the certificate authorities to trust, in PEM, instead of those that would be otherwise.
+    /// `AWS_CA_BUNDLE`: the certificate authorities to trust instead of the default ones, in PEM.
     pub authorities: Option<Vec<u8>>,
 }
 
@@ -56,7 +56,7 @@ impl Settings {
     /// Reads the environment of the process.
     pub fn from_env() -> Result<Self, Vec<String>> {
         let settings = Self::read(|name| env::var(name));
-        // The runtime would panic over it.
+        // Otherwise the runtime would panic.
         if env::var_os("AWS_LAMBDA_RUNTIME_API").is_none() {
             let mut problems = settings.err().unwrap_or_default();
             problems
@@ -161,7 +161,7 @@ impl Settings {
                 endpoint: endpoint.or(any_endpoint),
                 fips,
                 dual_stack,
-                // As the runtime reads it: what is no number is none.
+                // Read as the runtime reads it: anything but a number counts as absent.
                 concurrent: concurrency.and_then(|number| number.parse::<u32>().ok()).is_some_and(|number| number > 1),
                 authorities,
             }),
@@ -170,7 +170,7 @@ impl Settings {
     }
 }
 
-/// Nobody on the way may change the keys, so only TLS or the machine itself will do.
+/// Nobody on the way may change the keys, so the address must use TLS or be on this machine.
 fn check_url(url: &str) -> Result<(), String> {
     let uri = url.parse::<Uri>().ok();
     let parts = uri.as_ref().and_then(|uri| uri.scheme_str().zip(uri.host()));

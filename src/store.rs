@@ -82,7 +82,7 @@ impl Store {
     }
 
     /// Opens the connection, so that the first request finds it open. Takes one attempt's time at most, and its
-    /// failure is no matter: a request meets the same and answers for it.
+    /// failure is ignored: the next request meets it too, and answers it.
     pub async fn prime(&self) {
         let read = self.client.get_item().table_name(&self.table).set_key(Some(item::impossible_key())).send();
         let _ = tokio::time::timeout(ATTEMPT_TIMEOUT, read).await;

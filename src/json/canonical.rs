@@ -4,16 +4,16 @@ use serde_json::value::RawValue;
 
 use super::OneLevel;
 
-/// Whether the order of an object's members tells one text from another.
+/// Whether the order of an object's members matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Order {
     AsSent,
     Sorted,
 }
 
-/// `text` in the one form that all texts of the same value share: no white space, strings with the fewest escapes,
-/// members in the given order. Numbers stay as they are spelled: to call 1 and 1.0 the same, or 2^64 and 2^64 + 1,
-/// would be to alter what was sent.
+/// `text` in the form that all texts of the same value share: no white space, strings with the fewest escapes, members in
+/// the given order. Numbers keep their spelling, because treating 1 and 1.0 as equal, or 2^64 and 2^64 + 1, would alter what
+/// was sent.
 ///
 /// ```
 /// # use project_flows::json::{Order, canonical};

@@ -14,7 +14,7 @@ pub enum Value<'text> {
     Bool(bool),
     /// A number without fraction and exponent, from 0 to 2^64 - 1.
     Unsigned(u64),
-    /// Any other number, as near as a double comes to it.
+    /// Any other number, rounded to a double.
     Number(f64),
     /// A string, without its escapes.
     String(Cow<'text, str>),
@@ -47,7 +47,7 @@ impl fmt::Display for Value<'_> {
     }
 }
 
-/// Reads one value; a refusal goes around `serde_json`'s error, which could not carry it.
+/// Reads one value. A refusal does not fit into an error of `serde_json`, so it is kept beside it.
 pub(super) struct ValueSeed<'refusal> {
     pub(super) level: usize,
     pub(super) refusal: &'refusal mut Option<Refusal>,
@@ -64,7 +64,7 @@ impl ValueSeed<'_> {
         ValueSeed { level: self.level + 1, refusal: self.refusal }
     }
 
-    /// Tells a refusal that comes up from inside which way it came.
+    /// Adds a step to the path of a refusal from inside.
     fn passed(&mut self, step: impl FnOnce() -> String) {
         if let Some(Refusal::Rule { steps, .. }) = self.refusal {
             steps.push(step());

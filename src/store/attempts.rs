@@ -32,10 +32,10 @@ struct Counts {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct AnyUnanswered(pub(super) bool);
 
-/// Attempts that were not answered as they should be; a condition that is not met is an answer.
+/// Attempts without a proper answer. A condition that is not met is a proper answer.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct FailedAttempts {
-    /// Those that the database turned away as too many.
+    /// Those that the database throttled.
     pub throttled: u32,
     /// All others: no answer, or an error of the server.
     pub other: u32,
@@ -48,13 +48,13 @@ impl FailedAttempts {
     }
 }
 
-/// What `calls` come to, and the attempts of them that failed.
+/// The result of `calls`, and their failed attempts.
 pub fn count_failed_attempts<T>(calls: impl Future<Output = T>) -> impl Future<Output = (T, FailedAttempts)> {
     let calls = on_heap(calls);
     ATTEMPTS.scope(Counts::default(), async { (calls.await, ATTEMPTS.with(|counts| counts.failed.get())) })
 }
 
-/// What `calls` come to, and whether an attempt of theirs had no answer. Where nobody counts, one may have had none.
+/// The result of `calls`, and whether one of their attempts had no answer. If nobody counts, one may have had none.
 pub(super) async fn watch<T>(calls: impl Future<Output = T>) -> (T, AnyUnanswered) {
     let open = || ATTEMPTS.try_with(|counts| counts.open.get());
     let before = open();
@@ -90,8 +90,8 @@ impl Intercept for Attempts {
         _: &RuntimeComponents,
         _: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        // Only a refusal (4xx) tells that nothing was done: not an error of the server, not a success that is unreadable,
-        // which the SDK calls an error of the operation too.
+        // Only a refusal (4xx) proves that nothing was done. An error of the server does not, and neither does an unreadable
+        // success, which the SDK reports as an error of the operation too.
         let refused = context.response().is_some_and(|response| response.status().is_client_error());
         let (closed, failed) = match context.output_or_error() {
             Some(Ok(_)) => (true, FailedAttempts::default()),
@@ -124,7 +124,7 @@ impl Intercept for Attempts {
     }
 }
 
-/// Whether the connection never stood, so that nothing was sent.
+/// Whether there was never a connection, so that nothing was sent.
 fn never_connected(error: &(dyn StdError + 'static)) -> bool {
     sources(error)
         .filter_map(|error| error.downcast_ref::<hyper_util::client::legacy::Error>())

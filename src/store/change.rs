@@ -14,7 +14,7 @@ use crate::error::{Cause, Error};
 use crate::flow::{Client, Flow, FlowId, Place, flow_is_live};
 use crate::item::{self, Item};
 
-/// What the write of a next version came to.
+/// The outcome of writing the next version.
 enum Replaced {
     Now,
     /// It is not, and never will be: another version was written first.

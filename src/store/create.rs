@@ -13,7 +13,7 @@ use crate::flow::Flow;
 use crate::item::{self, Item};
 use crate::problem::{Code, Problem};
 
-/// What a create came to.
+/// The outcome of a create.
 #[derive(Debug)]
 pub enum Creation {
     /// This call has created the flow.
@@ -22,10 +22,10 @@ pub enum Creation {
     Replayed(Box<Flow>),
 }
 
-/// What a put on the condition that its id is absent came to, after all attempts.
+/// The outcome of a put whose id must be absent, after all attempts.
 enum Written {
     Now,
-    /// The id is held: by this item, where the engine says so.
+    /// An item has this id. The database may have returned it.
     Before(Option<Item>),
 }
 
@@ -33,8 +33,8 @@ impl Store {
     /// Writes a new flow, exactly once.
     ///
     /// The id is the proof. Without a key it is fresh and random, so nobody else can hold it: where the condition on it
-    /// fails, an earlier attempt of this same call has written it, and only its answer was lost. With a key, the item
-    /// that holds the id tells by its fingerprint and its token whose it is.
+    /// fails, an earlier attempt of this same call has written it, and only its answer was lost. With a key, the
+    /// fingerprint and the token of the item with this id tell who has written it.
     ///
     /// # Errors
     ///

@@ -1,8 +1,8 @@
 //! Lists a client's flows, or those that are deleted, latest first, from the index.
 //!
-//! A page by cursor costs what it shows, and what its filter drops. A page by number costs what lies before it too, and
-//! its totals cost what lies after it: `DynamoDB` has no offsets and keeps no counts, and a query reads at most a megabyte
-//! of the index, some 2,500 flows ("Query" in the Amazon DynamoDB Developer Guide).
+//! A page by cursor reads the flows that it shows and those that its filter drops. A page by number also reads everything
+//! before it, and everything after it for its totals: `DynamoDB` has no offsets and keeps no counts. A query reads at most a
+//! megabyte of the index, some 2,500 flows ("Query" in the Amazon DynamoDB Developer Guide).
 
 use aws_sdk_dynamodb::operation::query::QueryOutput;
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
@@ -16,7 +16,7 @@ use crate::flow::{Client, List, Status, Summary};
 use crate::item;
 use crate::size::{self, Budget};
 
-/// Which of a client's flows: those of a list that meet every condition given.
+/// The flows of one list that meet every given condition.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Filter {
     pub list: List,
@@ -26,7 +26,7 @@ pub struct Filter {
 }
 
 impl Filter {
-    /// Whether it drops no flow of its list.
+    /// Whether every flow of its list meets it.
     const fn is_open(&self) -> bool {
         let Self { list: _, project, flow_type, status } = self;
         project.is_none() && flow_type.is_none() && status.is_none()
@@ -60,14 +60,14 @@ pub struct Totals {
     pub total: u64,
 }
 
-/// The most that a filter is given to choose from at a time.
+/// The most entries that one query reads for a filter.
 const MAX_READ: usize = 1_000;
 
 /// The most queries of a page by cursor, whose filter may drop all that they find. They read 16 megabytes at most: 2,048 read
 /// units of the 3,000 that a partition has for a second ("Burst and adaptive capacity" in the Developer Guide).
 const MAX_QUERIES: usize = 16;
 
-/// A place in the index: what comes after this key, where there is one.
+/// A position in the index: after this key, or at the beginning.
 type After = Option<String>;
 
 impl Store {
@@ -138,14 +138,14 @@ impl Store {
             if after.is_none() {
                 return Ok((summaries, None));
             }
-            // What a filter drops is made up for by reading more at a time.
+            // A filter drops entries, so the next query reads more.
             read = if filter.is_open() { wanted - summaries.len() } else { MAX_READ.min(read * 4) };
         }
         let next = after.as_deref().and_then(FlowCursor::from_stored);
         Ok((summaries, Some(next.ok_or_else(|| Cause::new("Query: a last key that is not a flow's"))?)))
     }
 
-    /// Goes past `offset` flows; how many there were, and the place after them, unless they were the last.
+    /// Skips `offset` flows. Returns how many there were, and the position after them, unless they were the last.
     async fn skip(&self, client: &Client, filter: &Filter, offset: u64) -> Result<(u64, After), Error> {
         let (mut skipped, mut after) = (0, None);
         while skipped < offset {
@@ -156,7 +156,7 @@ impl Store {
                 skipped += count(&found);
                 found
             } else {
-                // Which of those read count is for the filter to say, so they are read one by one.
+                // Only the filter knows which of them count, so their keys are read.
                 let found = send_query(only(query, &[item::LIST_KEY])).await?;
                 let key = usize::try_from(left - 1).ok().and_then(|last| found.items().get(last));
                 if let Some(key) = key.and_then(|item| item::text(item, item::LIST_KEY)) {
@@ -173,7 +173,7 @@ impl Store {
         Ok((skipped, after))
     }
 
-    /// How many flows come after a place.
+    /// How many flows come after a position.
     async fn count(&self, client: &Client, filter: &Filter, mut after: After) -> Result<u64, Error> {
         let mut counted = 0;
         loop {
@@ -186,7 +186,7 @@ impl Store {
         }
     }
 
-    /// A query of the client's flows after a place, latest first.
+    /// A query of the client's flows after a position, latest first.
     fn query(&self, client: &Client, filter: &Filter, after: Option<&str>) -> QueryFluentBuilder {
         let mut query = self
             .client
@@ -237,7 +237,7 @@ fn before(key: &str) -> String {
     format!("{}{smaller}", characters.as_str())
 }
 
-/// Where a query has stopped, unless it has come to the end.
+/// The position where a query has stopped, unless it has reached the end.
 fn last_key(found: &QueryOutput) -> Result<After, Error> {
     let Some(key) = found.last_evaluated_key() else { return Ok(None) };
     let key = item::text(key, item::LIST_KEY).ok_or_else(|| Cause::new("Query: a last key without listKey"))?;

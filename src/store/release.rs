@@ -19,7 +19,7 @@ pub enum Next {
     Release(Head),
 }
 
-/// What the write of a release came to.
+/// The outcome of writing a release.
 enum Written {
     Now,
     /// Nothing, for good: another release was written first, or the flow is no longer active.

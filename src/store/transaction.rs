@@ -26,7 +26,7 @@ const WINDOW_TIME: Duration = Duration::from_secs(2);
 /// The longest pause between two such reads.
 const WINDOW_PAUSE: Duration = Duration::from_millis(400);
 
-/// What a transaction came to.
+/// The outcome of a transaction.
 pub(super) enum Transacted {
     Done,
     /// Nothing is written: a condition failed.
