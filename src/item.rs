@@ -10,8 +10,8 @@ use std::collections::HashMap;
 use aws_sdk_dynamodb::types::AttributeValue;
 
 pub use self::release::{
-    LAST, LIVE_FLOWS, LIVE_PREFIX, RELEASE, RELEASE_PREFIX, RELEASES, SINCE, after_place, from_head, into_release,
-    live_key, live_sort, places_sort, release_sort, releases_sort, to_head, to_place, to_release,
+    LAST, LIVE_FLOWS, LIVE_PREFIX, RELEASE, RELEASE_PREFIX, RELEASE_WRITER, RELEASES, SINCE, after_place, from_head,
+    into_release, live_key, live_sort, places_sort, release_sort, releases_sort, to_head, to_place, to_release,
 };
 use crate::cursor::FlowCursor;
 use crate::error::Cause;

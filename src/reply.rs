@@ -125,12 +125,12 @@ fn succeed(outcome: &Outcome) -> Parts {
             (200, vec![], success(&documents, Pagination::of_flows(page, *limit).into()))
         }
         Outcome::Versions { page, limit } => {
-            let entries: Vec<_> = page.entries.iter().map(EntryDocument::new).collect();
+            let entries: Vec<_> = page.entries.iter().map(version_document).collect();
             (200, vec![], success(&entries, Pagination::of_versions(page, *limit).into()))
         }
         Outcome::Diff(operations) => (200, vec![], success(operations, Beside::default())),
         Outcome::LiveFlows { page, limit } => {
-            let entries: Vec<_> = page.entries.iter().map(LiveDocument::new).collect();
+            let entries: Vec<_> = page.entries.iter().map(live_document).collect();
             (200, vec![], success(&entries, Pagination::of_live(page, *limit).into()))
         }
         Outcome::Live(flow, release) => (200, vec![release_etag(release)], live(flow, release)),
@@ -160,6 +160,16 @@ fn fail(error: &Error) -> Parts {
     (failure.status, headers.into_iter().collect(), body)
 }
 
+/// A version in the list of a flow's versions.
+fn version_document(Entry { summary, change, digest }: &Entry) -> Document<'_> {
+    Document::of_summary(summary).with_change(change.document(digest.as_ref()))
+}
+
+/// A flow in the list of what is live.
+fn live_document((summary, release): &(Summary, Release)) -> Document<'_> {
+    Document::of_summary(summary).with_release(release.document(None))
+}
+
 /// What is left of a flow that was deleted.
 #[derive(Serialize)]
 struct Deleted<'flow> {
@@ -172,35 +182,6 @@ struct Deleted<'flow> {
 impl<'flow> Deleted<'flow> {
     fn new(flow: &'flow Flow) -> Self {
         Self { id: flow.summary.id.as_str(), status: flow.summary.status.as_str(), version: flow.summary.version }
-    }
-}
-
-/// A version in the list of a flow's versions.
-#[derive(Serialize)]
-struct EntryDocument<'entry> {
-    #[serde(flatten)]
-    summary: Document<'entry>,
-    change: ChangeDocument<'entry>,
-}
-
-impl<'entry> EntryDocument<'entry> {
-    fn new(entry: &'entry Entry) -> Self {
-        let summary = Document::of_summary(&entry.summary);
-        Self { summary, change: entry.change.document(entry.digest.as_ref()) }
-    }
-}
-
-/// What is live in a place, in the list of all places.
-#[derive(Serialize)]
-struct LiveDocument<'entry> {
-    #[serde(flatten)]
-    summary: Document<'entry>,
-    release: ReleaseDocument<'entry>,
-}
-
-impl<'entry> LiveDocument<'entry> {
-    fn new((summary, release): &'entry (Summary, Release)) -> Self {
-        Self { summary: Document::of_summary(summary), release: release.document(None) }
     }
 }
 
@@ -245,13 +226,10 @@ impl Pagination {
 }
 
 /// What an answer has beside its data.
-#[derive(Default, Serialize)]
+#[derive(Default)]
 struct Beside<'outcome> {
-    #[serde(skip_serializing_if = "Option::is_none")]
     pagination: Option<Pagination>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     change: Option<ChangeDocument<'outcome>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     release: Option<ReleaseDocument<'outcome>>,
 }
 
@@ -272,10 +250,15 @@ fn success(data: &impl Serialize, beside: Beside<'_>) -> String {
     struct Envelope<'outcome, T> {
         success: bool,
         data: &'outcome T,
-        #[serde(flatten)]
-        beside: Beside<'outcome>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pagination: Option<Pagination>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        change: Option<ChangeDocument<'outcome>>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        release: Option<ReleaseDocument<'outcome>>,
     }
-    text(&Envelope { success: true, data, beside })
+    let Beside { pagination, change, release } = beside;
+    text(&Envelope { success: true, data, pagination, change, release })
 }
 
 /// Writing text into memory cannot fail.

@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::members::Description;
-use super::{Flow, Summary};
+use super::{ChangeDocument, Flow, ReleaseDocument, Summary};
 
 /// A flow as the API page shows it, its members in the same order; a summary has no `configuration` and `steps`.
 #[derive(Debug, Serialize)]
@@ -26,6 +26,12 @@ pub struct Document<'flow> {
     client: &'flow str,
     created_at: &'flow str,
     updated_at: &'flow str,
+    /// Only in the list of a flow's versions.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    change: Option<ChangeDocument<'flow>>,
+    /// Only in the list of what is live.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    release: Option<ReleaseDocument<'flow>>,
 }
 
 impl<'flow> Document<'flow> {
@@ -38,6 +44,18 @@ impl<'flow> Document<'flow> {
     #[must_use]
     pub fn without_id(self) -> Self {
         Self { id: None, ..self }
+    }
+
+    /// The same with who wrote the version, and why.
+    #[must_use]
+    pub fn with_change(self, change: ChangeDocument<'flow>) -> Self {
+        Self { change: Some(change), ..self }
+    }
+
+    /// The same with the release that put the flow in force.
+    #[must_use]
+    pub fn with_release(self, release: ReleaseDocument<'flow>) -> Self {
+        Self { release: Some(release), ..self }
     }
 
     pub fn of_summary(summary: &'flow Summary) -> Self {
@@ -54,6 +72,8 @@ impl<'flow> Document<'flow> {
             client: summary.client.as_str(),
             created_at: summary.created_at.as_str(),
             updated_at: summary.updated_at.as_str(),
+            change: None,
+            release: None,
         }
     }
 }

@@ -39,8 +39,8 @@ pub struct Release {
     pub change: Change,
     /// What is live from then on; `None` for nothing.
     pub version: Option<ReleasedVersion>,
-    /// The call that wrote it.
-    pub write_token: WriteToken,
+    /// The call that wrote it. Lists do not read it.
+    pub write_token: Option<WriteToken>,
 }
 
 /// The version of a flow that is live.
@@ -98,7 +98,7 @@ impl Release {
             None => (1, now),
             Some(previous) => (previous.number + 1, now.max(previous.since.clone())),
         };
-        Ok(Self { number, since, change, version, write_token: WriteToken::random()? })
+        Ok(Self { number, since, change, version, write_token: Some(WriteToken::random()?) })
     }
 
     /// The release as the API shows it. It ended at `until`, if it has.

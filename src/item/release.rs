@@ -20,9 +20,11 @@ pub const RELEASE: &str = "release";
 pub const SINCE: &str = "since";
 
 /// The attributes of a release as a list shows it.
-pub const RELEASES: [&str; 7] = [RELEASE, SINCE, BY, NOTE, WRITE_TOKEN, ID, VERSION];
+pub const RELEASES: [&str; 6] = [RELEASE, SINCE, BY, NOTE, ID, VERSION];
+/// The attributes that tell who wrote a release.
+pub const RELEASE_WRITER: [&str; 3] = [RELEASE, SINCE, WRITE_TOKEN];
 /// The attributes of a flow that is live as a list shows it, and those of its release.
-pub const LIVE_FLOWS: [&str; 15] = [
+pub const LIVE_FLOWS: [&str; 14] = [
     ID,
     PROJECT,
     TYPE,
@@ -37,7 +39,6 @@ pub const LIVE_FLOWS: [&str; 15] = [
     SINCE,
     BY,
     NOTE,
-    WRITE_TOKEN,
 ];
 
 /// A character that sorts behind all others in sort keys.
@@ -88,7 +89,9 @@ pub fn from_head(client: &Client, place: &Place, head: &Head) -> Item {
     text(PROJECT, place.project.as_str());
     text(TYPE, place.flow_type.as_str());
     text(SINCE, release.since.as_str());
-    text(WRITE_TOKEN, release.write_token.as_str());
+    if let Some(token) = &release.write_token {
+        text(WRITE_TOKEN, token.as_str());
+    }
     item.insert(RELEASE.to_owned(), AttributeValue::N(release.number.to_string()));
     add_change(&mut item, &release.change);
     if let Some(flow) = flow {
@@ -129,6 +132,6 @@ pub fn to_release(item: &Item) -> Result<Release, Cause> {
         since: Timestamp::from_stored(required(item, SINCE)?),
         change: to_change(item)?,
         version: version.transpose()?,
-        write_token: WriteToken::from_stored(required(item, WRITE_TOKEN)?),
+        write_token: text(item, WRITE_TOKEN).map(WriteToken::from_stored),
     })
 }

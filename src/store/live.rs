@@ -97,10 +97,11 @@ impl Store {
             for item in found.items() {
                 let (summary, release) = (item::to_summary(item)?, item::to_release(item)?);
                 let bytes = size::of_summary(&summary) + size::of_change(&release.change);
-                if entries.len() == limit || (!budget.take(bytes) && !entries.is_empty()) {
+                let has_room = entries.len() < limit && budget.take(bytes);
+                if let (false, Some((last, _))) = (has_room, entries.last()) {
+                    let next = Some(PlaceCursor(Place::of(last)));
                     return Ok(LiveFlows { entries, next });
                 }
-                next = Some(PlaceCursor(Place::of(&summary)));
                 entries.push((summary, release));
             }
             let Some(key) = found.last_evaluated_key() else { return Ok(LiveFlows { entries, next: None }) };

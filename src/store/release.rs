@@ -160,7 +160,7 @@ impl Store {
         let after = previous
             .map_or_else(|| prefix.clone(), |previous| item::release_sort(place, &previous.since, previous.number + 1));
         let query = self.range(client, after, format!("{prefix}{}", item::LAST)).limit(1);
-        let found = send_query(only(query, &item::RELEASES)).await?;
+        let found = send_query(only(query, &item::RELEASE_WRITER)).await?;
         Ok(found.items().first().map(item::to_release).transpose()?)
     }
 }

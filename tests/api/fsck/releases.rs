@@ -122,7 +122,7 @@ const DAMAGES: [Damage; 30] = [
     (
         "a release cannot be read",
         |flows| unset(flows, &copy_key(flows, 2), "writeToken"),
-        &["PLACE: release 2: expected a release that can be read, found: stored item: unreadable writeToken"],
+        &["PLACE: release 2: writeToken: expected a token, found nothing"],
     ),
     (
         "the release in force cannot be read",

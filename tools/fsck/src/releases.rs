@@ -137,6 +137,9 @@ impl<'place> Releases<'place> {
                 return false;
             }
         };
+        if head.release.write_token.is_none() {
+            found(format!("{}: expected a token, found nothing", item::WRITE_TOKEN));
+        }
         let since = &head.release.since;
         if key.is_none() && Timestamp::parse(since.as_str()).as_ref() != Some(since) {
             let name = item::SINCE;
