@@ -525,6 +525,7 @@ async fn with_four_eyes_nobody_releases_what_they_have_written() {
 
     // A version without an author may be anybody's.
     api.send(&edit("", &path, "8")).await;
+    attempt("ann", &path, 8, false).await;
     api.send(&edit("gus", &path, "9")).await;
     attempt("ann", &path, 9, false).await;
     attempt("ann", &path, 7, true).await;
