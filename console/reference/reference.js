@@ -31,9 +31,27 @@ Scalar.createApiReference('#reference', {
   defaultHttpClient: { targetKey: 'shell', clientKey: 'curl' },
   documentDownloadType: 'direct',
   modelsSectionLabel: 'Schemas',
+  // The colours of the console, each readable on its background; the renderer's own are too pale for small text.
   customCss: `
-    :root { --scalar-font: system-ui, sans-serif; --scalar-font-code: ui-monospace, monospace; }
-    .light-mode { --scalar-color-accent: #0f766e; --scalar-background-accent: #0f766e1f; }
-    .dark-mode { --scalar-color-accent: #2dd4bf; --scalar-background-accent: #2dd4bf1f; }
+    :root { --scalar-font: Inter, system-ui, sans-serif; --scalar-font-code: ui-monospace, monospace; }
+    .light-mode {
+      --scalar-color-accent: #0f766e; --scalar-background-accent: #e0f2ef;
+      --scalar-color-1: #14201e; --scalar-color-2: #43524f; --scalar-color-3: #566663;
+      --scalar-background-1: #fff; --scalar-background-2: #f4f7f6; --scalar-background-3: #e8eeec; --scalar-border-color: #dde5e3;
+      --scalar-color-green: #166534; --scalar-color-red: #b42318; --scalar-color-yellow: #854d0e;
+      --scalar-color-blue: #0b5394; --scalar-color-orange: #9a3412; --scalar-color-purple: #6d28d9;
+    }
+    .dark-mode {
+      --scalar-color-accent: #5eead4; --scalar-background-accent: #12322e;
+      --scalar-color-1: #e7efed; --scalar-color-2: #b9c8c4; --scalar-color-3: #9db0ab;
+      --scalar-background-1: #0e1413; --scalar-background-2: #161f1d; --scalar-background-3: #24312e; --scalar-border-color: #283532;
+      --scalar-color-green: #86efac; --scalar-color-red: #fda29b; --scalar-color-yellow: #fcd34d;
+      --scalar-color-blue: #7dd3fc; --scalar-color-orange: #fdba74; --scalar-color-purple: #c4b5fd;
+    }
   `
 })
+
+// The renderer draws buttons to copy something with a picture only. A screen reader needs their name.
+new MutationObserver(() => {
+  for (const button of document.querySelectorAll('button[class*=copy-button]:not([aria-label])')) button.setAttribute('aria-label', 'Copy')
+}).observe(document.body, { childList: true, subtree: true })
