@@ -51,7 +51,21 @@ Scalar.createApiReference('#reference', {
   `
 })
 
-// The renderer draws buttons to copy something with a picture only. A screen reader needs their name.
+// What the renderer leaves out for screen readers: the elements, and their attributes; `undefined` for none. tests/browser found
+// them, and says when there are others.
+const repairs = [
+  ['button[class*=copy-button]', { 'aria-label': 'Copy', 'aria-controls': undefined }],
+  ['button[role=none]', { role: undefined }],
+  ['[role=combobox]:not([aria-expanded])', { 'aria-expanded': 'false' }],
+  ['[role=textbox]:not([aria-label])', { 'aria-label': 'Body' }]
+]
 new MutationObserver(() => {
-  for (const button of document.querySelectorAll('button[class*=copy-button]:not([aria-label])')) button.setAttribute('aria-label', 'Copy')
+  for (const [selector, attributes] of repairs) {
+    for (const element of document.querySelectorAll(selector)) {
+      for (const [name, value] of Object.entries(attributes)) {
+        if (value === undefined) element.removeAttribute(name)
+        else element.setAttribute(name, value)
+      }
+    }
+  }
 }).observe(document.body, { childList: true, subtree: true })

@@ -22,7 +22,7 @@ export const token = (clientId, sub) => {
 /** Sends a request of somebody, which must succeed; answers the text. */
 export const send = async (client, author, method, path, body) => {
   const headers = { Authorization: `Bearer ${token(client, author)}`, ...body && { 'Content-Type': 'application/json' } }
-  const answer = await fetch(FLOWS + path, { method, headers, body })
+  const answer = await fetch(FLOWS + path, { method, headers, body, signal: AbortSignal.timeout(10_000) })
   const text = await answer.text()
   assert.ok(answer.ok, `${method} ${path}: ${answer.status} ${text}`)
   return text
@@ -49,9 +49,10 @@ export const browse = () => chromium.launch({
 
 /**
  * A page, and what there is to complain about it: a request to another host, an error in the console or of a script, a breach of
- * the policy. `expect` names the statuses of answers that are meant to be errors, which a browser logs.
+ * the policy. `expect` names the statuses of answers that are meant to be errors, which a browser logs. `tolerated` is not
+ * complained about.
  */
-export const open = async (browser, options = {}) => {
+export const open = async (browser, options = {}, tolerated = undefined) => {
   const page = await browser.newPage({ viewport: { width: 1280, height: 860 }, ...options })
   const complaints = []
   const expected = []
@@ -60,7 +61,7 @@ export const open = async (browser, options = {}) => {
     if (!['data:', 'blob:'].includes(protocol) && ![API, SITE].includes(origin)) complaints.push(`a request to ${request.url()}`)
   })
   page.on('console', message => {
-    if (!['error', 'warning'].includes(message.type())) return
+    if (!['error', 'warning'].includes(message.type()) || message.text() === tolerated) return
     const status = /^Failed to load resource.* (\d{3}) /.exec(message.text())?.[1]
     const index = expected.indexOf(Number(status))
     if (index >= 0) expected.splice(index, 1)
