@@ -1,6 +1,7 @@
 // The console and the API reference, walked through as people do.
 
 import assert from 'node:assert/strict'
+import { get } from 'node:http'
 import { after, before, test } from 'node:test'
 import { API, CONFIGURATION, SHOTS, SITE, browse, enter, findings, flow, go, open, send, settled, token } from './people.mjs'
 import { pages } from './hashes.mjs'
@@ -15,6 +16,16 @@ test('the policy names the one style and the one script as they are', () => {
   const { page, expected } = pages()
   assert.equal(page, expected, 'run `node tests/browser/hashes.mjs --write`')
   assert.doesNotMatch(page, /innerHTML|outerHTML|insertAdjacentHTML|document\.write|localStorage|sessionStorage|document\.cookie|indexedDB| style=|unsafe/)
+})
+
+test('the pages are served, and nothing else', async () => {
+  const status = path => new Promise((resolve, reject) =>
+    get(SITE + '/', { path }, answer => resolve([answer.statusCode, answer.headers['content-type']])).on('error', reject))
+  assert.deepEqual(await status('/?any'), [200, 'text/html; charset=utf-8'])
+  assert.deepEqual(await status('/reference/scalar.js'), [200, 'text/javascript; charset=utf-8'])
+  for (const path of ['/../Cargo.toml', '/reference/../../../Cargo.toml', '/%2e%2e/Cargo.toml', '/console/index.html', '//', '/reference']) {
+    assert.equal((await status(path))[0], 404, path)
+  }
 })
 
 test('the console is small', context => {
@@ -102,8 +113,11 @@ test('a flow from its creation to its way back', async () => {
   expect(412)
   await press('Save')
   await shows('Somebody saved version 4 while you edited version 3')
-  assert.deepEqual(await findings(page), [])
-  await page.screenshot({ path: `${SHOTS}/conflict.png`, fullPage: true })
+  for (const colorScheme of ['dark', 'light']) {
+    await page.emulateMedia({ colorScheme })
+    assert.deepEqual(await findings(page), [])
+    await page.screenshot({ path: `${SHOTS}/${colorScheme}-conflict.png`, fullPage: true })
+  }
   const both = page.getByRole('group', { name: '/configuration/securityThresholds/face' })
   await both.getByText('0.99').waitFor()
   await both.getByLabel(/Theirs/).check()
@@ -290,7 +304,7 @@ test('1,000 flows are drawn soon after each answer', async context => {
   await page.close()
 })
 
-test('the reference shows every operation, and tries one', async context => {
+test('the reference shows the operations, and tries one', async context => {
   for (const colorScheme of ['light', 'dark']) {
     // The renderer tries whether it may compile code at run time. It may not, and does without.
     const { page, assertQuiet } = await open(browser, { colorScheme }, 'policy: script-src eval')

@@ -39,7 +39,9 @@ pub fn addresses(port: u16, function: u16, token: &str) -> String {
     } else {
         "`make docs` builds it; this server then has it, too".to_owned()
     };
-    format!("Open the console, with a token that is good for a day:\n\n  {origin}/{fragment}\n\nThe API reference:\n\n  {reference}")
+    format!(
+        "Open the console, with a token that is good for a day:\n\n  {origin}/{fragment}\n\nThe API reference:\n\n  {reference}"
+    )
 }
 
 /// One request, one answer.
