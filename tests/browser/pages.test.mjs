@@ -189,7 +189,7 @@ test('a flow from its creation to its way back', async () => {
 })
 
 test('every view is accessible, in both themes and on a phone', async context => {
-  const client = 'views'
+  const client = 'acme'
   const people = (author, ...request) => send(client, author, ...request)
   for (const [project, type, name, description] of [
     ['kiosk', 'login', MARKUP, 'A name that is no markup'], ['shop', 'login', 'Back office', 'For people who work in the shop'],
