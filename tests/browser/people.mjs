@@ -94,8 +94,8 @@ export const go = async (page, route) => {
 
 /** Waits until what was asked for is shown. */
 export const settled = async page => {
-  // A change of the address is noticed in the next turn.
-  await page.evaluate(() => new Promise(resolve => setTimeout(resolve)))
+  // A change of the address is noticed a moment later.
+  await page.evaluate(() => new Promise(resolve => requestAnimationFrame(() => setTimeout(resolve))))
   await page.locator('main[aria-busy=false]').waitFor()
 }
 

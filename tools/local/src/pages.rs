@@ -40,7 +40,7 @@ pub fn addresses(port: u16, function: u16, token: &str) -> String {
         "`make docs` builds it; this server then has it, too".to_owned()
     };
     format!(
-        "Open the console, with a token that is good for a day:\n\n  {origin}/{fragment}\n\nThe API reference:\n\n  {reference}"
+        "Open the console; its address brings a token:\n\n  {origin}/{fragment}\n\nThe API reference:\n\n  {reference}"
     )
 }
 
