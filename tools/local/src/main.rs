@@ -2,8 +2,8 @@
 //!
 //! `serve` starts a database (the `dynoxide` engine on a SQLite file, so flows survive a restart) with the table of
 //! template.yaml, starts `cargo lambda watch`, posts the request of the API page, shows the answer, and serves until
-//! Ctrl-C, together with the console and the API reference. `serve --once` stops after the answer. With `serve --issuer`, an issuer (tools/issuer) signs the tokens, and the
-//! function fetches its keys. Whatever it started ends with it.
+//! Ctrl-C, together with the console and the API reference. `serve --once` stops after the answer. With `serve --issuer`, an
+//! issuer (tools/issuer) signs the tokens, and the function fetches its keys. Whatever it started ends with it.
 //! `database` serves the database alone, to any host, for a function in a container (`sam local`).
 //! `demo` tells the life of a flow to what `serve` serves.
 //! `token CLIENT` prints a token of the development key.
