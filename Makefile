@@ -18,13 +18,13 @@ export SAM_CLI_TELEMETRY := 0
 # A step that takes long: what it does, then how long it took.
 step = echo "==> $(1)" && start=$$SECONDS && $(2) && echo "==> $(firstword $(1)) took $$(((SECONDS - start) / 60)) min $$(((SECONDS - start) % 60)) s"
 
-.PHONY: run demo token test race soak contract issuer faults rehearse-restore fsck fsck-at-scale check advisories check-speed \
+.PHONY: run demo token docs browse test race soak contract issuer faults rehearse-restore fsck fsck-at-scale check advisories check-speed \
   mutants fuzz build deploy bench ci
 
-# The function on a local database: PORT=9000 DATABASE_PORT=8000. ONCE=1 stops after one answer. ISSUER=1 adds an issuer of tokens.
+# The function, a database, a console: PORT=9000 DATABASE_PORT=8000 CONSOLE_PORT=9001. ONCE=1 ends early, ISSUER=1 adds an issuer.
 run: $(call pip,$(CARGO_LAMBDA)) $(if $(ISSUER),tools/issuer/node_modules)
 	@$(call step,building the local database and the function: about 2 minutes the first time,cargo build --bin local --bin project-flows)
-	@PORT=$(PORT) DATABASE_PORT=$(DATABASE_PORT) exec target/debug/local serve $(if $(ONCE),--once) $(if $(ISSUER),--issuer)
+	@PORT=$(PORT) CONSOLE_PORT=$(CONSOLE_PORT) DATABASE_PORT=$(DATABASE_PORT) exec target/debug/local serve $(if $(ONCE),--once) $(if $(ISSUER),--issuer)
 
 # On the function that `make run` serves: the life of one flow (PORT=9000), and a token for CLIENT, good for a day.
 demo:
@@ -32,6 +32,12 @@ demo:
 token:
 	@$(if $(CLIENT),,$(error CLIENT: expected the client of the token, as in `make token CLIENT=client_1`))
 	@cargo run $(if $(wildcard target/debug/local),--quiet) --bin local -- token $(CLIENT)
+
+# The page of openapi.yaml in target/docs, which `make run` serves. Then this page and the console in a real browser.
+docs: console/reference/node_modules
+	@console/reference/build
+browse: docs tests/browser/node_modules $(call pip,$(CARGO_LAMBDA))
+	@tests/browser/run
 
 # Everything, against a real engine in process.
 test:
@@ -113,8 +119,8 @@ $(TOOLS)/pip/%/ready:
 	@echo "==> installing $(subst +, and ,$*) into .tools"
 	@python3 -m venv $(@D) && $(@D)/bin/python -m pip install --quiet --disable-pip-version-check $(subst @,==,$(subst +, ,$*))
 	@touch $@
-tools/issuer/node_modules: tools/issuer/package-lock.json $(call pip,$(NODE))
-	@$(call step,installing the issuer,npm --prefix tools/issuer ci --ignore-scripts --no-audit --no-fund --silent) && touch $@
+%/node_modules: %/package-lock.json $(call pip,$(NODE))
+	@$(call step,installing what $* needs,npm --prefix $* ci --ignore-scripts --no-audit --no-fund --silent) && touch $@
 $(TOOLS)/cargo/%:
 	@$(call step,building $* into .tools,cargo install --locked --debug --root $(TOOLS) $*)
 	@mkdir -p $(@D) && touch $@

@@ -2,8 +2,8 @@
 //!
 //! `serve` starts a database (the `dynoxide` engine on a SQLite file, so flows survive a restart) with the table of
 //! template.yaml, starts `cargo lambda watch`, posts the request of the API page, shows the answer, and serves until
-//! Ctrl-C. `serve --once` stops after the answer. With `serve --issuer`, an issuer (tools/issuer) signs the tokens, and the
-//! function fetches its keys. Whatever it started ends with it.
+//! Ctrl-C, together with the console and the API reference. `serve --once` stops after the answer. With `serve --issuer`, an
+//! issuer (tools/issuer) signs the tokens, and the function fetches its keys. Whatever it started ends with it.
 //! `database` serves the database alone, to any host, for a function in a container (`sam local`).
 //! `demo` tells the life of a flow to what `serve` serves.
 //! `token CLIENT` prints a token of the development key.
@@ -12,6 +12,7 @@
 #![allow(clippy::indexing_slicing)]
 
 mod demo;
+mod pages;
 mod tokens;
 
 use std::env;
@@ -64,6 +65,8 @@ async fn serve(once: bool, issuer: bool) -> Result<()> {
     let port = port("PORT", 9000)?;
     // Held until cargo-lambda takes it, so that a taken port is noticed before anything is built.
     let reserved = listen("127.0.0.1", port, "PORT").await?;
+    let pages_port = self::port("CONSOLE_PORT", port.wrapping_add(1))?;
+    let pages = if once { None } else { Some(listen("127.0.0.1", pages_port, "CONSOLE_PORT").await?) };
     let endpoint = database("127.0.0.1").await?;
     let tokens = if issuer { Tokens::of_an_issuer().await? } else { Tokens::DevelopmentKey };
 
@@ -79,10 +82,10 @@ async fn serve(once: bool, issuer: bool) -> Result<()> {
         _ = terminate.recv() => return Ok(()),
     }
     say(&format!("answered {:.1} s after its start", begin.elapsed().as_secs_f64()));
-    if once {
-        return Ok(());
-    }
-    println!("\n{}\n\nCtrl-C stops everything.", tokens.suggestions(port));
+    let Some(pages) = pages else { return Ok(()) };
+    pages::serve(pages);
+    let addresses = pages::addresses(pages_port, port, &tokens.console_token().await?);
+    println!("\n{}\n\n{addresses}\n\nCtrl-C stops everything.", tokens.suggestions(port));
     tokio::select! {
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}

@@ -46,6 +46,14 @@ impl Tokens {
         }
     }
 
+    /// A token for the console: the same, but it names somebody, whom the history then shows.
+    pub async fn console_token(&self) -> Result<String> {
+        match self {
+            Self::DevelopmentKey => signed_by(PAGE_CLIENT, Some("developer")),
+            Self::Issuer(_) => self.page_token().await,
+        }
+    }
+
     /// What to try while the function serves on `port`.
     pub fn suggestions(&self, port: u16) -> String {
         match self {
@@ -79,13 +87,20 @@ fn create(port: u16, token: &str) -> String {
 
 /// A token of the development key, for `client`, good for a day.
 pub fn signed(client: &str) -> Result<String> {
+    signed_by(client, None)
+}
+
+fn signed_by(client: &str, author: Option<&str>) -> Result<String> {
     let jwks = jwks()?;
     let key = &jwks["keys"][0];
     let secret = URL_SAFE_NO_PAD.decode(key["k"].as_str().unwrap_or_default()).map_err(|error| error.to_string())?;
     let mut header = Header::new(Algorithm::HS256);
     header.kid = key["kid"].as_str().map(str::to_owned);
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_err(|error| error.to_string())?;
-    let claims = json!({ "clientId": client, "exp": (now + TOKEN_LIFETIME).as_secs() });
+    let mut claims = json!({ "clientId": client, "exp": (now + TOKEN_LIFETIME).as_secs() });
+    if let Some(author) = author {
+        claims["sub"] = author.into();
+    }
     jsonwebtoken::encode(&header, &claims, &EncodingKey::from_secret(&secret)).map_err(|error| error.to_string())
 }
 
