@@ -119,7 +119,8 @@ async fn carry_out(call: &str, client: &Client, table: &str, flow: &Flow) -> Res
             project(query, &item::RELEASES).send().await?;
         }
         "QueryLive" => {
-            project(in_partition(client, table, flow, "LIVE#"), &item::LIVE_FLOWS).send().await?;
+            let query = in_partition(client, table, flow, "LIVE#").filter_expression("attribute_exists(#_id)");
+            project(query, &item::LIVE_FLOWS).send().await?;
         }
         other => return Err(format!("expected a call, found {other}").into()),
     }
