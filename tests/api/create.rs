@@ -1,5 +1,6 @@
 //! `POST /v2/project-flows`
 
+use project_flows::flow::FlowId;
 use serde_json::{Value, json};
 
 use crate::support::{Api, CLIENT, Request, page_request, page_request_with, page_request_without};
@@ -9,6 +10,14 @@ fn is_flow_id(id: &str) -> bool {
     id.strip_prefix("project_flow_").is_some_and(|random| {
         random.len() == 26 && random.bytes().all(|byte| b"0123456789abcdefghjkmnpqrstvwxyz".contains(&byte))
     })
+}
+
+#[test]
+fn an_id_has_only_the_characters_of_its_alphabet() {
+    for character in (0..=127_u8).map(char::from) {
+        let id = format!("project_flow_0123456789abcdefghjkmnpq{character}s");
+        assert_eq!(FlowId::parse(&id).is_some(), is_flow_id(&id), "{character:?}");
+    }
 }
 
 /// Whether a text has the form of `2024-01-15T10:30:00Z`.
