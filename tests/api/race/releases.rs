@@ -451,15 +451,15 @@ async fn run(attempts: u32, faults: bool) {
     })();
     let moments = judge_moments(&direct, &releases, &all.answers, first_second).await;
 
-    let met = proxy.take_calls();
-    let hits = met.iter().filter(|call| call.faulty).count();
+    let met = proxy.counts();
     let count = |why: Why| all.refusals.iter().filter(|refusal| refusal.why == why).count();
     let unknown = all.flows.iter().flatten().chain(&all.releases).filter(|call| call.told == Told::Unknown).count();
     println!(
-        "{attempts} attempts by {EDITORS} editors, {RELEASERS} releasers and {PAUSERS} who pause, {hits} of {} calls {}: {} \
+        "{attempts} attempts by {EDITORS} editors, {RELEASERS} releasers and {PAUSERS} who pause, {} of {} calls {}: {} \
          releases, {} versions, {} refused as not active, {} as live, {} as nothing live, {unknown} unknown; {:.0} attempts a \
          second; verdict: {}",
-        met.len(),
+        met.faulty,
+        met.all,
         if faults { "faulty" } else { "seen half-way" },
         releases.len(),
         items.len() - releases.len() - 1,

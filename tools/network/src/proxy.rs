@@ -80,8 +80,21 @@ struct Plan {
     chance: BTreeMap<&'static str, Chance>,
     /// The calls that came, and whether each met a fault.
     calls: Vec<Call>,
+    /// Whether calls are only counted.
+    only_counts: bool,
+    counts: Counts,
     connections: usize,
     under_way: Vec<Transaction>,
+}
+
+/// How many calls came.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Counts {
+    pub all: usize,
+    /// Those that met a fault.
+    pub faulty: usize,
+    /// Those that were refused because a transaction was under way.
+    pub refused: usize,
 }
 
 /// A transaction under way.
@@ -101,6 +114,15 @@ struct UnseenWrite {
 }
 
 impl Plan {
+    fn note(&mut self, call: Call) {
+        self.counts.all += 1;
+        self.counts.faulty += usize::from(call.faulty);
+        self.counts.refused += usize::from(call.refused);
+        if !self.only_counts {
+            self.calls.push(call);
+        }
+    }
+
     /// The answer to a write that meets a transaction under way.
     fn refusal(&self, operation: &str, body: &Value) -> Option<Vec<u8>> {
         let locks = |key: &Value| self.under_way.iter().any(|transaction| transaction.locked.contains(key));
@@ -269,6 +291,16 @@ impl Proxy {
         self.plan.lock().unwrap().calls.iter().filter(|call| call.operation == operation).count()
     }
 
+    /// Only counts the calls from now on: a long race would fill the memory with them.
+    pub fn only_count(&self) {
+        self.plan.lock().unwrap().only_counts = true;
+    }
+
+    /// How many calls came.
+    pub fn counts(&self) -> Counts {
+        self.plan.lock().unwrap().counts
+    }
+
     /// The calls that came since this was last asked.
     pub fn take_calls(&self) -> Vec<Call> {
         std::mem::take(&mut self.plan.lock().unwrap().calls)
@@ -283,7 +315,7 @@ async fn serve(mut client: TcpStream, engine: &str, plan: Arc<Mutex<Plan>>) -> O
         let sent = body_of(&request)?;
         let refusal = plan.lock().unwrap().refusal(&operation, &sent);
         if let Some(refusal) = refusal {
-            plan.lock().unwrap().calls.push(Call { operation, body: sent, faulty: false, refused: true });
+            plan.lock().unwrap().note(Call { operation, body: sent, faulty: false, refused: true });
             client.write_all(&refusal).await.ok()?;
             continue;
         }
@@ -291,7 +323,7 @@ async fn serve(mut client: TcpStream, engine: &str, plan: Arc<Mutex<Plan>>) -> O
             let mut plan = plan.lock().unwrap();
             let planned = plan.faults.get_mut(operation.as_str()).and_then(VecDeque::pop_front);
             let fault = planned.or_else(|| plan.chance.get_mut(operation.as_str())?.next()).unwrap_or(Fault::None);
-            plan.calls.push(Call { operation, body: sent.clone(), faulty: fault != Fault::None, refused: false });
+            plan.note(Call { operation, body: sent.clone(), faulty: fault != Fault::None, refused: false });
             fault
         };
         match fault {
