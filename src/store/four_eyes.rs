@@ -1,10 +1,9 @@
 //! Whether a release has four eyes: somebody else has written what it puts in force.
 
-use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, Select};
 
 use super::transaction::Backoff;
-use super::{Store, map_error, only};
+use super::{Store, only, send_query};
 use crate::error::{Cause, Error};
 use crate::flow::{Author, Flow, Head, Place, ReleasedVersion};
 use crate::item;
@@ -44,12 +43,15 @@ impl Store {
                 .expression_attribute_names("#by", item::BY)
                 .expression_attribute_values(":author", AttributeValue::S(author.as_str().to_owned()))
                 .select(Select::Count);
-            let (mut by_others, mut found) = (0, 0);
-            let mut pages = query.into_paginator().send();
-            while let Some(page) = pages.next().await {
-                let page = page.map_err(|error| map_error("Query", &error))?;
+            let (mut by_others, mut found, mut start) = (0, 0, None);
+            loop {
+                let page = send_query(query.clone().set_exclusive_start_key(start)).await?;
                 by_others += u64::try_from(page.count()).unwrap_or_default();
                 found += u64::try_from(page.scanned_count()).unwrap_or_default();
+                start = page.last_evaluated_key;
+                if start.is_none() {
+                    break;
+                }
             }
             if by_others == expected {
                 return Ok(true);
@@ -69,18 +71,22 @@ impl Store {
     async fn last_released(&self, flow: &Flow) -> Result<u64, Error> {
         let first = item::releases_sort(&Place::of(&flow.summary));
         let last = format!("{first}{}", item::LAST);
-        let query: QueryFluentBuilder = self
+        let query = self
             .range(&flow.summary.client, first, last)
             .scan_index_forward(false)
             .filter_expression("#_id = :id")
             .expression_attribute_values(":id", AttributeValue::S(flow.summary.id.as_str().to_owned()));
-        let mut releases = only(query, &item::RELEASES).into_paginator().items().send();
-        match releases.next().await {
-            None => Ok(0),
-            Some(Err(error)) => Err(map_error("Query", &error)),
-            Some(Ok(item)) => {
-                let version = item::to_release(&item)?.version;
-                Ok(version.map_or(0, |ReleasedVersion { version, .. }| version))
+        let query = only(query, &item::RELEASES);
+        let mut start = None;
+        loop {
+            let page = send_query(query.clone().set_exclusive_start_key(start)).await?;
+            if let Some(item) = page.items().first() {
+                let version = item::to_release(item)?.version;
+                return Ok(version.map_or(0, |ReleasedVersion { version, .. }| version));
+            }
+            start = page.last_evaluated_key;
+            if start.is_none() {
+                return Ok(0);
             }
         }
     }
