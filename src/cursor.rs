@@ -1,7 +1,7 @@
 //! Opaque positions in a list: where the next page begins.
 //!
 //! A cursor names a position only. The client comes from the caller's token, so a forged or foreign cursor can only reach
-//! the caller's own flows.
+//! what belongs to the caller.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -95,6 +95,7 @@ impl VersionCursor {
 /// The position after one release in the list of a place's releases, newest first.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReleaseCursor {
+    pub place: Place,
     /// When the release began, and so when the next one in the list ended.
     pub since: Timestamp,
     /// From 1.
@@ -103,14 +104,16 @@ pub struct ReleaseCursor {
 
 impl ReleaseCursor {
     pub fn encode(&self) -> String {
-        URL_SAFE_NO_PAD.encode(format!("{}#{}", self.since, self.number))
+        URL_SAFE_NO_PAD.encode(format!("{}#{}#{}", place_text(&self.place), self.since, self.number))
     }
 
     /// `None` if `text` is malformed.
     pub fn parse(text: &str) -> Option<Self> {
         let text = decode(text)?;
-        let (since, number) = text.split_once('#')?;
-        Some(Self { since: stored_moment(since)?, number: crate::flow::parse_version(number)? })
+        let (text, number) = text.rsplit_once('#')?;
+        let (place, since) = text.rsplit_once('#')?;
+        let (place, since) = (parse_place(place)?, stored_moment(since)?);
+        Some(Self { place, since, number: crate::flow::parse_version(number)? })
     }
 }
 
@@ -120,16 +123,22 @@ pub struct PlaceCursor(pub Place);
 
 impl PlaceCursor {
     pub fn encode(&self) -> String {
-        let Self(Place { project, flow_type }) = self;
-        URL_SAFE_NO_PAD.encode(format!("{}#{}", project.as_str(), flow_type.as_str()))
+        URL_SAFE_NO_PAD.encode(place_text(&self.0))
     }
 
     /// `None` if `text` is malformed.
     pub fn parse(text: &str) -> Option<Self> {
-        let text = decode(text)?;
-        let (project, flow_type) = text.split_once('#')?;
-        Some(Self(Place { project: ProjectId::parse(project)?, flow_type: FlowType::parse(flow_type)? }))
+        parse_place(&decode(text)?).map(Self)
     }
+}
+
+fn place_text(Place { project, flow_type }: &Place) -> String {
+    format!("{}#{}", project.as_str(), flow_type.as_str())
+}
+
+fn parse_place(text: &str) -> Option<Place> {
+    let (project, flow_type) = text.split_once('#')?;
+    Some(Place { project: ProjectId::parse(project)?, flow_type: FlowType::parse(flow_type)? })
 }
 
 fn decode(text: &str) -> Option<String> {

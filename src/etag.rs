@@ -1,4 +1,5 @@
-//! Entity tags: the version of a flow as HTTP states it (RFC 9110, 8.8.3), and the conditions on it (13.1).
+//! Entity tags: the version of a flow, or the number of a release, as HTTP states it (RFC 9110, 8.8.3), and the conditions on
+//! it (13.1).
 
 use crate::problem::{Code, Problem};
 
@@ -109,14 +110,17 @@ impl Preconditions {
         Ok(())
     }
 
-    /// Whether a place may be written whose newest release has this number (0 before the first). `*` asks for a live flow,
-    /// a number for that release, even if it withdrew what was live.
+    /// Whether a place may be written whose newest release has this number (0 before the first). `*` matches if a flow is
+    /// live. A number matches that release, also a withdrawal.
     ///
     /// # Errors
     ///
     /// As [`check`](Self::check).
     pub fn check_place(&self, number: u64, is_live: bool) -> Result<(), Problem> {
-        let meets = |tags: &EntityTags, number: bool| if *tags == EntityTags::Any { is_live } else { number };
+        let meets = |tags: &EntityTags, is_named: bool| match tags {
+            EntityTags::Any => is_live,
+            EntityTags::Listed(_) => number > 0 && is_named,
+        };
         let found = match (number, is_live) {
             (0, _) => "none".to_owned(),
             (number, true) => format!("release {number}"),

@@ -163,7 +163,9 @@ impl Problems {
 
     /// What the answer lists as `details`. The API page shows a lone problem with `project` or `type` without them.
     pub fn details(&self) -> Vec<Cow<'_, Problem>> {
-        if self.rest.is_empty() && matches!(self.first.code, Code::InvalidProjectId | Code::InvalidFlowType) {
+        let is_project_or_type = matches!(self.first.code, Code::InvalidProjectId | Code::InvalidFlowType)
+            && matches!(self.first.path(), Some("/project" | "/type" | ""));
+        if self.rest.is_empty() && is_project_or_type {
             return Vec::new();
         }
         let all = self.rest.len() + 1;

@@ -1,4 +1,4 @@
-//! What a request asks of the places where flows are live.
+//! Requests about live flows → [`LiveCommand`].
 
 use super::{FLOWS_LISTED, entity_tags, preconditions};
 use crate::body::{self, Body, MediaType};
@@ -103,7 +103,9 @@ impl LiveCommand {
             LiveOperation::Releases => {
                 let place = place(segments)?;
                 let parameters = Parameters::read(&query, &["limit", "cursor"])?;
-                let (after, limit) = (parameters.cursor(ReleaseCursor::parse)?, parameters.limit(RELEASES_LISTED)?);
+                let is_listed = |cursor: &ReleaseCursor| cursor.place == place;
+                let after = parameters.cursor(|text| ReleaseCursor::parse(text).filter(is_listed))?;
+                let limit = parameters.limit(RELEASES_LISTED)?;
                 body::refuse(headers, body)?;
                 Ok(Self::Releases { place, after, limit })
             }

@@ -59,7 +59,7 @@ pub fn places_sort(project: Option<&ProjectId>) -> String {
     project.map_or_else(|| LIVE_PREFIX.to_owned(), |project| format!("{LIVE_PREFIX}{}#", project.as_str()))
 }
 
-/// Where the places begin that come after `place`: before any other that a key can name.
+/// The lowest sort key after that of `place`.
 pub fn after_place(place: &Place) -> String {
     format!("{}!", live_sort(place))
 }

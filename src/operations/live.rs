@@ -1,4 +1,4 @@
-//! What the commands on live flows ask of the store.
+//! Carries out the commands on live flows.
 
 use std::future;
 use std::time::SystemTime;

@@ -29,7 +29,8 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// What `next` refuses; [`Error::ProjectFlowNotFound`]; [`Code::FlowTooLarge`](crate::problem::Code::FlowTooLarge) when it would not fit into an item;
+    /// What `next` refuses; [`Error::ProjectFlowNotFound`];
+    /// [`Code::FlowTooLarge`](crate::problem::Code::FlowTooLarge) when it would not fit into an item;
     /// [`Error::TemporarilyUnavailable`] when nothing was written, [`Error::OutcomeUnknown`] when that cannot be proved,
     /// [`Error::Internal`] when the database refuses for good.
     pub async fn change(

@@ -2,6 +2,8 @@
 //!
 //! What is live now is one read of one item, strongly consistent: a login page asks for it at each login.
 
+use aws_sdk_dynamodb::types::AttributeValue;
+
 use super::{Store, only, send_query};
 use crate::cursor::{PlaceCursor, ReleaseCursor};
 use crate::error::{Cause, Error};
@@ -13,6 +15,9 @@ use crate::size::{self, Budget};
 /// The most queries of a page of places. They read 4 megabytes at most: 1,024 read units of the 3,000 that a partition has
 /// for a second ("Burst and adaptive capacity" in the Developer Guide).
 const MAX_QUERIES: usize = 4;
+
+/// The most places that one query reads.
+const MAX_READ: usize = 1_000;
 
 /// A page of a place's releases, newest first.
 #[derive(Debug, Clone)]
@@ -55,12 +60,11 @@ impl Store {
         let first = item::releases_sort(place);
         let last = match &after {
             None => format!("{first}{}", item::LAST),
-            Some(ReleaseCursor { since, number }) => item::release_sort(place, since, number - 1),
+            Some(ReleaseCursor { since, number, .. }) => item::release_sort(place, since, number - 1),
         };
         let query = self.range(client, first, last).scan_index_forward(false);
         let query = query.limit(i32::try_from(limit).unwrap_or(i32::MAX));
         let found = send_query(only(query, &item::RELEASES)).await?;
-        let is_first = after.is_none();
         let mut until = after.map(|after| after.since);
         let mut entries = Vec::with_capacity(found.items().len());
         for item in found.items() {
@@ -68,11 +72,15 @@ impl Store {
             let since = release.since.clone();
             entries.push((release, until.replace(since)));
         }
-        if entries.is_empty() && is_first {
+        if entries.is_empty() {
             return Err(Error::NoLiveFlow);
         }
         let last = entries.last().map(|(release, _)| release).filter(|release| release.number > 1);
-        let next = last.map(|release| ReleaseCursor { since: release.since.clone(), number: release.number });
+        let next = last.map(|release| ReleaseCursor {
+            place: place.clone(),
+            since: release.since.clone(),
+            number: release.number,
+        });
         Ok(Releases { entries, next })
     }
 
@@ -90,9 +98,15 @@ impl Store {
         let mut next = after;
         let mut entries: Vec<(Summary, Release)> = Vec::new();
         let mut budget = Budget::of_answer();
+        // One more than the page holds tells whether there is another.
+        let mut read = limit + 1;
         for _ in 0..MAX_QUERIES {
             let first = next.as_ref().map_or_else(|| all.clone(), |cursor| item::after_place(&cursor.0));
-            let query = self.range(client, first, last.clone()).filter_expression("attribute_exists(#_id)");
+            let query = self
+                .range(client, first, last.clone())
+                .filter_expression("attribute_type(#_id, :string)")
+                .expression_attribute_values(":string", AttributeValue::S("S".to_owned()))
+                .limit(i32::try_from(read).unwrap_or(i32::MAX));
             let found = send_query(only(query, &item::LIVE_FLOWS)).await?;
             for item in found.items() {
                 let (summary, release) = (item::to_summary(item)?, item::to_release(item)?);
@@ -107,6 +121,8 @@ impl Store {
             let Some(key) = found.last_evaluated_key() else { return Ok(LiveFlows { entries, next: None }) };
             let place = item::text(key, item::SORT_KEY).and_then(item::to_place);
             next = Some(PlaceCursor(place.ok_or_else(|| Cause::new("Query: a last key that is no place's"))?));
+            // The filter drops places in which nothing is live, so the next query reads more.
+            read = MAX_READ.min(read * 4);
         }
         Ok(LiveFlows { entries, next })
     }

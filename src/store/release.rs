@@ -12,7 +12,7 @@ use crate::error::{Cause, Error};
 use crate::flow::{Client, Flow, Head, Place, Release, Status};
 use crate::item;
 
-/// What is to become of a place.
+/// The decision about a place.
 pub enum Next {
     /// It stays as it is.
     Same(Head),
@@ -27,7 +27,7 @@ enum Written {
 }
 
 impl Store {
-    /// Writes what `next` makes of the newest release of a place, and returns it; the newest itself where that is nothing.
+    /// Asks `next` for the next release of a place, writes it and returns it. Returns the newest release if nothing changes.
     ///
     /// `next` is asked again whenever another write comes first, so it judges everything that it reads.
     ///
@@ -145,7 +145,7 @@ impl Store {
                 Ok(Written::Now)
             }
             Some(release) if release.number == next.number => Ok(Written::Overtaken),
-            Some(_) | None => Err(unknown("GetItem: absent")),
+            Some(_) | None => Err(unknown("its release is absent")),
         }
     }
 
