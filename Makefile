@@ -16,7 +16,7 @@ export PATH := $(TOOLS)/bin:$(TOOLS)/pip/$(CARGO_LAMBDA)/bin:$(TOOLS)/pip/$(SAM)
 export SAM_CLI_TELEMETRY := 0
 # A step that takes long: what it does, then how long it took.
 step = echo "==> $(1)" && start=$$SECONDS && $(2) && echo "==> $(firstword $(1)) took $$(((SECONDS - start) / 60)) min $$(((SECONDS - start) % 60)) s"
-
+.SECONDARY: # Make would delete what one pattern makes for another.
 .PHONY: run demo token docs browse test race soak contract issuer faults rehearse-restore fsck fsck-at-scale check advisories check-speed \
   mutants fuzz build deploy bench ci
 
