@@ -27,7 +27,7 @@ use contestants::Stage;
 use database::Front;
 use instructions::Instructions;
 use network::http;
-use operations::OPERATIONS;
+use operations::{OPERATIONS, Operation};
 use report::Report;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
@@ -40,6 +40,8 @@ const TIMES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/speed.json");
 const DRAWING: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/speed.svg");
 /// How far the committed instructions may be exceeded, in per cent.
 const TOLERANCE: u64 = 3;
+/// How often a figure that is too high is counted again.
+const RECOUNTS: usize = 3;
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -80,31 +82,49 @@ async fn count(stage: &Stage, scratch: &Path) -> BTreeMap<&'static str, Instruct
     for pair in OPERATIONS.chunks(2) {
         let mut counts = JoinSet::new();
         for operation in pair {
-            let profile = scratch.join(format!("callgrind.{}", operation.name));
-            let (command, event) = (stage.ours(), operation.event());
-            counts.spawn(async move { (operation.name, instructions::count(&command, &event, &profile).await) });
+            let (name, count) = (operation.name, count_one(stage, scratch, operation));
+            counts.spawn(async move { (name, count.await) });
         }
         counted.extend(counts.join_all().await);
     }
     counted
 }
 
+fn count_one(stage: &Stage, scratch: &Path, operation: &Operation) -> impl Future<Output = Instructions> + use<> {
+    let profile = scratch.join(format!("callgrind.{}", operation.name));
+    let (command, event) = (stage.ours(), operation.event());
+    async move { instructions::count(&command, &event, &profile).await }
+}
+
 /// Compares with the committed figures; fails if one is too high.
 async fn check(stage: &Stage, scratch: &Path) -> ExitCode {
     let committed: Value = serde_json::from_str(&fs::read_to_string(COMMITTED).unwrap()).unwrap();
+    let expected = |name: &str, kind: &str| {
+        committed[name][kind].as_u64().unwrap_or_else(|| panic!("{name}: no committed figure"))
+    };
+    let is_high = |name: &str, kind: &str, found: u64| found * 100 > expected(name, kind) * (100 + TOLERANCE);
     let mut too_high = 0;
     println!("{:10} {:>24} {:>24}", "operation", "first answer", "each after it");
-    for (name, Instructions { first, warm }) in count(stage, scratch).await {
+    let mut counted = count(stage, scratch).await;
+    for operation in &OPERATIONS {
+        let name = operation.name;
+        let found = counted.get_mut(name).unwrap();
+        // On a busy machine a call can time out and be repeated, every time. So what is too high is counted again, alone.
+        for _ in 0..RECOUNTS {
+            if is_high(name, "first", found.first) || is_high(name, "warm", found.warm) {
+                let again = count_one(stage, scratch, operation).await;
+                *found = Instructions { first: found.first.min(again.first), warm: found.warm.min(again.warm) };
+            }
+        }
         let mut figure = |kind: &str, found: u64| {
-            let expected = committed[name][kind].as_u64().unwrap_or_else(|| panic!("{name}: no committed figure"));
-            let high = found * 100 > expected * (100 + TOLERANCE);
+            let high = is_high(name, kind, found);
             too_high += u32::from(high);
             let sign = if high { "!" } else { " " };
             #[expect(clippy::cast_precision_loss, reason = "it is printed with two digits")]
-            let percent = (found as f64 / expected as f64 - 1.0) * 100.0;
+            let percent = (found as f64 / expected(name, kind) as f64 - 1.0) * 100.0;
             format!("{found:>14} {percent:>+6.2} %{sign}")
         };
-        println!("{name:10} {} {}", figure("first", first), figure("warm", warm));
+        println!("{name:10} {} {}", figure("first", found.first), figure("warm", found.warm));
     }
     if too_high > 0 {
         eprintln!("error: {too_high} figures are more than {TOLERANCE} % above those of benches/instructions.json");
