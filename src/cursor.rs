@@ -6,7 +6,6 @@
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use crate::flow::members::{FlowType, ProjectId};
 use crate::flow::{FlowId, List, Place, Summary, Timestamp};
 
 /// What the keys of the trash begin with in the index. It sorts after the digits that other keys begin with, so the trash is
@@ -104,7 +103,7 @@ pub struct ReleaseCursor {
 
 impl ReleaseCursor {
     pub fn encode(&self) -> String {
-        URL_SAFE_NO_PAD.encode(format!("{}#{}#{}", place_text(&self.place), self.since, self.number))
+        URL_SAFE_NO_PAD.encode(format!("{}#{}#{}", self.place, self.since, self.number))
     }
 
     /// `None` if `text` is malformed.
@@ -112,7 +111,7 @@ impl ReleaseCursor {
         let text = decode(text)?;
         let (text, number) = text.rsplit_once('#')?;
         let (place, since) = text.rsplit_once('#')?;
-        let (place, since) = (parse_place(place)?, stored_moment(since)?);
+        let (place, since) = (Place::parse(place)?, stored_moment(since)?);
         Some(Self { place, since, number: crate::flow::parse_version(number)? })
     }
 }
@@ -123,22 +122,13 @@ pub struct PlaceCursor(pub Place);
 
 impl PlaceCursor {
     pub fn encode(&self) -> String {
-        URL_SAFE_NO_PAD.encode(place_text(&self.0))
+        URL_SAFE_NO_PAD.encode(self.0.to_string())
     }
 
     /// `None` if `text` is malformed.
     pub fn parse(text: &str) -> Option<Self> {
-        parse_place(&decode(text)?).map(Self)
+        Place::parse(&decode(text)?).map(Self)
     }
-}
-
-fn place_text(Place { project, flow_type }: &Place) -> String {
-    format!("{}#{}", project.as_str(), flow_type.as_str())
-}
-
-fn parse_place(text: &str) -> Option<Place> {
-    let (project, flow_type) = text.split_once('#')?;
-    Some(Place { project: ProjectId::parse(project)?, flow_type: FlowType::parse(flow_type)? })
 }
 
 fn decode(text: &str) -> Option<String> {

@@ -65,7 +65,7 @@ pub const HISTORY: [&str; 14] = [
 /// The attribute of an item that names a flow.
 pub const ID: &str = "_id";
 pub const BY: &str = "by";
-pub const NOTE: &str = "note";
+const NOTE: &str = "note";
 const RESTORED: &str = "restored";
 const DIGEST: &str = "digest";
 

@@ -61,6 +61,7 @@ impl FlowId {
 
 /// Crockford's base32, in lower case.
 const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
+
 /// Whether the alphabet has this character. Ranges are faster than a search, and every id that is read is checked.
 const fn is_base32(byte: u8) -> bool {
     matches!(byte, b'0'..=b'9' | b'a'..=b'h' | b'j' | b'k' | b'm' | b'n' | b'p'..=b't' | b'v'..=b'z')

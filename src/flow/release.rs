@@ -3,6 +3,7 @@
 //! `status` says what may be used. A release says what is used, and since when. Releases of a place are numbered 1, 2, 3 …
 //! without a gap, and a release never changes.
 
+use std::fmt;
 use std::time::SystemTime;
 
 use serde::Serialize;
@@ -26,6 +27,18 @@ impl Place {
     /// The place of a flow.
     pub fn of(summary: &Summary) -> Self {
         Self { project: summary.project.clone(), flow_type: summary.flow_type }
+    }
+
+    /// The place that `text` names, as in `project_123456789#login`. No project has a `#`.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (project, flow_type) = text.split_once('#')?;
+        Some(Self { project: ProjectId::parse(project)?, flow_type: FlowType::parse(flow_type)? })
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}#{}", self.project.as_str(), self.flow_type.as_str())
     }
 }
 

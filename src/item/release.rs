@@ -7,7 +7,7 @@ use super::{
     add_change, add_document, key, partition, required, text, to_change, to_flow, unreadable,
 };
 use crate::error::Cause;
-use crate::flow::members::{FlowType, ProjectId};
+use crate::flow::members::ProjectId;
 use crate::flow::{Client, FlowId, Head, MAX_VERSION_DIGITS, Place, Release, ReleasedVersion, Timestamp, WriteToken};
 
 /// What the sort key of a release in force begins with.
@@ -51,7 +51,7 @@ pub fn live_key(client: &Client, place: &Place) -> Item {
 
 /// Where the release in force in a place stands in its client's partition.
 pub fn live_sort(place: &Place) -> String {
-    format!("{LIVE_PREFIX}{}#{}", place.project.as_str(), place.flow_type.as_str())
+    format!("{LIVE_PREFIX}{place}")
 }
 
 /// Where the releases in force of all places begin, or those of one project.
@@ -66,13 +66,12 @@ pub fn after_place(place: &Place) -> String {
 
 /// The place whose release in force has this sort key.
 pub fn to_place(sort: &str) -> Option<Place> {
-    let (project, flow_type) = sort.strip_prefix(LIVE_PREFIX)?.split_once('#')?;
-    Some(Place { project: ProjectId::parse(project)?, flow_type: FlowType::parse(flow_type)? })
+    Place::parse(sort.strip_prefix(LIVE_PREFIX)?)
 }
 
 /// Where all releases of a place begin in their client's partition; they sort as time and numbers do.
 pub fn releases_sort(place: &Place) -> String {
-    format!("{RELEASE_PREFIX}{}#{}#", place.project.as_str(), place.flow_type.as_str())
+    format!("{RELEASE_PREFIX}{place}#")
 }
 
 /// Where a release stands in its client's partition.

@@ -1,7 +1,7 @@
 //! A model of the protocols of a release, a withdrawal and a pause, in which a model checker tries every schedule.
 //!
 //! There is one flow and its place. Two clients send their calls one after the other, each call in two attempts. Up to two
-//! answers or requests are lost or late, anywhere. The database may have forgotten a transaction when it is sent again.
+//! answers or requests are lost or late, anywhere. The database never remembers a transaction that is sent again.
 //! Without the check in a release, or without the one in a pause, something is live that is not active.
 
 use std::collections::BTreeSet;
