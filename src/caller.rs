@@ -8,7 +8,7 @@ use jsonwebtoken::errors::ErrorKind;
 use serde_json::value::RawValue;
 
 use crate::error::{Cause, Error};
-use crate::flow::{Author, Client};
+use crate::flow::{Author, Change, Client, Note};
 use crate::issuer::Issuer;
 use crate::json::{self, Member, Value};
 use crate::keys::{self, Key, Keys};
@@ -27,6 +27,11 @@ pub struct Caller {
 }
 
 impl Caller {
+    /// A change that they make, and why.
+    pub fn change(&self, note: Option<Note>) -> Change {
+        Change { by: self.author.clone(), note, restored: None }
+    }
+
     /// # Errors
     ///
     /// [`Error::InsufficientScope`] if the token does not allow it.

@@ -22,7 +22,7 @@ pub use document::Document;
 pub use id::{Client, Fingerprint, FlowId, Idempotency, IdempotencyKey, MAX_CLIENT, MAX_KEY, WriteToken, random_text};
 pub use release::{Head, Place, Release, ReleaseDocument, ReleasedVersion, flow_is_live};
 pub use timestamp::Timestamp;
-pub use update::{Update, UpdateKind};
+pub use update::{Edit, EditKind};
 
 use self::members::{Description, FlowType, Json, Name, ProjectId};
 use crate::error::{Cause, Error};
@@ -54,32 +54,14 @@ impl Status {
     }
 
     /// The status of that name, or `None` when a client cannot set it.
-    pub fn parse(text: &str) -> Option<Self> {
+    pub fn settable(text: &str) -> Option<Self> {
         Self::SETTABLE.into_iter().find(|one| one.as_str() == text)
     }
 
-    /// The status of that name, as the table has it.
-    pub fn from_stored(text: &str) -> Option<Self> {
+    /// The status of that name.
+    pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|one| one.as_str() == text)
     }
-
-    /// The list that shows flows with this status.
-    pub const fn list(self) -> List {
-        match self {
-            Self::Draft | Self::Active | Self::Paused => List::Flows,
-            Self::Deleted => List::Trash,
-        }
-    }
-}
-
-/// The lists of a client's flows. Each flow is in one of them.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum List {
-    /// Flows that are not deleted, the latest created first.
-    #[default]
-    Flows,
-    /// Deleted flows, the latest deleted first.
-    Trash,
 }
 
 /// The most digits of a version.

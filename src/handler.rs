@@ -8,14 +8,13 @@ use std::time::{Duration, Instant, SystemTime};
 
 use lambda_http::LambdaEvent;
 
+use crate::answer::Answer;
 use crate::caller::{Authenticator, Caller};
-use crate::command::Command;
 use crate::error::{Cause, Error};
 use crate::event::Event;
 use crate::log::{Log, Request};
-use crate::operations::Outcome;
+use crate::operations::{Call, Target};
 use crate::reply::Reply;
-use crate::route::{Call, Target};
 use crate::store::{self, FailedAttempts, Store};
 
 /// The function: everything that requests share.
@@ -44,10 +43,10 @@ impl Handler {
         let target = Target::find(&event);
         let (result, failed_attempts) = match (&caller, &target) {
             (_, Ok(Target::Preflight { allow, .. })) => {
-                (Ok(Outcome::Preflight { allow: allow.clone() }), FailedAttempts::default())
+                (Ok(Answer::preflight(allow.clone())), FailedAttempts::default())
             }
             (Ok(caller), Ok(Target::Operation(call))) => {
-                store::count_failed_attempts(self.carry_out(caller, *call, &event, context.deadline())).await
+                store::count_failed_attempts(self.carry_out(caller, call, &event, context.deadline())).await
             }
             (Err(error), _) | (Ok(_), Err(error)) => (Err(error.clone()), FailedAttempts::default()),
         };
@@ -70,18 +69,15 @@ impl Handler {
     async fn carry_out(
         &self,
         caller: &Caller,
-        call: Call<'_>,
+        call: &Call<'_>,
         event: &Event,
         deadline: SystemTime,
-    ) -> Result<Outcome, Error> {
-        caller.check(call.operation.permission())?;
+    ) -> Result<Answer, Error> {
+        caller.check(call.route().permission)?;
         let body = event.body();
-        let command = Command::parse(call, event, &body)?;
-        let late = if command.writes() { Error::OutcomeUnknown } else { Error::TemporarilyUnavailable };
-        // On the heap: the state of the largest operation would be moved with this one's, from hand to hand.
-        let outcome = Box::pin(command.carry_out(&self.store, caller));
-        let outcome = tokio::time::timeout(time_left(deadline), outcome).await;
-        outcome.unwrap_or_else(|_| Err(late(Cause::new("no outcome before the deadline"))))
+        let carry_out = call.parse(event, &body)?;
+        let answer = tokio::time::timeout(time_left(deadline), carry_out(&self.store, caller)).await;
+        answer.unwrap_or_else(|_| Err(store::late(Cause::new("no outcome before the deadline"))))
     }
 }
 

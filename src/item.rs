@@ -3,17 +3,18 @@
 //! `configuration` and `steps` are stored as the JSON text that was sent: native maps would rewrite numbers, lose the
 //! order of members, refuse empty names and stop at 32 levels.
 
+mod list;
 mod release;
 
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
+pub use self::list::{List, is_first, list_key, number_of, since_of};
 pub use self::release::{
     LAST, LIVE_FLOWS, LIVE_PREFIX, RELEASE, RELEASE_PREFIX, RELEASE_WRITER, RELEASES, SINCE, after_place, from_head,
     into_release, live_key, live_sort, places_sort, release_sort, releases_sort, to_head, to_place, to_release,
 };
-use crate::cursor::FlowCursor;
 use crate::error::Cause;
 use crate::flow::members::{Description, FlowType, Json, Name, ProjectId};
 use crate::flow::{
@@ -144,7 +145,7 @@ pub fn from_flow(flow: &Flow) -> Item {
     if let Some(digest) = digest {
         text(DIGEST, digest.as_str());
     }
-    text(LIST_KEY, &FlowCursor::after(summary).to_stored());
+    text(LIST_KEY, &list_key(summary));
     item
 }
 
@@ -228,7 +229,7 @@ pub fn to_summary(item: &Item) -> Result<Summary, Cause> {
         id: FlowId::parse(text_of(ID)?).ok_or_else(|| unreadable(ID))?,
         project: ProjectId::from_stored(text_of(PROJECT)?),
         flow_type: FlowType::parse(text_of(TYPE)?).ok_or_else(|| unreadable(TYPE))?,
-        status: Status::from_stored(text_of(STATUS)?).ok_or_else(|| unreadable(STATUS))?,
+        status: Status::parse(text_of(STATUS)?).ok_or_else(|| unreadable(STATUS))?,
         version: text_of(VERSION)?.parse().map_err(|_| unreadable(VERSION))?,
         name: Name::from_stored(text_of("name")?),
         description: text(item, "description").map(Description::from_stored),

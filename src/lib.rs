@@ -12,24 +12,22 @@
 //! | [`handler`] | the whole way on one screen |
 //! | [`event`] | 0: what API Gateway hands over, whatever it looks like → [`event::Event`] |
 //! | [`caller`], [`keys`], [`issuer`] | 1: bearer token → [`caller::Caller`]; the keys that verify it, and who publishes them |
-//! | [`route`], [`query`], [`body`] | 2: the parts of a request … |
-//! | [`command`] | … → [`command::Command`] |
+//! | [`operations`] | 2 and 3: one file an operation; what it reads of a request, asks of the store, and answers |
+//! | [`route`], [`request`], [`query`], [`body`] | 2: the parts of a request |
 //! | [`json`] | the strict reader that parsing uses |
-//! | [`etag`], [`cursor`] | entity tags and positions in a list, as headers and parameters have them |
+//! | [`etag`] | entity tags, as headers have them |
 //! | [`flow`] | the domain: a wrong value cannot be built |
-//! | [`operations`] | 3: what each command asks of the store → [`operations::Outcome`] |
 //! | [`store`] | conditional writes and consistent reads |
 //! | [`item`] | flow ⇄ item of the table |
 //! | [`diff`] | what changed from one version to another |
 //! | [`error`], [`problem`] | every way to fail; what is wrong with a request |
-//! | [`reply`] | 4: outcome or error → HTTP response |
+//! | [`answer`], [`reply`] | 4: answer or error → HTTP response |
 //! | [`size`] | how many bytes an answer may have, and how many a text takes |
 //! | [`log`] | one line a request, with its metrics |
 
+pub mod answer;
 pub mod body;
 pub mod caller;
-pub mod command;
-pub mod cursor;
 pub mod diff;
 pub mod error;
 pub mod etag;
@@ -45,6 +43,7 @@ pub mod operations;
 pub mod problem;
 pub mod query;
 pub mod reply;
+pub mod request;
 pub mod route;
 pub mod settings;
 pub mod size;

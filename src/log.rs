@@ -13,11 +13,11 @@ use serde::ser::{SerializeMap, Serializer};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use crate::answer::Answer;
 use crate::caller::Caller;
 use crate::error::{Cause, Error};
 use crate::flow::FlowId;
-use crate::operations::Outcome;
-use crate::route::Target;
+use crate::operations::Target;
 use crate::store::FailedAttempts;
 
 /// Where the metrics are in CloudWatch.
@@ -42,14 +42,14 @@ pub struct Log {
 impl Log {
     /// Writes the line of a request.
     pub fn write(&self, request: &Request<'_>) {
-        let outcome = request.result.as_ref().ok();
+        let answer = request.result.as_ref().ok();
         let error = request.result.as_ref().err();
-        let flow = outcome.and_then(Outcome::flow);
+        let flow = answer.and_then(|answer| answer.flow.as_ref());
         let named = if flow.is_none() { request.target.and_then(Target::flow_id) } else { None };
         let counts = Counts {
             cold_starts: request.is_cold.into(),
-            replays: matches!(outcome, Some(Outcome::Replayed(_))).into(),
-            recovered_retries: (outcome.is_some() && request.failed_attempts.any()).into(),
+            replays: answer.is_some_and(|answer| answer.is_replay).into(),
+            recovered_retries: (answer.is_some() && request.failed_attempts.any()).into(),
             unknown_outcomes: matches!(error, Some(Error::OutcomeUnknown(_))).into(),
             throttles: request.failed_attempts.throttled,
         };
@@ -58,13 +58,13 @@ impl Log {
             timestamp: OffsetDateTime::from(now).format(&Rfc3339).unwrap_or_default(),
             level: "INFO",
             request_id: request.id,
-            route: request.target.map_or("none", Target::route),
+            route: request.target.map_or_else(|| "none".to_owned(), |target| target.route().to_string()),
             status: request.status,
             code: error.map(|error| error.failure().code),
             cause: error.and_then(Error::cause).map(Cause::as_str),
             client: request.caller.map(|caller| caller.client.as_str()),
-            flow_id: flow.map(|flow| &flow.summary.id).or(named.as_ref()).map(FlowId::as_str),
-            flow_version: flow.map(|flow| flow.summary.version),
+            flow_id: flow.map(|(id, _)| id).or(named.as_ref()).map(FlowId::as_str),
+            flow_version: flow.map(|(_, version)| *version),
             duration_ms: request.start.elapsed().as_secs_f64() * 1_000.0,
             cold_start: request.is_cold,
             counts,
@@ -77,12 +77,11 @@ impl Log {
 }
 
 /// What is known of a request when it has been answered.
-#[derive(Debug)]
 pub struct Request<'request> {
     pub id: &'request str,
     pub target: Option<&'request Target<'request>>,
     pub caller: Option<&'request Caller>,
-    pub result: &'request Result<Outcome, Error>,
+    pub result: &'request Result<Answer, Error>,
     pub status: u16,
     pub failed_attempts: FailedAttempts,
     pub is_cold: bool,
@@ -98,7 +97,7 @@ struct Line<'request> {
     #[serde(rename = "request.id")]
     request_id: &'request str,
     #[serde(rename = "http.route")]
-    route: &'static str,
+    route: String,
     #[serde(rename = "http.status")]
     status: u16,
     #[serde(skip_serializing_if = "Option::is_none")]

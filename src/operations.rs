@@ -1,173 +1,199 @@
-//! Station 3, store: what each command asks of the table, and its outcome. One arm each.
+//! Stations 2 and 3: what each operation reads of a request, asks of the store, and answers. One file each, with everything
+//! that only it has.
 
+mod create;
+mod delete;
+mod diff;
+pub mod list;
 mod live;
+pub mod live_flows;
+mod patch;
+mod release;
+pub mod releases;
+mod restore;
+mod retrieve;
+mod update;
+mod version;
+pub mod versions;
+mod withdraw;
 
-use std::time::SystemTime;
+use std::pin::Pin;
 
+use crate::answer::Answer;
+use crate::body::Body;
 use crate::caller::Caller;
-use crate::command::Command;
-use crate::diff::{PatchOperation, diff};
 use crate::error::Error;
-use crate::flow::{Change, Flow, Note, Place, Release};
-use crate::query::Base;
-use crate::store::{self, Creation, LiveFlows, Page, Releases, Store, Versions};
+use crate::event::Event;
+use crate::flow::FlowId;
+use crate::request::{Path, Request};
+use crate::route::{Route, Segments, own_path};
+use crate::store::Store;
 
-/// What a request led to.
-#[derive(Debug, Clone)]
-pub enum Outcome {
-    Created(Flow),
-    /// The flow that the same request created before, as it was then.
-    Replayed(Flow),
-    WouldCreate(Flow),
-    /// The flow at its newest version, which the request may have written.
-    Newest(Flow),
-    /// The client has the newest version of the flow already.
-    NotModified(Flow),
-    /// The flow as the request would leave it.
-    WouldUpdate(Flow),
-    /// The version in force at a moment.
-    Past(Flow),
-    /// A version, with who wrote it and why.
-    Version(Flow),
-    /// The version that deleted the flow.
-    Deleted(Flow),
-    Flows {
-        page: Page,
-        limit: usize,
-    },
-    Versions {
-        page: Versions,
-        limit: usize,
-    },
-    Diff(Vec<PatchOperation>),
-    LiveFlows {
-        page: LiveFlows,
-        limit: usize,
-    },
-    /// The flow that is live, which the request may have released.
-    Live(Flow, Release),
-    /// The client has what is live already.
-    LiveNotModified(Flow, Release),
-    /// What was live at a moment.
-    PastLive(Flow, Release),
-    /// The release that withdrew what was live.
-    Withdrawn(Release),
-    Releases {
-        page: Releases,
-        limit: usize,
-    },
-    /// The methods of a path.
+/// What nearly every operation needs.
+mod prelude {
+    pub use super::Operation;
+    pub use crate::answer::{Answer, Envelope};
+    pub use crate::caller::{Caller, Permission};
+    pub use crate::error::Error;
+    pub use crate::flow::{Document, Flow, FlowId, Note, Summary};
+    pub use crate::request::Request;
+    pub use crate::route::Route;
+    pub use crate::store::Store;
+}
+
+/// What a request can ask for.
+pub trait Operation<'request>: Sized + Send {
+    const ROUTE: Route;
+
+    /// What its path names.
+    type Path: Path;
+
+    /// What the request asks for, all of it valid. An update is judged together with the flow that it changes.
+    ///
+    /// # Errors
+    ///
+    /// The first of: parameters, headers, media type, encoding, size, JSON, content. A refused body comes last.
+    fn parse(path: Self::Path, request: &Request<'request>) -> Result<Self, Error>;
+
+    /// Asks the store, and says the answer.
+    fn carry_out(self, store: &Store, caller: &Caller) -> impl Future<Output = Result<Answer, Error>> + Send;
+}
+
+macro_rules! entry {
+    ($operation:ty) => {
+        Entry {
+            route: <$operation as Operation>::ROUTE,
+            parse: |route, segments, event, body| parse::<$operation>(route, segments, event, body),
+        }
+    };
+}
+
+/// The operations: the only routing table.
+static OPERATIONS: [Entry; 15] = [
+    entry!(create::Create),
+    entry!(list::ListFlows),
+    entry!(retrieve::Retrieve),
+    entry!(update::Update<'_>),
+    entry!(patch::Patch<'_>),
+    entry!(delete::Delete),
+    entry!(versions::Versions),
+    entry!(version::Version),
+    entry!(diff::Diff),
+    entry!(restore::Restore),
+    entry!(live_flows::LiveFlows),
+    entry!(live::Live),
+    entry!(release::Release),
+    entry!(withdraw::Withdraw),
+    entry!(releases::Releases),
+];
+
+/// A row of the routing table.
+struct Entry {
+    route: Route,
+    parse: for<'request> fn(
+        &Route,
+        &Segments<'_>,
+        &'request Event,
+        &'request Body<'request>,
+    ) -> Result<Ready<'request>, Error>,
+}
+
+/// A request that is parsed and can be carried out.
+pub type Ready<'request> = Box<dyn FnOnce(&'request Store, &'request Caller) -> Pending<'request> + Send + 'request>;
+
+/// On the heap: the state of the largest operation would be moved with the handler's, from hand to hand.
+type Pending<'request> = Pin<Box<dyn Future<Output = Result<Answer, Error>> + Send + 'request>>;
+
+/// Reads a request in the order of the contract: path, parameters, headers, body.
+fn parse<'request, O: Operation<'request> + 'request>(
+    route: &Route,
+    segments: &Segments<'_>,
+    event: &'request Event,
+    body: &'request Body<'request>,
+) -> Result<Ready<'request>, Error> {
+    let path = O::Path::parse(segments)?;
+    let request = Request::read(route, event, body)?;
+    let operation = O::parse(path, &request)?;
+    request.check_body()?;
+    Ok(Box::new(move |store, caller| Box::pin(operation.carry_out(store, caller))))
+}
+
+/// The route of every operation.
+pub fn routes() -> impl Iterator<Item = &'static Route> {
+    OPERATIONS.iter().map(|entry| &entry.route)
+}
+
+/// What a request is aimed at.
+pub enum Target<'path> {
+    Operation(Call<'path>),
+    /// The methods of a path (`OPTIONS`: RFC 9110, 9.3.7). A browser asks without a token before a script may send one
+    /// ("CORS-preflight fetch" in the Fetch Standard).
     Preflight {
+        route: Route,
+        /// As in the `Allow` header (RFC 9110, 10.2.1).
         allow: String,
     },
 }
 
-impl Outcome {
-    /// The one flow of the table that it shows.
-    pub const fn flow(&self) -> Option<&Flow> {
+/// An operation, and the parts of its path that differ from one flow or place to another.
+pub struct Call<'path> {
+    entry: &'static Entry,
+    segments: Segments<'path>,
+}
+
+impl<'path> Target<'path> {
+    /// What the method and the path of `event` name.
+    pub fn find(event: &'path Event) -> Result<Self, Error> {
+        const PREFLIGHT: &str = "OPTIONS";
+
+        let path = own_path(event.path()).ok_or(Error::RouteNotFound)?;
+        let method = event.method();
+        let mut others = Vec::new();
+        for entry in &OPERATIONS {
+            let Some(segments) = entry.route.matched(path) else { continue };
+            if entry.route.method == method {
+                return Ok(Self::Operation(Call { entry, segments }));
+            }
+            others.push(&entry.route);
+        }
+        let route = others.first().ok_or(Error::RouteNotFound)?;
+        let route = Route { method: PREFLIGHT, ..**route };
+        let methods: Vec<_> = others.iter().map(|route| route.method).chain([PREFLIGHT]).collect();
+        let allow = methods.join(", ");
+        if method == PREFLIGHT { Ok(Self::Preflight { route, allow }) } else { Err(Error::MethodNotAllowed { allow }) }
+    }
+
+    pub const fn route(&self) -> &Route {
         match self {
-            Self::Created(flow)
-            | Self::Replayed(flow)
-            | Self::Newest(flow)
-            | Self::NotModified(flow)
-            | Self::Past(flow)
-            | Self::Version(flow)
-            | Self::Deleted(flow)
-            | Self::Live(flow, _)
-            | Self::LiveNotModified(flow, _)
-            | Self::PastLive(flow, _) => Some(flow),
-            Self::WouldCreate(_)
-            | Self::WouldUpdate(_)
-            | Self::Flows { .. }
-            | Self::Versions { .. }
-            | Self::Diff(_)
-            | Self::LiveFlows { .. }
-            | Self::Withdrawn(_)
-            | Self::Releases { .. }
-            | Self::Preflight { .. } => None,
+            Self::Operation(Call { entry, .. }) => &entry.route,
+            Self::Preflight { route, .. } => route,
+        }
+    }
+
+    /// The flow that the path names.
+    pub fn flow_id(&self) -> Option<FlowId> {
+        match self {
+            Self::Operation(call) => FlowId::parse(call.segments.id),
+            Self::Preflight { .. } => None,
         }
     }
 }
 
-impl Command<'_> {
-    /// Carries the command out for `caller`.
-    pub async fn carry_out(self, store: &Store, caller: &Caller) -> Result<Outcome, Error> {
-        let Caller { client, author, missing: _, four_eyes: _ } = caller;
-        let change = |note: &Option<Note>| Change { by: author.clone(), note: note.clone(), restored: None };
-        match self {
-            Self::Create { content, dry_run, idempotency, note } => {
-                let now = SystemTime::now();
-                let flow = Flow::create(client.clone(), now, content, idempotency, change(&note))?;
-                if dry_run {
-                    store.check_project(&flow).await?;
-                    return Ok(Outcome::WouldCreate(flow));
-                }
-                Ok(match store.create(&flow).await? {
-                    Creation::Created => Outcome::Created(flow),
-                    Creation::Replayed(first) => Outcome::Replayed(*first),
-                })
-            }
-            Self::List { filter, position, limit } => {
-                let page = store.list(client, &filter, &position, limit).await?;
-                Ok(Outcome::Flows { page, limit })
-            }
-            Self::Retrieve { id, known } => {
-                let flow = store.newest(client, &id).await?;
-                flow.check_undeleted()?;
-                let is_known = known.is_some_and(|known| known.match_weakly(flow.summary.version));
-                Ok(if is_known { Outcome::NotModified(flow) } else { Outcome::Newest(flow) })
-            }
-            Self::RetrieveAsOf { id, moment } => Ok(Outcome::Past(store.version_as_of(client, &id, &moment).await?)),
-            Self::Update { id, update, preconditions, dry_run, note } => {
-                let next = |newest: &Flow| {
-                    newest.check_undeleted()?;
-                    preconditions.check(newest.summary.version)?;
-                    newest.update(SystemTime::now(), &update, change(&note))
-                };
-                if dry_run {
-                    let newest = store.newest(client, &id).await?;
-                    let updated = next(&newest)?.unwrap_or_else(|| newest.clone());
-                    store::check_size(&updated)?;
-                    store.check_deactivation(&newest, &updated).await?;
-                    return Ok(Outcome::WouldUpdate(updated));
-                }
-                Ok(Outcome::Newest(store.change(client, &id, next).await?))
-            }
-            Self::Delete { id, preconditions, note } => {
-                let next = |newest: &Flow| {
-                    newest.check_undeleted()?;
-                    preconditions.check(newest.summary.version)?;
-                    newest.delete(SystemTime::now(), change(&note)).map(Some)
-                };
-                Ok(Outcome::Deleted(store.change(client, &id, next).await?))
-            }
-            Self::Versions { id, after, limit } => {
-                let page = store.versions(client, &id, after, limit).await?;
-                Ok(Outcome::Versions { page, limit })
-            }
-            Self::Version { id, version } => {
-                let newest = store.newest(client, &id).await?;
-                Ok(Outcome::Version(store.version(&newest, version).await?))
-            }
-            Self::Diff { id, from, to } => {
-                let newest = store.newest(client, &id).await?;
-                let to = store.version(&newest, to).await?;
-                let from = match from {
-                    Base::Version(from) => store.version(&newest, from).await?,
-                    Base::Live => live::live(store.head(client, &Place::of(&newest.summary)).await?)?.0,
-                };
-                Ok(Outcome::Diff(diff(&from.document()?, &to.document()?)?))
-            }
-            Self::Restore { id, version, preconditions, note } => {
-                let newest = store.newest(client, &id).await?;
-                let past = store.version(&newest, version).await?;
-                let next = |newest: &Flow| {
-                    preconditions.check(newest.summary.version)?;
-                    Ok(Some(newest.restore(SystemTime::now(), &past, change(&note))?))
-                };
-                Ok(Outcome::Newest(store.change(client, &id, next).await?))
-            }
-            Self::Live(command) => command.carry_out(store, caller).await,
-        }
+impl Call<'_> {
+    pub const fn route(&self) -> &'static Route {
+        &self.entry.route
+    }
+
+    /// What `event`, with this `body`, asks of the operation.
+    ///
+    /// # Errors
+    ///
+    /// The first of: path, parameters, headers, media type, encoding, size, JSON, content.
+    pub fn parse<'request>(
+        &self,
+        event: &'request Event,
+        body: &'request Body<'request>,
+    ) -> Result<Ready<'request>, Error> {
+        (self.entry.parse)(&self.entry.route, &self.segments, event, body)
     }
 }

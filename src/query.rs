@@ -5,22 +5,16 @@ use std::str::FromStr;
 
 use percent_encoding::percent_decode_str;
 
-use crate::cursor::FlowCursor;
 use crate::event::Query;
-use crate::flow::members::{FlowType, ProjectId};
-use crate::flow::{self, List, MAX_NOTE, Note, Status, Timestamp};
+use crate::flow::members::ProjectId;
+use crate::flow::{MAX_NOTE, Note, Timestamp};
 use crate::problem::Problem;
-use crate::store::{Filter, Position};
+use crate::store::{Cursor, List};
 
 /// The parameters of a query.
-pub struct Parameters<'event>(Vec<Parameter<'event>>);
-
-/// What a version is compared with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Base {
-    Version(u64),
-    /// What is live in the flow's place.
-    Live,
+pub struct Parameters<'event> {
+    given: Vec<Parameter<'event>>,
+    known: &'static [&'static str],
 }
 
 type Parameter<'event> = (Cow<'event, str>, Cow<'event, str>);
@@ -31,9 +25,9 @@ impl<'event> Parameters<'event> {
     /// # Errors
     ///
     /// The first parameter that is unknown, repeated or badly encoded.
-    pub fn read(query: &Query<'event>, known: &[&str]) -> Result<Self, Problem> {
-        let parameters = decode_all(query)?;
-        for (index, (name, _)) in parameters.iter().enumerate() {
+    pub fn read(query: &Query<'event>, known: &'static [&'static str]) -> Result<Self, Problem> {
+        let given = decode_all(query)?;
+        for (index, (name, _)) in given.iter().enumerate() {
             if !known.contains(&name.as_ref()) {
                 let error = match known {
                     [] => "expected no parameters, found one".to_owned(),
@@ -41,16 +35,17 @@ impl<'event> Parameters<'event> {
                 };
                 return Err(Problem::parameter(excerpt(name), error));
             }
-            if parameters.iter().take(index).any(|(other, _)| other == name) {
+            if given.iter().take(index).any(|(other, _)| other == name) {
                 return Err(Problem::parameter(name.as_ref(), "expected it once, found it again"));
             }
         }
-        Ok(Self(parameters))
+        Ok(Self { given, known })
     }
 
     /// What `parse` makes of a parameter, where it is given; `expected` is what it must be.
-    fn get<T>(&self, name: &str, expected: &str, parse: impl Fn(&str) -> Option<T>) -> Result<Option<T>, Problem> {
-        let Some((_, value)) = self.0.iter().find(|(one, _)| one == name) else { return Ok(None) };
+    pub fn get<T>(&self, name: &str, expected: &str, parse: impl Fn(&str) -> Option<T>) -> Result<Option<T>, Problem> {
+        debug_assert!(self.known.contains(&name), "{name} is not in the route");
+        let Some((_, value)) = self.given.iter().find(|(one, _)| one == name) else { return Ok(None) };
         let found = || Problem::parameter(name, format!("expected {expected}, found another value"));
         parse(value).map(Some).ok_or_else(found)
     }
@@ -67,53 +62,24 @@ impl<'event> Parameters<'event> {
         self.get("asOf", "an RFC 3339 instant (its + sent as %2B)", Timestamp::parse)
     }
 
-    pub fn from(&self) -> Result<Base, Problem> {
-        let parse = |text: &str| match text {
-            "live" => Some(Base::Live),
-            text => flow::parse_version(text).map(Base::Version),
-        };
-        let from = self.get("from", "live or a version, an integer from 1", parse)?;
-        from.ok_or_else(|| Problem::parameter("from", "expected live or the version to compare with, found nothing"))
-    }
-
     /// `limit`, of which there is a default and a maximum.
     pub fn limit(&self, (default, max): (usize, usize)) -> Result<usize, Problem> {
         let limit = |text: &str| integer(text).filter(|limit| (1..=max).contains(limit));
         Ok(self.get("limit", &format!("an integer from 1 to {max}"), limit)?.unwrap_or(default))
     }
 
-    pub fn cursor<T>(&self, parse: impl Fn(&str) -> Option<T>) -> Result<Option<T>, Problem> {
-        self.get("cursor", "the next of a page before", parse)
-    }
-
-    /// Where a page of `list` begins. A cursor of the other list would begin nowhere in it.
-    pub fn position(&self, list: List) -> Result<Position, Problem> {
-        let page = |text: &str| integer(text).filter(|page| *page > 0);
-        let page = self.get("page", &format!("an integer from 1 to {}", u32::MAX), page)?;
-        match (page, self.cursor(|text| FlowCursor::parse(text).filter(|cursor| cursor.list == list))?) {
-            (Some(_), Some(_)) => Err(Problem::parameter("cursor", "expected page or cursor, found both")),
-            (None, Some(cursor)) => Ok(Position::After(cursor)),
-            (page, None) => Ok(Position::Page(page.unwrap_or(1))),
-        }
+    /// `cursor`, where a page of `list` begins.
+    pub fn cursor(&self, list: &List) -> Result<Option<Cursor>, Problem> {
+        self.get("cursor", "the next of a page before", |text| Cursor::parse(list, text))
     }
 
     pub fn project(&self) -> Result<Option<ProjectId>, Problem> {
         self.get("project", "a project", ProjectId::parse)
     }
-
-    pub fn filter(&self) -> Result<Filter, Problem> {
-        let project = self.project()?;
-        let flow_type = self.get("type", "login or onboarding", FlowType::parse)?;
-        let status = self.get("status", &Status::ALL.map(Status::as_str).join(" or "), Status::from_stored)?;
-        let list = status.map_or(List::Flows, Status::list);
-        // All flows of the trash have the same status.
-        let status = status.filter(|_| list == List::Flows);
-        Ok(Filter { list, project, flow_type, status })
-    }
 }
 
 /// The integer that `text` spells, without a sign or leading zeros.
-fn integer<T: FromStr + ToString>(text: &str) -> Option<T> {
+pub fn integer<T: FromStr + ToString>(text: &str) -> Option<T> {
     text.parse::<T>().ok().filter(|number| number.to_string() == text)
 }
 

@@ -12,6 +12,7 @@ mod history;
 mod keys;
 mod list;
 mod live;
+mod page;
 mod release;
 mod transaction;
 
@@ -30,15 +31,16 @@ use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::types::AttributeValue;
 
 use self::attempts::Attempts;
-pub use self::attempts::{FailedAttempts, count_failed_attempts};
+pub use self::attempts::{FailedAttempts, count_failed_attempts, late};
 pub use self::create::Creation;
-pub use self::history::{Entry, Versions};
+pub use self::history::Entry;
 pub use self::keys::KeptKeys;
-pub use self::list::{Filter, Page, Position, Totals};
-pub use self::live::{LiveFlows, Releases};
+pub use self::list::{Begin, Filter};
+pub use self::page::{Cursor, Page, Totals};
 pub use self::release::Next;
 use crate::error::{Cause, Error};
 use crate::flow::{Client, Flow};
+pub use crate::item::List;
 use crate::item::{self, Item};
 use crate::problem::{Code, Problem};
 
@@ -96,16 +98,30 @@ impl Store {
 
     /// A query of a client's items from one sort key to another, as they stand after every write that was answered.
     fn range(&self, client: &Client, first: String, last: String) -> QueryFluentBuilder {
+        let partition = (item::PARTITION_KEY, item::partition(client));
+        self.between(partition, (item::SORT_KEY, first, last)).consistent_read(true)
+    }
+
+    /// A query of a client's flows in the index from one sort key to another. An index has no consistent reads.
+    fn index_range(&self, index: &str, client: &Client, first: String, last: String) -> QueryFluentBuilder {
+        let partition = (item::CLIENT, client.as_str().to_owned());
+        self.between(partition, (item::LIST_KEY, first, last)).index_name(index)
+    }
+
+    fn between(
+        &self,
+        (partition, value): (&str, String),
+        (sort, first, last): (&str, String, String),
+    ) -> QueryFluentBuilder {
         self.client
             .query()
             .table_name(&self.table)
             .key_condition_expression("#pk = :pk AND #sk BETWEEN :first AND :last")
-            .expression_attribute_names("#pk", item::PARTITION_KEY)
-            .expression_attribute_names("#sk", item::SORT_KEY)
-            .expression_attribute_values(":pk", AttributeValue::S(item::partition(client)))
+            .expression_attribute_names("#pk", partition)
+            .expression_attribute_names("#sk", sort)
+            .expression_attribute_values(":pk", AttributeValue::S(value))
             .expression_attribute_values(":first", AttributeValue::S(first))
             .expression_attribute_values(":last", AttributeValue::S(last))
-            .consistent_read(true)
     }
 }
 

@@ -154,6 +154,14 @@ pub struct Head {
 }
 
 impl Head {
+    /// The flow that the newest release of a place puts in force, with the release.
+    pub fn live(head: Option<Self>) -> Result<(Flow, Release), Error> {
+        match head {
+            Some(Self { release, flow: Some(flow) }) => Ok((flow, release)),
+            Some(Self { flow: None, .. }) | None => Err(Error::NoLiveFlow),
+        }
+    }
+
     /// Whether this version of this flow is live.
     pub fn names(&self, id: &FlowId, version: u64) -> bool {
         self.release.version.as_ref().is_some_and(|live| live.id == *id && live.version == version)

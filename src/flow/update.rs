@@ -16,14 +16,14 @@ use crate::problem::{Code, Problem, Problems};
 
 /// The members of an update. They are checked together with the flow that they change.
 #[derive(Debug, Clone)]
-pub struct Update<'body> {
+pub struct Edit<'body> {
     pub members: Vec<Member<'body>>,
-    pub kind: UpdateKind,
+    pub kind: EditKind,
 }
 
 /// What an update does with `configuration`. All other members are replaced whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum UpdateKind {
+pub enum EditKind {
     /// It is replaced whole.
     Replacement,
     /// It is merged member by member, at every depth (RFC 7396).
@@ -53,7 +53,7 @@ impl Flow {
     ///
     /// [`Code::VersionConflict`] when `update` was made from another version; else all problems, in the order of a
     /// flow's document, unknown members last; or the machine has no random bytes to give.
-    pub fn update(&self, now: SystemTime, update: &Update<'_>, change: Change) -> Result<Option<Self>, Error> {
+    pub fn edit(&self, now: SystemTime, update: &Edit<'_>, change: Change) -> Result<Option<Self>, Error> {
         let Summary { id, project, flow_type, status, version, client, created_at, updated_at, .. } = &self.summary;
         let sent = |name: &str| update.members.iter().find(|member| member.name == name);
         let (sent_version, sent_updated_at) = (sent("version"), sent("updatedAt"));
@@ -117,7 +117,7 @@ impl Flow {
     /// # Errors
     ///
     /// All problems of name, description, configuration and steps, in that order; or what is stored is unreadable.
-    fn merge(&self, update: &Update<'_>) -> Result<Self, Error> {
+    fn merge(&self, update: &Edit<'_>) -> Result<Self, Error> {
         let member = |name: &str| update.members.iter().find(|member| member.name == name);
         let mut check = Check::default();
         let mut summary = self.summary.clone();
@@ -137,7 +137,7 @@ impl Flow {
             (None, None) => (Some(self.configuration.clone()), Some(self.steps.clone())),
             (configuration, steps) => {
                 let is_patch =
-                    |sent: &Member<'_>| update.kind == UpdateKind::MergePatch && matches!(sent.value, Value::Object(_));
+                    |sent: &Member<'_>| update.kind == EditKind::MergePatch && matches!(sent.value, Value::Object(_));
                 let (patch, replacement) = match configuration {
                     Some(sent) if is_patch(sent) => (Some(sent), None),
                     sent => (None, sent),
@@ -172,7 +172,7 @@ fn changed(path: &str, sent: Option<&Member<'_>>, stored: &str) -> Option<Proble
 
 fn parse_status(sent: &Member<'_>) -> Result<Status, Problem> {
     let named = match &sent.value {
-        Value::String(text) => Status::parse(text),
+        Value::String(text) => Status::settable(text),
         _ => None,
     };
     let error = || format!("expected {}, found {}", Status::SETTABLE.map(Status::as_str).join(", "), sent.value);

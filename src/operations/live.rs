@@ -1,99 +1,39 @@
-//! Carries out the commands on live flows.
+//! `GET /v2/project-flows/live/{project}/{type}`: what is live in a place, or with `asOf` what was at a moment.
 
-use std::future;
-use std::time::SystemTime;
+use super::prelude::*;
+use crate::etag::EntityTags;
+use crate::flow::{Head, Place, Release, Timestamp};
 
-use super::Outcome;
-use crate::caller::Caller;
-use crate::command::LiveCommand;
-use crate::error::Error;
-use crate::etag::Preconditions;
-use crate::flow::{Author, Change, Flow, Head, Note, Release, ReleasedVersion};
-use crate::problem::{Code, Problem};
-use crate::store::{Next, Store};
+pub struct Live {
+    place: Place,
+    as_of: Option<Timestamp>,
+    /// The releases that the client has already.
+    known: Option<EntityTags>,
+}
 
-impl LiveCommand {
-    /// Carries the command out for `caller`.
-    pub async fn carry_out(self, store: &Store, caller: &Caller) -> Result<Outcome, Error> {
-        let Caller { client, author, missing: _, four_eyes } = caller;
-        let change = |note: Option<Note>| Change { by: author.clone(), note, restored: None };
-        match self {
-            Self::List { project, after, limit } => {
-                let page = store.live_flows(client, project.as_ref(), after, limit).await?;
-                Ok(Outcome::LiveFlows { page, limit })
-            }
-            Self::Retrieve { place, known } => {
-                let (flow, release) = live(store.head(client, &place).await?)?;
-                let is_known = known.is_some_and(|known| known.match_weakly(release.number));
-                Ok(if is_known { Outcome::LiveNotModified(flow, release) } else { Outcome::Live(flow, release) })
-            }
-            Self::RetrieveAsOf { place, moment } => {
-                let (flow, release) = live(store.head_as_of(client, &place, &moment).await?)?;
-                Ok(Outcome::PastLive(flow, release))
-            }
-            Self::Release { place, version, preconditions, note } => {
-                let (change, preconditions) = (&change(note), &preconditions);
-                let (place, ReleasedVersion { id, version }) = (&place, &version);
-                let next = |head: Option<Head>| async move {
-                    check_place(preconditions, head.as_ref())?;
-                    let head = match head {
-                        Some(head) if head.names(id, *version) => return Ok(Next::Same(head)),
-                        head => head,
-                    };
-                    let newest = store.newest(client, id).await?;
-                    let flow = store.version(&newest, *version).await?;
-                    flow.check_releasable(&newest, place)?;
-                    if *four_eyes {
-                        check_four_eyes(store, author.as_ref(), head.as_ref(), &newest, *version).await?;
-                    }
-                    Ok(Next::Release(Head::release(head.as_ref(), SystemTime::now(), flow, change.clone())?))
-                };
-                let (flow, release) = live(Some(store.release(client, place, next).await?))?;
-                Ok(Outcome::Live(flow, release))
-            }
-            Self::Withdraw { place, preconditions, note } => {
-                let change = change(note);
-                let next = |head: Option<Head>| {
-                    let withdrawn = Head::withdraw(head.as_ref(), SystemTime::now(), change.clone())?;
-                    check_place(&preconditions, head.as_ref())?;
-                    Ok(Next::Release(withdrawn))
-                };
-                let next = |head| future::ready(next(head));
-                Ok(Outcome::Withdrawn(store.release(client, &place, next).await?.release))
-            }
-            Self::Releases { place, after, limit } => {
-                let page = store.releases(client, &place, after, limit).await?;
-                Ok(Outcome::Releases { page, limit })
-            }
+impl Operation<'_> for Live {
+    const ROUTE: Route = Route::new("GET", "/v2/project-flows/live/{project}/{type}", Permission::Read, &["asOf"]);
+    type Path = Place;
+
+    fn parse(place: Place, request: &Request<'_>) -> Result<Self, Error> {
+        Ok(Self { place, as_of: request.parameters.as_of()?, known: request.known()? })
+    }
+
+    async fn carry_out(self, store: &Store, caller: &Caller) -> Result<Answer, Error> {
+        let Self { place, as_of, known } = self;
+        if let Some(moment) = as_of {
+            let (flow, release) = Head::live(store.head_as_of(&caller.client, &place, &moment).await?)?;
+            return Ok(shown(&flow, &release));
         }
+        let (flow, release) = Head::live(store.head(&caller.client, &place).await?)?;
+        let is_known = known.is_some_and(|known| known.match_weakly(release.number));
+        let answer = if is_known { Answer::not_modified().about(&flow) } else { shown(&flow, &release) };
+        Ok(answer.tagged(release.number))
     }
 }
 
-/// The flow that a release puts in force, with the release.
-pub fn live(head: Option<Head>) -> Result<(Flow, Release), Error> {
-    match head {
-        Some(Head { release, flow: Some(flow) }) => Ok((flow, release)),
-        Some(Head { flow: None, .. }) | None => Err(Error::NoLiveFlow),
-    }
-}
-
-fn check_place(preconditions: &Preconditions, head: Option<&Head>) -> Result<(), Problem> {
-    let number = head.map_or(0, |head| head.release.number);
-    preconditions.check_place(number, head.is_some_and(|head| head.flow.is_some()))
-}
-
-/// Refuses a release by somebody who has written a part of it, or who may have.
-async fn check_four_eyes(
-    store: &Store,
-    author: Option<&Author>,
-    head: Option<&Head>,
-    newest: &Flow,
-    version: u64,
-) -> Result<(), Error> {
-    let refuse = |error: &str| Err(Problem::new("/version", Code::OwnChange, error).into());
-    let Some(author) = author else { return refuse("expected a token that names who releases, found none") };
-    if store.is_work_of_others(head, newest, version, author).await? {
-        return Ok(());
-    }
-    refuse("expected versions by others since the last release, found one by the caller or without an author")
+/// A flow with the release that put it in force.
+pub(super) fn shown(flow: &Flow, release: &Release) -> Answer {
+    let release = Some(release.document(None));
+    Answer::ok(&Envelope { release, ..Envelope::of(Document::of_flow(flow)) }).about(flow)
 }

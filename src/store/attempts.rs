@@ -13,6 +13,7 @@ use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 
 use super::transaction::is_throttled;
 use super::{THROTTLING, on_heap, sources};
+use crate::error::{Cause, Error};
 
 tokio::task_local! {
     /// The attempts of all calls of this task.
@@ -24,6 +25,8 @@ struct Counts {
     failed: Cell<FailedAttempts>,
     /// Those that were begun and neither answered nor known to be unsent.
     open: Cell<u32>,
+    /// Whether a write was begun.
+    may_have_written: Cell<bool>,
 }
 
 /// Whether an attempt was sent and had no answer.
@@ -54,9 +57,19 @@ pub fn count_failed_attempts<T>(calls: impl Future<Output = T>) -> impl Future<O
     ATTEMPTS.scope(Counts::default(), async { (calls.await, ATTEMPTS.with(|counts| counts.failed.get())) })
 }
 
-/// The result of `calls`, and whether one of their attempts had no answer. If nobody counts, one may have had none.
+/// The error of a task that has no more time: nothing was written unless a write was begun.
+pub fn late(cause: Cause) -> Error {
+    match ATTEMPTS.try_with(|counts| counts.may_have_written.get()) {
+        Ok(false) => Error::TemporarilyUnavailable(cause),
+        Ok(true) | Err(_) => Error::OutcomeUnknown(cause),
+    }
+}
+
+/// The result of `calls`, which write, and whether one of their attempts had no answer. If nobody counts, one may have had
+/// none.
 pub(super) async fn watch<T>(calls: impl Future<Output = T>) -> (T, AnyUnanswered) {
     let open = || ATTEMPTS.try_with(|counts| counts.open.get());
+    let _ = ATTEMPTS.try_with(|counts| counts.may_have_written.set(true));
     let before = open();
     let outcome = on_heap(calls).await;
     let is_answered = matches!((before, open()), (Ok(before), Ok(after)) if after <= before);

@@ -4,25 +4,12 @@
 //! are no snapshot: the newest can be seen at version n + 1 while version n is not there yet ("Amazon DynamoDB
 //! Transactions: How it works", isolation levels). So a version that is absent is read again.
 
+use super::page::{Entries, MAX_QUERIES};
 use super::transaction::Backoff;
-use super::{Store, only, send_query};
-use crate::cursor::VersionCursor;
+use super::{Cursor, Page, Store, Totals};
 use crate::error::{Cause, Error};
 use crate::flow::{Change, Client, Digest, Flow, FlowId, Summary, Timestamp};
-use crate::item::{self, Item};
-use crate::size::{self, Budget};
-
-/// The most queries of a page of versions. They read 4 megabytes at most: 1,024 read units of the 3,000 that a partition has
-/// for a second ("Burst and adaptive capacity" in the Developer Guide).
-const MAX_QUERIES: usize = 4;
-
-/// A page of a flow's versions, newest first.
-#[derive(Debug, Clone)]
-pub struct Versions {
-    pub entries: Vec<Entry>,
-    /// How many versions the flow has in all.
-    pub total: u64,
-}
+use crate::item::{self, Item, List};
 
 /// A version in a flow's history, with who wrote it and why.
 #[derive(Debug, Clone)]
@@ -35,11 +22,6 @@ pub struct Entry {
 impl Entry {
     fn of(item: &Item) -> Result<Self, Cause> {
         Ok(Self { summary: item::to_summary(item)?, change: item::to_change(item)?, digest: item::to_digest(item) })
-    }
-
-    /// Its bytes in an answer, or more.
-    fn size(&self) -> usize {
-        size::of_summary(&self.summary) + size::of_change(&self.change)
     }
 }
 
@@ -95,52 +77,46 @@ impl Store {
     }
 
     /// At most `limit` versions of a flow that come after `after`, newest first: one read, and one query for each megabyte
-    /// of versions. The page ends early after `MAX_QUERIES`, and where an answer has no room for more.
+    /// of versions.
     pub async fn versions(
         &self,
         client: &Client,
-        id: &FlowId,
-        after: Option<VersionCursor>,
+        id: FlowId,
+        after: Option<Cursor>,
         limit: usize,
-    ) -> Result<Versions, Error> {
-        let newest = self.read(&self.table, item::flow_key(client, id)).await?.ok_or(Error::ProjectFlowNotFound)?;
+    ) -> Result<Page<Entry>, Error> {
+        let newest = self.read(&self.table, item::flow_key(client, &id)).await?.ok_or(Error::ProjectFlowNotFound)?;
         let newest = Entry::of(&newest)?;
-        let total = newest.summary.version;
-        let mut before = after.map_or(u64::MAX, |VersionCursor(version)| version);
-        let mut entries = Vec::new();
-        let mut budget = Budget::of_answer();
-        if total < before {
-            before = total;
-            budget.take(newest.size());
-            entries.push(newest);
+        let newest_key = item::version_sort(&id, newest.summary.version);
+        let totals = Some(Totals { page: None, total: newest.summary.version });
+        let list = List::Versions(id);
+        let earlier =
+            Entries { list: &list, filter: Vec::new(), attributes: &item::HISTORY, read: Entry::of, sort_key: None };
+
+        let (first, after) = match after {
+            Some(Cursor(key)) if key <= newest_key => (None, Cursor(key)),
+            Some(_) | None => (Some(newest), Cursor(newest_key)),
+        };
+        let (before, limit) = (item::number_of(&after.0), limit - usize::from(first.is_some()));
+        if before == 1 || limit == 0 {
+            let next = (before > 1).then_some(after);
+            return Ok(Page { entries: first.into_iter().collect(), next, totals });
         }
-        let (mut queries, mut backoff) = (0, Backoff::of_window());
-        while before > 1 && entries.len() < limit && queries < MAX_QUERIES {
-            let query = self
-                .range(client, item::version_sort(id, 1), item::version_sort(id, before - 1))
-                .scan_index_forward(false)
-                .limit(i32::try_from(limit - entries.len()).unwrap_or(i32::MAX));
-            let found = send_query(only(query, &item::HISTORY)).await?;
-            let mut is_whole = !found.items().is_empty();
-            for item in found.items() {
-                let entry = Entry::of(item)?;
-                if entry.summary.version + 1 != before {
-                    is_whole = false;
-                    break;
-                }
-                if !budget.take(entry.size()) && !entries.is_empty() {
-                    return Ok(Versions { entries, total });
-                }
-                before = entry.summary.version;
-                entries.push(entry);
+        let mut backoff = Backoff::of_window();
+        loop {
+            let mut page = earlier.page(self, client, Some(after.clone()), limit, MAX_QUERIES).await?;
+            let numbers = page.entries.iter().map(|entry| entry.summary.version);
+            let is_whole = numbers.eq((1..before).rev().take(page.entries.len()));
+            let is_last = page.next.is_none();
+            let reaches = page.entries.last().is_some_and(|last| !is_last || last.summary.version == 1);
+            if is_whole && reaches {
+                page.entries.splice(0..0, first);
+                return Ok(Page { totals, ..page });
             }
-            if is_whole {
-                queries += 1;
-            } else if !backoff.wait().await {
+            if !backoff.wait().await {
                 return Err(absent(before - 1));
             }
         }
-        Ok(Versions { entries, total })
     }
 }
 

@@ -1,0 +1,119 @@
+//! What an operation answers: status, its own headers, body, and what the log line names.
+
+use std::borrow::Cow;
+
+use serde::Serialize;
+
+use crate::etag::etag;
+use crate::flow::{ChangeDocument, Document, Flow, FlowId, ReleaseDocument};
+use crate::store::{Cursor, Page};
+
+/// A header of a response.
+pub type Header = (&'static str, Cow<'static, str>);
+
+/// The answer to a request that was carried out.
+#[derive(Debug, Default)]
+pub struct Answer {
+    pub status: u16,
+    /// Its headers beside those that all have.
+    pub headers: Vec<Header>,
+    /// Its JSON, or nothing.
+    pub body: String,
+    /// The flow of the table that it shows, and the version of it.
+    pub flow: Option<(FlowId, u64)>,
+    /// Whether it is the first result of a create, answered again.
+    pub is_replay: bool,
+}
+
+impl Answer {
+    /// An answer that shows data.
+    pub fn ok(envelope: &Envelope<'_, impl Serialize>) -> Self {
+        Self { status: 200, body: text(envelope), ..Self::default() }
+    }
+
+    /// An answer that shows a flow of the table.
+    pub fn flow(flow: &Flow) -> Self {
+        Self::ok(&Envelope::of(Document::of_flow(flow))).about(flow)
+    }
+
+    /// An answer that shows a page of a list, each entry as a document.
+    pub fn page<'page, T, D: Serialize>(page: &'page Page<T>, limit: usize, document: impl Fn(&'page T) -> D) -> Self {
+        let documents: Vec<_> = page.entries.iter().map(document).collect();
+        let number = page.totals.and_then(|totals| totals.page);
+        let pagination = Pagination {
+            page: number,
+            limit,
+            total: page.totals.map(|totals| totals.total),
+            pages: number.zip(page.totals).map(|(_, totals)| totals.total.div_ceil(limit as u64)),
+            next: page.next.as_ref().map(Cursor::encode),
+        };
+        Self::ok(&Envelope { pagination: Some(pagination), ..Envelope::of(documents) })
+    }
+
+    /// The methods of a path.
+    pub fn preflight(allow: String) -> Self {
+        Self { status: 204, ..Self::default() }.with("Allow", allow)
+    }
+
+    /// The client has it already.
+    pub fn not_modified() -> Self {
+        Self { status: 304, ..Self::default() }
+    }
+
+    /// The same with an `ETag`.
+    #[must_use]
+    pub fn tagged(self, version: u64) -> Self {
+        self.with("ETag", etag(version))
+    }
+
+    /// The same with a header.
+    #[must_use]
+    pub fn with(mut self, name: &'static str, value: impl Into<Cow<'static, str>>) -> Self {
+        self.headers.push((name, value.into()));
+        self
+    }
+
+    /// The same, where it shows a flow of the table.
+    #[must_use]
+    pub fn about(self, flow: &Flow) -> Self {
+        Self { flow: Some((flow.summary.id.clone(), flow.summary.version)), ..self }
+    }
+}
+
+/// The body of a success.
+#[derive(Serialize)]
+pub struct Envelope<'answer, T> {
+    pub success: bool,
+    pub data: T,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pagination: Option<Pagination>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub change: Option<ChangeDocument<'answer>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub release: Option<ReleaseDocument<'answer>>,
+}
+
+impl<T: Serialize> Envelope<'_, T> {
+    pub const fn of(data: T) -> Self {
+        Self { success: true, data, pagination: None, change: None, release: None }
+    }
+}
+
+/// Where a page stands, and where the next one begins.
+#[derive(Serialize)]
+pub struct Pagination {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    page: Option<u32>,
+    limit: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    total: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pages: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<String>,
+}
+
+/// Writing text into memory cannot fail.
+pub fn text(envelope: &impl Serialize) -> String {
+    serde_json::to_string(envelope).unwrap_or_default()
+}

@@ -1,0 +1,126 @@
+//! Lists: the ranges of sort keys that are listed, in the table and in its index.
+
+use super::{INDEX, LAST, LIST_KEY, SORT_KEY, VERSION_PREFIX, places_sort, releases_sort, to_place};
+use crate::flow::members::ProjectId;
+use crate::flow::{FlowId, MAX_VERSION_DIGITS, Place, Status, Summary, Timestamp, parse_version};
+
+/// What the keys of deleted flows begin with in the index. It sorts after the digits that other keys begin with.
+const TRASH: &str = "~";
+
+/// A list of what a client has.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum List {
+    /// Flows that are not deleted, the latest created first.
+    #[default]
+    Flows,
+    /// Deleted flows, the latest deleted first.
+    Trash,
+    /// Earlier versions of a flow, newest first.
+    Versions(FlowId),
+    /// Releases of a place, newest first.
+    Releases(Place),
+    /// The places of a client, or of one project, by project and type.
+    Places(Option<ProjectId>),
+}
+
+impl List {
+    /// The index that has the list, unless the table itself has it.
+    pub const fn index(&self) -> Option<&'static str> {
+        match self {
+            Self::Flows | Self::Trash => Some(INDEX),
+            Self::Versions(_) | Self::Releases(_) | Self::Places(_) => None,
+        }
+    }
+
+    /// The attribute that has its sort keys.
+    pub const fn sort_attribute(&self) -> &'static str {
+        match self.index() {
+            None => SORT_KEY,
+            Some(_) => LIST_KEY,
+        }
+    }
+
+    pub const fn is_newest_first(&self) -> bool {
+        match self {
+            Self::Flows | Self::Trash | Self::Versions(_) | Self::Releases(_) => true,
+            Self::Places(_) => false,
+        }
+    }
+
+    /// What all its sort keys begin with.
+    fn prefix(&self) -> String {
+        match self {
+            Self::Flows => String::new(),
+            Self::Trash => TRASH.to_owned(),
+            Self::Versions(id) => format!("{VERSION_PREFIX}{}#", id.as_str()),
+            Self::Releases(place) => releases_sort(place),
+            Self::Places(project) => places_sort(project.as_ref()),
+        }
+    }
+
+    /// The first and the last sort key that may come after the one of an entry, or after none.
+    pub fn range(&self, after: Option<&str>) -> (String, String) {
+        // The keys of flows begin with a year.
+        let (first, last) = match (self, self.prefix()) {
+            (Self::Flows, _) => ("0".to_owned(), format!("9{LAST}")),
+            (_, prefix) => (prefix.clone(), format!("{prefix}{LAST}")),
+        };
+        match after {
+            None => (first, last),
+            Some(key) if self.is_newest_first() => (first, before(key)),
+            Some(key) => (behind(key), last),
+        }
+    }
+
+    /// Whether an entry of the list can have this sort key.
+    pub fn has(&self, key: &str) -> bool {
+        let Some(rest) = key.strip_prefix(&self.prefix()) else { return false };
+        let is_moment = |text: &str| Timestamp::parse(text).is_some_and(|moment| moment.as_str() == text);
+        let is_number =
+            |text: &str| text.len() == MAX_VERSION_DIGITS && parse_version(text.trim_start_matches('0')).is_some();
+        match (self, rest.split_once('#')) {
+            (Self::Flows | Self::Trash, Some((moment, id))) => is_moment(moment) && FlowId::parse(id).is_some(),
+            (Self::Releases(_), Some((since, number))) => is_moment(since) && is_number(number),
+            (Self::Flows | Self::Trash | Self::Releases(_), None) => false,
+            (Self::Versions(_), _) => is_number(rest),
+            (Self::Places(_), _) => to_place(key).is_some(),
+        }
+    }
+}
+
+/// The number of a version or a release with this sort key.
+pub fn number_of(key: &str) -> u64 {
+    key.rsplit('#').next().and_then(|number| number.parse().ok()).unwrap_or_default()
+}
+
+/// Since when a release with this sort key is in force.
+pub fn since_of(key: &str) -> Option<Timestamp> {
+    key.rsplit('#').nth(1).and_then(Timestamp::parse)
+}
+
+/// Whether a version or a release with this sort key is the first one.
+pub fn is_first(key: &str) -> bool {
+    key.ends_with("#0000000001")
+}
+
+/// The sort key of a flow in the index: among all others by its creation, or in the trash by its deletion.
+pub fn list_key(summary: &Summary) -> String {
+    let Summary { id, status, created_at, updated_at, .. } = summary;
+    match status {
+        Status::Draft | Status::Active | Status::Paused => format!("{created_at}#{}", id.as_str()),
+        Status::Deleted => format!("{TRASH}{updated_at}#{}", id.as_str()),
+    }
+}
+
+/// A text between `key` and all keys of the same length that sort before it, because a range includes both its ends.
+fn before(key: &str) -> String {
+    let mut characters = key.chars();
+    let last = characters.next_back().map_or(0, u32::from);
+    let smaller = char::from_u32(last.saturating_sub(1)).unwrap_or_default();
+    format!("{}{smaller}", characters.as_str())
+}
+
+/// A text between `key` and all keys that sort behind it.
+fn behind(key: &str) -> String {
+    format!("{key}!")
+}

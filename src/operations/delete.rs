@@ -1,0 +1,46 @@
+//! `DELETE /v2/project-flows/{id}`: the version that deletes the flow; its history stays.
+
+use std::time::SystemTime;
+
+use serde::Serialize;
+
+use super::prelude::*;
+use crate::etag::Preconditions;
+
+pub struct Delete {
+    id: FlowId,
+    preconditions: Preconditions,
+    note: Option<Note>,
+}
+
+impl Operation<'_> for Delete {
+    const ROUTE: Route = Route::new("DELETE", "/v2/project-flows/{id}", Permission::Write, &["note"]);
+    type Path = FlowId;
+
+    fn parse(id: FlowId, request: &Request<'_>) -> Result<Self, Error> {
+        Ok(Self { id, note: request.parameters.note()?, preconditions: request.preconditions()? })
+    }
+
+    async fn carry_out(self, store: &Store, caller: &Caller) -> Result<Answer, Error> {
+        /// What is left of a flow that was deleted.
+        #[derive(Serialize)]
+        struct Deleted<'flow> {
+            #[serde(rename = "_id")]
+            id: &'flow str,
+            status: &'static str,
+            version: u64,
+        }
+
+        let Self { id, preconditions, note } = self;
+        let change = caller.change(note);
+        let next = |newest: &Flow| {
+            newest.check_undeleted()?;
+            preconditions.check(newest.summary.version)?;
+            newest.delete(SystemTime::now(), change.clone()).map(Some)
+        };
+        let flow = store.change(&caller.client, &id, next).await?;
+        let Summary { id, status, version, .. } = &flow.summary;
+        let deleted = Deleted { id: id.as_str(), status: status.as_str(), version: *version };
+        Ok(Answer::ok(&Envelope::of(deleted)).about(&flow))
+    }
+}

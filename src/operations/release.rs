@@ -1,0 +1,73 @@
+//! `PUT /v2/project-flows/live/{project}/{type}`: a version of a flow becomes live, as the next release of the place.
+
+use std::time::SystemTime;
+
+use super::live::shown;
+use super::prelude::*;
+use crate::body::MediaType;
+use crate::etag::Preconditions;
+use crate::flow::{Author, Head, Place, ReleasedVersion};
+use crate::problem::{Code, Problem};
+use crate::store::Next;
+
+pub struct Release {
+    place: Place,
+    version: ReleasedVersion,
+    preconditions: Preconditions,
+    note: Option<Note>,
+}
+
+impl Operation<'_> for Release {
+    const ROUTE: Route = Route::new("PUT", "/v2/project-flows/live/{project}/{type}", Permission::Release, &["note"])
+        .with_body(MediaType::Json);
+    type Path = Place;
+
+    fn parse(place: Place, request: &Request<'_>) -> Result<Self, Error> {
+        let note = request.parameters.note()?;
+        let preconditions = request.preconditions()?;
+        let version = ReleasedVersion::parse(&request.members()?)?;
+        Ok(Self { place, version, preconditions, note })
+    }
+
+    async fn carry_out(self, store: &Store, caller: &Caller) -> Result<Answer, Error> {
+        let Self { place, version: ReleasedVersion { id, version }, preconditions, note } = &self;
+        let change = &caller.change(note.clone());
+        let next = |head: Option<Head>| async move {
+            check_place(preconditions, head.as_ref())?;
+            let head = match head {
+                Some(head) if head.names(id, *version) => return Ok(Next::Same(head)),
+                head => head,
+            };
+            let newest = store.newest(&caller.client, id).await?;
+            let flow = store.version(&newest, *version).await?;
+            flow.check_releasable(&newest, place)?;
+            if caller.four_eyes {
+                check_four_eyes(store, caller.author.as_ref(), head.as_ref(), &newest, *version).await?;
+            }
+            Ok(Next::Release(Head::release(head.as_ref(), SystemTime::now(), flow, change.clone())?))
+        };
+        let (flow, release) = Head::live(Some(store.release(&caller.client, place, next).await?))?;
+        Ok(shown(&flow, &release).tagged(release.number))
+    }
+}
+
+pub(super) fn check_place(preconditions: &Preconditions, head: Option<&Head>) -> Result<(), Problem> {
+    let number = head.map_or(0, |head| head.release.number);
+    preconditions.check_place(number, head.is_some_and(|head| head.flow.is_some()))
+}
+
+/// Refuses a release by somebody who has written a part of it, or who may have.
+async fn check_four_eyes(
+    store: &Store,
+    author: Option<&Author>,
+    head: Option<&Head>,
+    newest: &Flow,
+    version: u64,
+) -> Result<(), Error> {
+    let refuse = |error: &str| Err(Problem::new("/version", Code::OwnChange, error).into());
+    let Some(author) = author else { return refuse("expected a token that names who releases, found none") };
+    if store.is_work_of_others(head, newest, version, author).await? {
+        return Ok(());
+    }
+    refuse("expected versions by others since the last release, found one by the caller or without an author")
+}
