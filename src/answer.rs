@@ -5,11 +5,21 @@ use std::borrow::Cow;
 use serde::Serialize;
 
 use crate::etag::etag;
-use crate::flow::{ChangeDocument, Document, Flow, FlowId, ReleaseDocument};
+use crate::flow::members::{MAX_DESCRIPTION, MAX_NAME};
+use crate::flow::{ChangeDocument, Document, Flow, FlowId, MAX_AUTHOR, MAX_CLIENT, MAX_NOTE, ReleaseDocument};
+use crate::size::MAX_RESPONSE;
 use crate::store::{Cursor, Page};
 
 /// A header of a response.
 pub type Header = (&'static str, Cow<'static, str>);
+
+/// The longest page is far below what a response may have: its texts are bounded, and escaping takes 7 bytes for a control
+/// character, which only descriptions have, and 4 for any other character.
+const _: () = {
+    const LONGEST_ENTRY: usize = 1024 + 7 * MAX_DESCRIPTION + 4 * (MAX_NAME + MAX_NOTE + MAX_AUTHOR + MAX_CLIENT);
+    const MOST_ENTRIES: usize = 100;
+    assert!(MOST_ENTRIES * LONGEST_ENTRY < MAX_RESPONSE / 3);
+};
 
 /// The answer to a request that was carried out.
 #[derive(Debug, Default)]

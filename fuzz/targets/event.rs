@@ -8,11 +8,10 @@ use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
 use project_flows::caller::{Authenticator, Claims, Source};
-use project_flows::command::Command;
 use project_flows::event::Event;
 use project_flows::keys::{Keys, Origin, SharedSecrets};
+use project_flows::operations::Target;
 use project_flows::reply::Reply;
-use project_flows::route::Target;
 use ready::ready;
 
 static AUTHENTICATOR: LazyLock<Authenticator> = LazyLock::new(|| {
@@ -26,11 +25,11 @@ fuzz_target!(|bytes: &[u8]| {
     let caller = ready(AUTHENTICATOR.authenticate(event.headers().authorization.as_deref())).map(|_| ());
     // What comes after the door, for events that do not get in too.
     let body = event.body();
-    let command = Target::find(&event).and_then(|target| match target {
-        Target::Operation(call) => Command::parse(call, &event, &body).map(|_| ()),
+    let parsed = Target::find(&event).and_then(|target| match target {
+        Target::Operation(call) => call.parse(&event, &body).map(|_| ()),
         Target::Preflight { .. } => Ok(()),
     });
-    for error in [caller, command].into_iter().filter_map(Result::err) {
+    for error in [caller, parsed].into_iter().filter_map(Result::err) {
         assert!(error.failure().status < 500, "{error:?}");
         let reply = Reply::new(Err(error), &event, event.request_id().unwrap_or("id")).0;
         let reply = serde_json::to_value(&reply).expect("a response");

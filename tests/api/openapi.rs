@@ -4,12 +4,13 @@ mod document;
 
 use std::collections::BTreeSet;
 
-use project_flows::command::{FLOWS_LISTED, RELEASES_LISTED, VERSIONS_LISTED};
+use project_flows::body::MediaType;
 use project_flows::error::{Cause, Error};
 use project_flows::flow::members::MAX_DESCRIPTION;
 use project_flows::flow::rules::MAX_STEPS;
+use project_flows::operations::{list, live_flows, releases, routes, versions};
 use project_flows::problem::{Code, MAX_PROBLEMS, Problem};
-use project_flows::route::routes;
+use project_flows::route::Route;
 use serde_json::{Value, json};
 
 use crate::create::MEMBERS;
@@ -154,13 +155,25 @@ fn the_document_has_every_route_of_the_function_and_no_other() {
     let document = Document::read();
     let operations = document.operations();
     let written: BTreeSet<_> = operations.iter().map(|one| format!("{} {}", one.method, one.path)).collect();
-    assert_eq!(written, routes().map(str::to_owned).collect());
+    assert_eq!(written, routes().map(ToString::to_string).collect());
     for operation in &operations {
         let in_path: BTreeSet<_> = operation.parameters_in("path").into_keys().collect();
         let named = operation.path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
         assert_eq!(in_path, named.collect(), "{}", operation.path);
     }
     assert_eq!(document.0["info"]["version"], env!("CARGO_PKG_VERSION"));
+}
+
+#[test]
+fn the_document_has_the_parameters_and_the_media_type_of_every_operation() {
+    let document = Document::read();
+    for operation in &document.operations() {
+        let is_it = |route: &&Route| route.method == operation.method && route.path == operation.path;
+        let route = routes().find(is_it).expect("a route");
+        let written: BTreeSet<_> = operation.parameters_in("query").into_keys().collect();
+        assert_eq!(written, route.parameters.iter().copied().collect(), "{route}");
+        assert_eq!(operation.media_type, route.body.map(MediaType::as_str), "{route}");
+    }
 }
 
 #[test]
@@ -176,10 +189,10 @@ fn the_document_has_the_limits_of_the_code() {
         .map(limit)
         .collect();
     let expected = [
-        ("/v2/project-flows", FLOWS_LISTED),
-        ("/v2/project-flows/live", FLOWS_LISTED),
-        ("/v2/project-flows/live/{project}/{type}/releases", RELEASES_LISTED),
-        ("/v2/project-flows/{id}/versions", VERSIONS_LISTED),
+        ("/v2/project-flows", list::LISTED),
+        ("/v2/project-flows/live", live_flows::LISTED),
+        ("/v2/project-flows/live/{project}/{type}/releases", releases::LISTED),
+        ("/v2/project-flows/{id}/versions", versions::LISTED),
     ];
     let expected = expected.map(|(path, (default, most))| (path.to_owned(), json!(default), json!(most)));
     assert_eq!(lists, expected);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use project_flows::route::routes;
+use project_flows::operations::routes;
 use serde_json::json;
 
 use crate::support::{Api, Engine, Process, Request, event, page_request, send};
@@ -32,7 +32,7 @@ fn preflight(path: &str, method: &str) -> Request {
 #[tokio::test]
 async fn every_path_names_its_methods_and_asks_for_no_token() {
     let api = Api::start().await;
-    let with_operations: BTreeSet<_> = routes().filter_map(|route| Some(route.split_once(' ')?.1)).collect();
+    let with_operations: BTreeSet<_> = routes().map(|route| route.path).collect();
     assert_eq!(PATHS.iter().map(|(path, _)| *path).collect::<BTreeSet<_>>(), with_operations);
     for (path, allow) in PATHS {
         // The flow need not exist, and a base path makes no difference.

@@ -81,9 +81,12 @@ async fn a_failed_read_is_temporarily_unavailable_and_its_outcome_never_unknown(
     for operation in ["GetItem", "Query"] {
         proxy.fail(operation, &always(unsent(Loss::Hang)));
     }
-    // Without time left, only a request that writes has an unknown outcome.
-    let late = [(&reads[0], UNAVAILABLE), (&reads[3], UNAVAILABLE), (&Request::put(&path, "{}"), UNKNOWN)];
-    for (request, code) in late {
-        api.send_before(request, Duration::from_millis(600)).await.expect(503, code);
+    // Without time left, only a request that has begun to write has an unknown outcome.
+    let update = Request::put(&path, r#"{"name": "Second"}"#);
+    for request in [&reads[0], &reads[3], &update] {
+        api.send_before(request, Duration::from_millis(600)).await.expect(503, UNAVAILABLE);
     }
+    proxy.heal();
+    proxy.fail("TransactWriteItems", &always(unsent(Loss::Hang)));
+    api.send_before(&update, Duration::from_millis(600)).await.expect(503, UNKNOWN);
 }

@@ -67,6 +67,7 @@ impl Document {
                     method: method.to_uppercase(),
                     path,
                     parameters: parameters.map(|parameter| self.resolve(parameter)).collect(),
+                    media_type: media_types.and_then(|types| types.keys().next()).map(String::as_str),
                     body: media_types.and_then(|types| types.values().next()?.get("schema")),
                     responses: &operation["responses"],
                 });
@@ -145,6 +146,7 @@ pub struct Operation<'document> {
     pub parameters: Vec<&'document Value>,
     /// The schema of the body, if it has one.
     pub body: Option<&'document Value>,
+    pub media_type: Option<&'document str>,
     pub responses: &'document Value,
 }
 
