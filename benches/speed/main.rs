@@ -106,7 +106,7 @@ async fn check(stage: &Stage, scratch: &Path) -> ExitCode {
     let mut too_high = 0;
     println!("{:10} {:>24} {:>24}", "operation", "first answer", "each after it");
     let mut counted = count(stage, scratch).await;
-    for operation in &OPERATIONS {
+    for operation in OPERATIONS.iter() {
         let name = operation.name;
         let found = counted.get_mut(name).unwrap();
         // On a busy machine a call can time out and be repeated, every time. So what is too high is counted again, alone.

@@ -1,24 +1,27 @@
 //! `OPTIONS`: the preflight, which a browser sends before a script's request.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use project_flows::operations::routes;
 use serde_json::json;
 
-use crate::support::{Api, Engine, Process, Request, event, page_request, send};
+use crate::support::{Api, Engine, Operation, Process, Request, event, page_request, send};
 
-/// Every path with its methods.
-const PATHS: [(&str, &str); 9] = [
-    ("/v2/project-flows", "POST, GET, OPTIONS"),
-    ("/v2/project-flows/{id}", "GET, PUT, PATCH, DELETE, OPTIONS"),
-    ("/v2/project-flows/{id}/versions", "GET, OPTIONS"),
-    ("/v2/project-flows/{id}/versions/{version}", "GET, OPTIONS"),
-    ("/v2/project-flows/{id}/versions/{version}/diff", "GET, OPTIONS"),
-    ("/v2/project-flows/{id}/versions/{version}/restore", "POST, OPTIONS"),
-    ("/v2/project-flows/live", "GET, OPTIONS"),
-    ("/v2/project-flows/live/{project}/{type}", "GET, PUT, DELETE, OPTIONS"),
-    ("/v2/project-flows/live/{project}/{type}/releases", "GET, OPTIONS"),
-];
+/// Every path with its methods, in the order of the routes.
+fn paths() -> BTreeMap<String, String> {
+    let mut paths = BTreeMap::<String, Vec<String>>::new();
+    let table = Operation::all();
+    for route in routes().map(ToString::to_string) {
+        assert!(table.iter().any(|operation| operation.route == route), "{route} is not in the table of operations");
+        let (method, path) = route.split_once(' ').unwrap();
+        paths.entry(path.to_owned()).or_default().push(method.to_owned());
+    }
+    for operation in table {
+        let (method, path) = operation.route.split_once(' ').unwrap();
+        assert!(paths[path].contains(&method.to_owned()), "{} is not a route", operation.route);
+    }
+    paths.into_iter().map(|(path, methods)| (path, format!("{}, OPTIONS", methods.join(", ")))).collect()
+}
 
 /// The preflight of a request with this method by a script of `console.example.com`.
 fn preflight(path: &str, method: &str) -> Request {
@@ -32,9 +35,7 @@ fn preflight(path: &str, method: &str) -> Request {
 #[tokio::test]
 async fn every_path_names_its_methods_and_asks_for_no_token() {
     let api = Api::start().await;
-    let with_operations: BTreeSet<_> = routes().map(|route| route.path).collect();
-    assert_eq!(PATHS.iter().map(|(path, _)| *path).collect::<BTreeSet<_>>(), with_operations);
-    for (path, allow) in PATHS {
+    for (path, allow) in paths() {
         // The flow need not exist, and a base path makes no difference.
         let path = path.replace("{id}", "x").replace("{version}", "0");
         for base in ["", "/prod", "/v2/project-flows"] {

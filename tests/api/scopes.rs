@@ -8,7 +8,7 @@ use project_flows::store::Store;
 use serde_json::json;
 
 use crate::engine;
-use crate::support::{Api, CLIENT, JWKS, PLACE, Request, now, page_request, sdk, send, signed};
+use crate::support::{Api, CLIENT, JWKS, Operation, Request, now, sdk, send, signed};
 
 /// The function on the engine of `api`, with a scope for each permission.
 async fn handler(api: &Api) -> Handler {
@@ -30,29 +30,8 @@ fn with_scopes(scopes: &str) -> String {
 async fn each_operation_needs_its_scope_and_no_other() {
     let api = Api::start().await;
     let handler = handler(&api).await;
-    let (path, active) = (api.create().await, api.create_active().await);
-    let rows = [
-        (Request::get("/v2/project-flows"), "flows:read"),
-        (Request::get(&path), "flows:read"),
-        (Request::get(&format!("{path}?asOf=2100-01-01T00:00:00Z")), "flows:read"),
-        (Request::get(&format!("{path}/versions")), "flows:read"),
-        (Request::get(&format!("{path}/versions/1")), "flows:read"),
-        (Request::get(&format!("{path}/versions/1/diff?from=1")), "flows:read"),
-        (Request::create(page_request()), "flows:write"),
-        (Request::create(page_request()).query("dryRun=true"), "flows:write"),
-        (Request::put(&path, json!({ "name": "Second" })), "flows:write"),
-        (Request::put(&path, json!({ "name": "Third" })).query("dryRun=true"), "flows:write"),
-        (Request::patch(&path, json!({ "name": "Fourth" })), "flows:write"),
-        (Request::restore(&path, 1), "flows:write"),
-        (Request::delete(&path), "flows:write"),
-        (Request::release(&active, 2), "flows:release"),
-        (Request::get(PLACE), "flows:read"),
-        (Request::get(&format!("{PLACE}?asOf=2099-01-01T00:00:00Z")), "flows:read"),
-        (Request::get(&format!("{PLACE}/releases")), "flows:read"),
-        (Request::get("/v2/project-flows/live"), "flows:read"),
-        (Request::delete(PLACE), "flows:release"),
-    ];
-    for (request, scope) in rows {
+    for operation in Operation::all() {
+        let (request, scope) = (operation.request(), operation.scope.as_str());
         let others = ["flows:read", "flows:write", "flows:release"].into_iter().filter(|other| *other != scope);
         let others: Vec<_> = others.collect();
         for scopes in ["", &others.join(" ")] {

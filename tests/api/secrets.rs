@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::engine;
 use crate::proxy::{Fault, Loss, Proxy, When};
 use crate::support::{
-    Answer, CLIENT, Engine, JWKS, Process, Request, newest_key, now, page_request, page_request_with, signed,
+    Answer, CLIENT, Engine, JWKS, Operation, Process, Request, newest_key, now, page_request, page_request_with, signed,
 };
 
 /// A word that occurs nowhere else.
@@ -69,6 +69,11 @@ fn requests() -> Vec<Request> {
         Request { body: Some(format!("{{\"{CANARY}\": 1, \"{CANARY}\": 2}}")), ..page() },
         Request { base64: true, body: Some(format!("%{CANARY}")), ..page() },
     ];
+    requests.extend(Operation::all().iter().map(|operation| {
+        let request = operation.request().header("authorization", &format!("Bearer {token}"));
+        let query = format!("{CANARY}=1&{}", request.query);
+        request.query(&query).header("if-none-match", CANARY)
+    }));
     for path in ["/v2/canary7f3a", "/canary7f3a/v2/project-flows"] {
         requests.push(Request { path: path.to_owned(), ..page() });
     }

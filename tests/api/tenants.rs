@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::json;
 
-use crate::support::{Api, CLIENT, NOWHERE, Request, page_request};
+use crate::support::{Api, CLIENT, NOWHERE, Operation, Request, page_request};
 
 /// A cursor for the versions of the flow at `path`.
 fn cursor_of(path: &str) -> String {
@@ -59,6 +59,30 @@ async fn another_clients_flow_has_the_answers_of_a_flow_that_does_not_exist_byte
     assert_eq!(api.engine.items(), before);
     // The other client still reads its flow.
     assert_eq!(api.send(&Request::get(&theirs).client("client_2")).await.json()["data"]["version"], 2);
+}
+
+#[tokio::test]
+async fn to_another_client_every_operation_finds_nothing() {
+    let api = Api::start().await;
+    let life = Operation::all();
+    let (end, life) = life.split_last().expect("a life that ends with a delete");
+    for operation in life {
+        let answer = api.send(&operation.request()).await;
+        assert!((200..300).contains(&answer.status), "{}: {answer:?}", operation.event);
+    }
+    let before = api.engine.items();
+    for operation in life.iter().chain([end]) {
+        if operation.route == "POST /v2/project-flows" {
+            continue;
+        }
+        let answer = api.send(&operation.request().client("client_2")).await;
+        if operation.route.contains('{') {
+            assert_eq!(answer.status, 404, "{}: {answer:?}", operation.event);
+        } else {
+            assert_eq!(answer.json()["data"], json!([]), "{}", operation.event);
+        }
+        assert_eq!(api.engine.items(), before, "{}", operation.event);
+    }
 }
 
 #[tokio::test]

@@ -77,6 +77,25 @@ impl Request {
         request.header("content-type", "application/json")
     }
 
+    /// The request that an event of either kind of API describes, of [`CLIENT`].
+    pub fn from_event(event: &Value) -> Self {
+        let text = |pointer: &str| event.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
+        let entries = |name: &str| event[name].as_object().into_iter().flatten();
+        let method = text("/requestContext/http/method").or_else(|| text("/httpMethod")).expect("a method");
+        let path = text("/rawPath").or_else(|| text("/path")).expect("a path");
+        let pairs: Vec<_> = entries("queryStringParameters")
+            .map(|(name, value)| format!("{name}={}", value.as_str().unwrap()))
+            .collect();
+        let mut request = Self::of(&method, &path);
+        request.query = text("/rawQueryString").unwrap_or_else(|| pairs.join("&"));
+        request.body = text("/body");
+        request.base64 = event["isBase64Encoded"] == true;
+        for (name, value) in entries("headers").filter(|(name, _)| !name.eq_ignore_ascii_case("authorization")) {
+            request = request.header(&name.to_lowercase(), value.as_str().unwrap());
+        }
+        request
+    }
+
     pub fn header(mut self, name: &str, value: &str) -> Self {
         self.headers.insert(name.to_owned(), value.to_owned());
         self
