@@ -25,12 +25,13 @@ run: $(call pip,$(CARGO_LAMBDA)) $(if $(ISSUER),tools/issuer/node_modules)
 	@$(call step,building the local database and the function: about 2 minutes the first time,cargo build --bin local --bin project-flows)
 	@PORT=$(PORT) CONSOLE_PORT=$(CONSOLE_PORT) DATABASE_PORT=$(DATABASE_PORT) exec target/debug/local serve $(if $(ONCE),--once) $(if $(ISSUER),--issuer)
 
-# On the function that `make run` serves: the life of one flow (PORT=9000), and a token for CLIENT, good for a day.
+# On the function that `make run` serves: the life of one flow (PORT=9000), and a token for CLIENT, good for a day. AUTHOR=ann
+# says who acts, SCOPE="flows:read flows:write" what the token allows.
 demo:
 	@PORT=$(PORT) cargo run --bin local -- demo
 token:
 	@$(if $(CLIENT),,$(error CLIENT: expected the client of the token, as in `make token CLIENT=client_1`))
-	@cargo run $(if $(wildcard target/debug/local),--quiet) --bin local -- token $(CLIENT)
+	@cargo run $(if $(wildcard target/debug/local),--quiet) --bin local -- token "$(CLIENT)" $(if $(AUTHOR),"sub=$(AUTHOR)") $(if $(SCOPE),"scope=$(SCOPE)")
 
 # The page of openapi.yaml in target/docs, which `make run` serves. Then this page and the console in a real browser.
 docs: console/reference/node_modules
