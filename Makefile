@@ -17,7 +17,7 @@ export SAM_CLI_TELEMETRY := 0
 # A step that takes long: what it does, then how long it took.
 step = echo "==> $(1)" && start=$$SECONDS && $(2) && echo "==> $(firstword $(1)) took $$(((SECONDS - start) / 60)) min $$(((SECONDS - start) % 60)) s"
 .SECONDARY: # Make would delete what one pattern makes for another.
-.PHONY: run demo token docs browse test race soak contract issuer faults rehearse-restore fsck fsck-at-scale check advisories check-speed \
+.PHONY: run demo token docs browse test race soak contract pages issuer faults rehearse-restore fsck fsck-at-scale check advisories check-speed \
   mutants fuzz build deploy bench ci
 
 # The function, a database, a console: PORT=9000 DATABASE_PORT=8000 CONSOLE_PORT=9001. ONCE=1 ends early, ISSUER=1 adds an issuer.
@@ -53,6 +53,10 @@ soak: tools/issuer/node_modules
 # The running function against openapi.yaml: a generated client, then REQUESTS=10000 of schemathesis. PORT=9010 DATABASE_PORT=8010.
 contract: $(call pip,$(CARGO_LAMBDA) $(CONTRACT))
 	@PORT=$(PORT) DATABASE_PORT=$(DATABASE_PORT) REQUESTS=$(REQUESTS) PATH="$(TOOLS)/pip/$(CONTRACT)/bin:$$PATH" tests/contract/run
+
+# Every command of README.md and docs/api.md in order, and what it answers. PORT=9030 CONSOLE_PORT=9031 DATABASE_PORT=8030.
+pages: $(call pip,$(CARGO_LAMBDA))
+	@python3 -B tests/pages.py
 
 # The function and a certified OpenID provider: its tokens, its new keys, its end and its return.
 issuer: tools/issuer/node_modules
@@ -108,7 +112,7 @@ bench:
 
 # What every change must pass: debug builds and release builds side by side, then the tests.
 ci:
-	@tools/side-by-side "make run ONCE=1 && make check && make contract REQUESTS=1000 && make issuer && make browse" "make fuzz SECONDS=30 && make check-speed"
+	@tools/side-by-side "make run ONCE=1 && make check && make contract REQUESTS=1000 && make pages && make issuer && make browse" "make fuzz SECONDS=30 && make check-speed"
 	@$(MAKE) --no-print-directory test
 
 $(TOOLS)/pip/%/ready:
