@@ -17,8 +17,10 @@ export SAM_CLI_TELEMETRY := 0
 # A step that takes long: what it does, then how long it took.
 step = echo "==> $(1)" && start=$$SECONDS && $(2) && echo "==> $(firstword $(1)) took $$(((SECONDS - start) / 60)) min $$(((SECONDS - start) % 60)) s"
 .SECONDARY: # Make would delete what one pattern makes for another.
-.PHONY: run demo token docs browse test race soak contract pages issuer faults rehearse-restore fsck fsck-at-scale check advisories check-speed \
-  mutants fuzz build deploy bench ci
+COMMANDS := run demo token docs browse test race soak contract pages issuer faults rehearse-restore fsck fsck-at-scale check \
+  advisories check-speed mutants fuzz build deploy bench
+.PHONY: $(COMMANDS) ci prerequisites
+$(COMMANDS): | prerequisites
 
 # The function, a database, a console: PORT=9000 DATABASE_PORT=8000 CONSOLE_PORT=9001. ONCE=1 ends early, ISSUER=1 adds an issuer.
 run: $(call pip,$(CARGO_LAMBDA)) $(if $(ISSUER),tools/issuer/node_modules)
@@ -115,11 +117,14 @@ ci:
 	@tools/side-by-side "make run ONCE=1 && make check && make contract REQUESTS=1000 && make pages && make issuer && make browse" "make fuzz SECONDS=30 && make check-speed"
 	@$(MAKE) --no-print-directory test
 
-$(TOOLS)/pip/%/ready:
+# What the machine itself must have, before anything is installed or built.
+prerequisites:
+	@tools/prerequisites
+$(TOOLS)/pip/%/ready: | prerequisites
 	@$(call step,installing $(subst +, and ,$*) into .tools,python3 -m venv $(@D) && $(@D)/bin/python -m pip install --quiet \
 	  --disable-pip-version-check $(subst @,==,$(subst +, ,$*))) && touch $@
 %/node_modules: %/package-lock.json $(call pip,$(NODE))
 	@$(call step,installing what $* needs,npm --prefix $* ci --ignore-scripts --no-audit --no-fund --silent) && touch $@
-$(TOOLS)/cargo/%:
+$(TOOLS)/cargo/%: | prerequisites
 	@$(call step,building $* into .tools,cargo install --locked --debug --root $(TOOLS) $*)
 	@mkdir -p $(@D) && touch $@
