@@ -314,7 +314,7 @@ def main():
         walks = [Walk(path, shell, server) for path in PAGES]
         for walk in walks:
             walk.follow()
-            print(f"{walk.path}: {walk.commands} commands and {walk.answers} answers, of which {walk.wrong} are wrong")
+            print(f"{walk.path}: {walk.commands} commands, {walk.answers} answers compared, {walk.wrong} wrong")
     finally:
         server.stop()
     sys.exit(any(walk.wrong for walk in walks))
