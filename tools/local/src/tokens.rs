@@ -1,5 +1,6 @@
 //! Whose tokens the function accepts: those of the development key, or those of an issuer.
 
+use std::env;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use base64::Engine;
@@ -41,7 +42,7 @@ impl Tokens {
     /// A token for the client of the API page.
     pub async fn page_token(&self) -> Result<String> {
         match self {
-            Self::DevelopmentKey => signed(PAGE_CLIENT, Map::new()),
+            Self::DevelopmentKey => signed(PAGE_CLIENT, scopes()),
             Self::Issuer(issuer) => issuer.token(EDITOR, &[READ_SCOPE, WRITE_SCOPE]).await,
         }
     }
@@ -49,7 +50,11 @@ impl Tokens {
     /// A token for the console: the same, but it names somebody, whom the history then shows.
     pub async fn console_token(&self) -> Result<String> {
         match self {
-            Self::DevelopmentKey => signed(PAGE_CLIENT, Map::from_iter([("sub".to_owned(), "developer".into())])),
+            Self::DevelopmentKey => {
+                let mut claims = scopes();
+                claims.insert("sub".to_owned(), "developer".into());
+                signed(PAGE_CLIENT, claims)
+            }
             Self::Issuer(_) => self.page_token().await,
         }
     }
@@ -83,6 +88,13 @@ fn create(port: u16, token: &str) -> String {
          -H 'Content-Type: application/json' -d '{{\"project\": \"p1\", \"type\": \"login\", \"name\": \"Mine\",\n    \
          \"configuration\": {{}}, \"steps\": [{{\"stepType\": \"email\", \"order\": 1, \"required\": true}}]}}'"
     )
+}
+
+/// The claim that allows everything, where the function asks for scopes: `make run WRITE_SCOPE=flows:write`.
+fn scopes() -> Map<String, Value> {
+    let settings = ["READ_SCOPE", "WRITE_SCOPE", "RELEASE_SCOPE"];
+    let scopes: Vec<_> = settings.into_iter().filter_map(|name| env::var(name).ok()).collect();
+    Map::from_iter([("scope".to_owned(), scopes.join(" ").into())])
 }
 
 /// A token of the development key for `client`, with further claims, good for a day.
