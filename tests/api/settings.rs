@@ -110,6 +110,23 @@ fn the_keys_come_from_a_setting_or_from_an_address() {
         let expected = format!("JWKS_URL: expected an https address (http on this machine only), found {far:?}");
         assert_eq!(problems, [expected]);
     }
+    let of_length = |bytes: usize| format!("https://issuer.example/{}", "x".repeat(bytes - 23));
+    with(&[("JWKS_URL", &of_length(1024)), issuer]).unwrap();
+    let problems = with(&[("JWKS_URL", &of_length(1025)), issuer]).unwrap_err();
+    assert_eq!(problems, ["JWKS_URL: expected at most 1024 bytes, found 1025"]);
+}
+
+#[test]
+fn each_unusable_key_of_the_setting_is_named_in_a_line_of_its_own() {
+    let jwks = r#"{"keys":[{"kty":"foo"},{"kty":"RSA","use":"enc"}]}"#;
+    let problems = read(&[("TABLE_NAME", "flows"), ("JWKS", jwks)]).unwrap_err();
+    assert_eq!(
+        problems,
+        [
+            "JWKS: keys[0]: kty: expected RSA, EC or OKP, found \"foo\"",
+            "JWKS: keys[1]: use: expected sig, found \"enc\"",
+        ]
+    );
 }
 
 #[test]
