@@ -198,7 +198,7 @@ impl Issuer {
             Cause::new(problem)
         })?;
         for key in keys.left_out() {
-            tracing::warn!("JWKS_URL: {key}");
+            tracing::warn!("JWKS_URL: left out: {key}");
         }
         let fetched_at = now();
         self.hold(keys, fetched_at);

@@ -99,12 +99,12 @@ impl Keys {
         let (mut keys, mut problems): (Vec<Key>, _) = (Vec::new(), Vec::new());
         for (index, text) in set.keys.iter().enumerate() {
             let is_ambiguous = |key: &Key| origin != Origin::Issuer && keys.iter().any(|other| other.id == key.id);
-            match jwk::parse(text.get(), origin, &validation) {
+            match jwk::parse(index, text.get(), origin, &validation) {
                 Ok(key) if is_ambiguous(&key) => {
                     problems.push(format!("keys[{index}]: expected a \"kid\" of its own, found one again"));
                 }
                 Ok(key) => keys.push(key),
-                Err(why) => problems.push(format!("keys[{index}]: {why}")),
+                Err(problem) => problems.push(problem),
             }
         }
         match origin {

@@ -19,12 +19,13 @@ const MODULUS_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
 ///
 /// # Errors
 ///
-/// Why it cannot verify tokens here, in words that carry no key.
-pub(super) fn parse(text: &str, origin: Origin, validation: &Validation) -> Result<Key, String> {
-    let jwk = Jwk { members: json::read_object(text.as_bytes()).map_err(|problem| problem.error)?, origin };
+/// Which key it is, and why it cannot verify tokens here, in words that carry no key.
+pub(super) fn parse(index: usize, text: &str, origin: Origin, validation: &Validation) -> Result<Key, String> {
+    let members = json::read_object(text.as_bytes()).map_err(|problem| format!("keys[{index}]: {}", problem.error))?;
+    let jwk = Jwk { members, origin };
     jwk.key(validation).map_err(|why| match jwk.member("kid") {
-        None => why,
-        Some(id) => format!("{why} (\"kid\" {id})"),
+        None => format!("keys[{index}]: {why}"),
+        Some(id) => format!("keys[{index}] (kid {id}): {why}"),
     })
 }
 
@@ -143,7 +144,9 @@ impl Jwk<'_> {
                 (DecodingKey::from_secret(&secret), secret.len() >= least)
             }
         };
-        is_usable.then_some(decoding).ok_or_else(|| format!("expected key material for {algorithm:?}, found other material"))
+        is_usable
+            .then_some(decoding)
+            .ok_or_else(|| format!("expected key material for {algorithm:?}, found other material"))
     }
 
     /// An uncompressed point ("SEC 1: Elliptic Curve Cryptography", 2.3.3), and whether it is on the curve.

@@ -164,7 +164,7 @@ fn claims_and_scopes_have_defaults_and_settings() {
 fn a_shared_secret_among_the_keys_is_refused_unless_a_setting_allows_it() {
     let with = |allow| read(&[("TABLE_NAME", "flows"), ("JWKS", JWKS), ("ALLOW_SHARED_SECRETS", allow)]);
     with("true").unwrap();
-    let refused = "JWKS: keys[0]: expected a public key, found a secret (\"oct\"): whoever may read the function's \
+    let refused = "JWKS: keys[0] (kid \"development\"): expected a public key, found a secret (\"oct\"): whoever may read the function's \
                    configuration could sign tokens with it; ALLOW_SHARED_SECRETS=true takes it, for development";
     for refusing in ["", "false"] {
         assert_eq!(with(refusing).unwrap_err(), [refused], "{refusing}");
