@@ -2,28 +2,21 @@
 //!
 //! A process reads the set from the table when it starts. It asks the issuer only if there is no set, if the set is an hour
 //! old, or if a token is signed with none of its keys; and only the one process of the fleet that the table elects asks. A
-//! fetch that fails leaves the set in force for a day.
+//! fetch that fails leaves the set in force for a day. The fetch itself is in `address`.
 
-use std::error::Error as StdError;
-use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+mod address;
+
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use aws_smithy_http_client::{Connector, HttpClientError};
-use aws_smithy_runtime_api::client::http::HttpConnector;
-use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
-use aws_smithy_types::byte_stream::ByteStream;
 use serde_json::value::RawValue;
 use tokio::sync::Mutex;
 
+use self::address::Address;
 use crate::error::{Cause, Error};
 use crate::keys::{Keys, Origin, Refusal, Token};
 use crate::store::{self, ATTEMPT_TIMEOUT, Claim, KeptKeys, Store};
-use crate::tls::{self, Authorities};
 
-/// How long a fetch may take.
-const FETCH_TIME: Duration = Duration::from_secs(2);
-/// The most bytes of a set.
-const MAX_SET: usize = 64 * 1024;
 /// The age at which a set is fetched again.
 const FRESH: Duration = Duration::from_hours(1);
 /// The age at which a set is no longer in force.
@@ -44,16 +37,12 @@ const TIME: Duration = Duration::from_secs(5);
 /// The keys of one issuer.
 #[derive(Debug)]
 pub struct Issuer {
-    url: String,
+    address: Address,
     /// The issuer that tokens must name.
     name: Option<String>,
     /// The audience that tokens must name.
     audience: Option<String>,
-    /// The certificate authorities to trust, in PEM, instead of the machine's.
-    authorities: Option<Vec<u8>>,
     store: Store,
-    /// Reads the machine's certificates, so it is made when there is something to fetch.
-    connector: OnceLock<Connector>,
     held: RwLock<Option<Held>>,
     /// Locked by the one request of the process that renews the set.
     renewal: Mutex<Renewal>,
@@ -84,8 +73,8 @@ impl Issuer {
         authorities: Option<Vec<u8>>,
         store: Store,
     ) -> Self {
-        let (connector, held, renewal) = (OnceLock::new(), RwLock::new(None), Mutex::default());
-        Self { url, name, audience, authorities, store, connector, held, renewal }
+        let address = Address::new(url, authorities);
+        Self { address, name, audience, store, held: RwLock::default(), renewal: Mutex::default() }
     }
 
     /// Reads the set from the table, in the time of one attempt. A failure is ignored here: the first request meets the
@@ -149,7 +138,7 @@ impl Issuer {
             return Ok(());
         }
         if !is_within(FETCH_PAUSE, kept.tried_at) {
-            match self.store.claim_fetch(&self.url, &kept, now()).await.map_err(|error| cause(&error))? {
+            match self.store.claim_fetch(self.address.url(), &kept, now()).await.map_err(|error| cause(&error))? {
                 Claim::Ours(claim) => {
                     renewal.claimed = claim.tried_at;
                     return store::watch_key_fetch(self.fetch_and_keep(&claim)).await;
@@ -172,7 +161,7 @@ impl Issuer {
 
     /// Reads what the table keeps, and takes the set if it is newer.
     async fn look(&self) -> Result<KeptKeys, Cause> {
-        self.store.kept_keys(&self.url).await.map(|kept| self.take(kept)).map_err(|error| cause(&error))
+        self.store.kept_keys(self.address.url()).await.map(|kept| self.take(kept)).map_err(|error| cause(&error))
     }
 
     /// Takes the set that is kept, if it is newer.
@@ -189,10 +178,7 @@ impl Issuer {
     }
 
     async fn fetch_and_keep(&self, claim: &KeptKeys) -> Result<(), Cause> {
-        let fetched = tokio::time::timeout(FETCH_TIME, self.fetch()).await;
-        let fetched = fetched
-            .unwrap_or_else(|_| Err(format!("expected an answer within {} s, found none", FETCH_TIME.as_secs())));
-        let parsed = fetched.and_then(|jwks| self.parse(&jwks).map(|keys| (jwks, keys)));
+        let parsed = self.address.fetch().await.and_then(|jwks| self.parse(&jwks).map(|keys| (jwks, keys)));
         let (jwks, keys) = parsed.map_err(|problem| {
             tracing::warn!("JWKS_URL: {problem}");
             Cause::new(problem)
@@ -202,45 +188,10 @@ impl Issuer {
         }
         let fetched_at = now();
         self.hold(keys, fetched_at);
-        if let Err(error) = self.store.keep_keys(&self.url, claim, &jwks, fetched_at).await {
+        if let Err(error) = self.store.keep_keys(self.address.url(), claim, &jwks, fetched_at).await {
             tracing::warn!("JWKS_URL: the set could not be kept in the table: {error}");
         }
         Ok(())
-    }
-
-    /// What the issuer publishes. A redirect is not followed.
-    async fn fetch(&self) -> Result<String, String> {
-        let connector = if let Some(connector) = self.connector.get() {
-            connector
-        } else {
-            let connector = self.connect().map_err(|error| chain(&error))?;
-            self.connector.get_or_init(|| connector)
-        };
-        let mut request = HttpRequest::get(&self.url).map_err(|error| error.to_string())?;
-        request.headers_mut().insert("accept", "application/jwk-set+json, application/json");
-        let response = connector.call(request).await.map_err(|error| chain(&error))?;
-        match response.status().as_u16() {
-            200 => {}
-            status => return Err(format!("expected status 200, found {status}")),
-        }
-        let mut body = ByteStream::new(response.into_body());
-        let mut set = Vec::new();
-        while let Some(bytes) = body.try_next().await.map_err(|error| chain(&error))? {
-            set.extend_from_slice(&bytes);
-            if set.len() > MAX_SET {
-                return Err(format!("expected at most {MAX_SET} bytes, found more"));
-            }
-        }
-        String::from_utf8(set).map_err(|_| "expected UTF-8, found other bytes".to_owned())
-    }
-
-    fn connect(&self) -> Result<Connector, HttpClientError> {
-        Ok(Connector::builder()
-            .tls_provider(tls::PROVIDER)
-            .tls_context(tls::context(self.authorities.as_deref(), Authorities::Machine)?)
-            // An hour lies between two fetches. No connection lasts that long.
-            .pool_idle_timeout(FETCH_TIME)
-            .build())
     }
 
     /// The usable keys of a set. If there are none, the log says why each is left out, and the error that there are none.
@@ -282,9 +233,4 @@ fn is_within(age: Duration, time: u64) -> bool {
 
 fn cause(error: &Error) -> Cause {
     Cause::new(error.to_string())
-}
-
-/// An error and what caused it.
-fn chain(error: &(dyn StdError + 'static)) -> String {
-    store::sources(error).map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }

@@ -4,8 +4,6 @@
 
 mod jwk;
 
-use std::iter;
-
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::errors::ErrorKind;
@@ -81,10 +79,12 @@ impl Keys {
         let set: JwkSet = serde_json::from_str(jwks).map_err(|_| {
             vec!["expected a JWK Set, an object with an array \"keys\", found something else".to_owned()]
         })?;
-        let mut validation = Validation::default();
-        validation.leeway = CLOCK_LEEWAY;
-        validation.validate_nbf = true;
-        validation.validate_aud = audience.is_some();
+        let mut validation = Validation {
+            leeway: CLOCK_LEEWAY,
+            validate_nbf: true,
+            validate_aud: audience.is_some(),
+            ..Validation::default()
+        };
         let mut required = vec!["exp"];
         if let Some(issuer) = issuer {
             validation.set_issuer(&[issuer]);
@@ -107,14 +107,14 @@ impl Keys {
                 Err(problem) => problems.push(problem),
             }
         }
-        match origin {
-            Origin::Setting(_) if !problems.is_empty() => Err(problems),
-            _ if keys.is_empty() => {
-                let none = "expected at least one key that verifies signatures, found none".to_owned();
-                Err(iter::once(none).chain(problems).collect())
-            }
-            _ => Ok(Self { keys, left_out: problems }),
+        if origin != Origin::Issuer && !problems.is_empty() {
+            return Err(problems);
         }
+        if keys.is_empty() {
+            problems.insert(0, "expected at least one key that verifies signatures, found none".to_owned());
+            return Err(problems);
+        }
+        Ok(Self { keys, left_out: problems })
     }
 
     /// The keys of an issuer's set that are not used, each with the reason, in a line that carries no key material.

@@ -119,7 +119,7 @@ impl Jwk<'_> {
     fn material(&self, kind: Kind, algorithm: Algorithm) -> Result<DecodingKey, String> {
         let (decoding, is_usable) = match kind {
             Kind::Rsa => {
-                let (n, e) = (self.integer("n")?, self.integer("e")?);
+                let (n, e) = (self.number("n", None)?, self.number("e", None)?);
                 let bits = n.len() * 8 - n.first().map_or(0, |first| first.leading_zeros() as usize);
                 if !MODULUS_BITS.contains(&bits) {
                     let (least, most) = (MODULUS_BITS.start(), MODULUS_BITS.end());
@@ -151,29 +151,22 @@ impl Jwk<'_> {
 
     /// An uncompressed point ("SEC 1: Elliptic Curve Cryptography", 2.3.3), and whether it is on the curve.
     fn point(&self, size: usize, curve: &'static dyn VerificationAlgorithm) -> Result<(DecodingKey, bool), String> {
-        let point = [vec![4], self.coordinate("x", size)?, self.coordinate("y", size)?].concat();
+        let point = [vec![4], self.number("x", Some(size))?, self.number("y", Some(size))?].concat();
         Ok((DecodingKey::from_ec_der(&point), ParsedPublicKey::new(curve, point).is_ok()))
     }
 
-    /// A number in as few octets as it needs (RFC 7518, 2, "Base64urlUInt"). Some issuers write a zero before it.
-    fn integer(&self, name: &str) -> Result<Vec<u8>, String> {
+    /// A number: a coordinate has `size` octets (RFC 7518, 6.2.1.2), others as few as they need (RFC 7518, 2).
+    /// Some issuers write more zeros before it, or fewer.
+    fn number(&self, name: &str, size: Option<usize>) -> Result<Vec<u8>, String> {
         let octets = self.bytes(name)?;
-        match (octets.strip_prefix(&[0]), self.origin) {
-            (None, _) => Ok(octets),
-            (Some(_), Origin::Issuer) => Ok(without_zeros(&octets).to_vec()),
-            (Some(_), Origin::Setting(_)) => Err(format!("{name}: expected no leading zero octet, found one")),
-        }
-    }
-
-    /// A number in `size` octets (RFC 7518, 6.2.1.2). Some issuers write as few as it needs, or a zero before it.
-    fn coordinate(&self, name: &str, size: usize) -> Result<Vec<u8>, String> {
-        let octets = self.bytes(name)?;
-        match (without_zeros(&octets), self.origin) {
-            (_, _) if octets.len() == size => Ok(octets),
-            (number, Origin::Issuer) if number.len() < size => Ok([&vec![0; size - number.len()], number].concat()),
-            (number, Origin::Issuer) if number.len() == size => Ok(number.to_vec()),
+        let zeros = octets.iter().take_while(|octet| **octet == 0).count();
+        let (_, digits) = octets.split_at(zeros);
+        let (size, kind) = size.map_or((digits.len(), " without a zero before them"), |size| (size, ""));
+        match (size.checked_sub(digits.len()), self.origin) {
+            (Some(zeros), Origin::Issuer) => Ok([&vec![0; zeros], digits].concat()),
+            (_, Origin::Issuer | Origin::Setting(_)) if octets.len() == size => Ok(octets),
             (_, Origin::Issuer | Origin::Setting(_)) => {
-                Err(format!("{name}: expected {size} octets, found {}", octets.len()))
+                Err(format!("{name}: expected {size} octets{kind}, found {}", octets.len()))
             }
         }
     }
@@ -207,9 +200,4 @@ impl Jwk<'_> {
             Some(found) => format!("{name}: expected {expected}, found {found}"),
         }
     }
-}
-
-fn without_zeros(octets: &[u8]) -> &[u8] {
-    let start = octets.iter().position(|octet| *octet != 0).unwrap_or(octets.len());
-    octets.split_at(start).1
 }

@@ -211,9 +211,9 @@ async fn an_issuer_may_write_more_or_fewer_zeros_before_a_number() {
     let (rsa_key, rsa) = key_pair(Algorithm::RS256);
     let rsa = with(&rsa, json!({ "n": with_zero(&rsa["n"]), "e": with_zero(&rsa["e"]) }));
     let authorization = signed_by(&rsa_key, Algorithm::RS256, None);
-    expect_accepted(&with_keys(&[rsa.clone()], Origin::Issuer), &authorization, CLIENT, "a modulus").await;
+    expect_accepted(&with_keys(std::slice::from_ref(&rsa), Origin::Issuer), &authorization, CLIENT, "a modulus").await;
     let problems = parse(&[rsa], SETTING).unwrap_err();
-    assert_eq!(problems, ["keys[0]: n: expected no leading zero octet, found one"]);
+    assert_eq!(problems, ["keys[0]: n: expected 256 octets without a zero before them, found 257"]);
 
     // One key in 128 has a coordinate that begins with a zero.
     let (key, ec) = std::iter::repeat_with(|| key_pair(Algorithm::ES256))
@@ -223,7 +223,8 @@ async fn an_issuer_may_write_more_or_fewer_zeros_before_a_number() {
     let (short, long) = (with(&ec, json!({ "x": URL_SAFE_NO_PAD.encode(&x[1..]) })), with_zero(&ec["x"]));
     let authorization = signed_by(&key, Algorithm::ES256, None);
     for (jwk, octets) in [(short, 31), (with(&ec, json!({ "x": long })), 33)] {
-        expect_accepted(&with_keys(&[jwk.clone()], Origin::Issuer), &authorization, CLIENT, "a coordinate").await;
+        expect_accepted(&with_keys(std::slice::from_ref(&jwk), Origin::Issuer), &authorization, CLIENT, "a coordinate")
+            .await;
         let problems = parse(&[jwk], SETTING).unwrap_err();
         assert_eq!(problems, [format!("keys[0]: x: expected 32 octets, found {octets}")]);
     }
