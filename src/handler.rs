@@ -8,15 +8,15 @@ use std::time::{Duration, Instant, SystemTime};
 
 use lambda_http::LambdaEvent;
 
-use crate::caller::{Authenticator, Caller};
+use crate::caller::{self, Authenticator, Caller};
 use crate::command::Command;
 use crate::error::{Cause, Error};
 use crate::event::Event;
 use crate::log::{Log, Request};
 use crate::operations::Outcome;
 use crate::reply::Reply;
-use crate::route::{Call, Target};
-use crate::store::{self, FailedAttempts, Store};
+use crate::route::Target;
+use crate::store::{self, Store};
 
 /// The function: everything that requests share.
 #[derive(Debug)]
@@ -40,23 +40,16 @@ impl Handler {
         let LambdaEvent { payload: event, context } = event;
         let request_id = event.request_id().unwrap_or(&context.request_id);
 
-        let caller = self.authenticator.authenticate(event.headers().authorization.as_deref()).await;
         let target = Target::find(&event);
-        let (result, failed_attempts) = match (&caller, &target) {
-            (_, Ok(Target::Preflight { allow, .. })) => {
-                (Ok(Outcome::Preflight { allow: allow.clone() }), FailedAttempts::default())
-            }
-            (Ok(caller), Ok(Target::Operation(call))) => {
-                store::count_failed_attempts(self.carry_out(caller, *call, &event, context.deadline())).await
-            }
-            (Err(error), _) | (Ok(_), Err(error)) => (Err(error.clone()), FailedAttempts::default()),
-        };
+        let mut caller = None;
+        let outcome = self.carry_out(&target, &event, context.deadline(), &mut caller);
+        let (result, failed_attempts) = store::count_failed_attempts(outcome).await;
         let (reply, result) = Reply::new(result, &event, request_id);
 
         self.log.write(&Request {
             id: request_id,
             target: target.as_ref().ok(),
-            caller: caller.as_ref().ok(),
+            caller: caller.as_ref(),
             result: &result,
             status: reply.status(),
             failed_attempts,
@@ -66,23 +59,40 @@ impl Handler {
         Ok(reply)
     }
 
-    /// Parse and store, before Lambda would end the function without an answer.
+    /// Authenticate, parse and store, before Lambda would end the function without an answer.
     async fn carry_out(
         &self,
-        caller: &Caller,
-        call: Call<'_>,
+        target: &Result<Target<'_>, Error>,
         event: &Event,
         deadline: SystemTime,
+        caller: &mut Option<Caller>,
     ) -> Result<Outcome, Error> {
+        let token = caller::token(event.headers().authorization.as_deref());
+        let (token, call) = match target {
+            Ok(Target::Preflight { allow, .. }) => return Ok(Outcome::Preflight { allow: allow.clone() }),
+            Ok(Target::Operation(call)) => (token?, *call),
+            // No token is verified for a path of no operation: the key may cost a read, or a fetch.
+            Err(error) => return Err(token.err().unwrap_or_else(|| error.clone())),
+        };
+        let authenticated = in_time(deadline, Error::TemporarilyUnavailable, self.authenticator.authenticate(&token));
+        let caller = caller.insert(authenticated.await?);
         caller.check(call.operation.permission())?;
         let body = event.body();
         let command = Command::parse(call, event, &body)?;
         let late = if command.writes() { Error::OutcomeUnknown } else { Error::TemporarilyUnavailable };
         // On the heap: the state of the largest operation would be moved with this one's, from hand to hand.
-        let outcome = Box::pin(command.carry_out(&self.store, caller));
-        let outcome = tokio::time::timeout(time_left(deadline), outcome).await;
-        outcome.unwrap_or_else(|_| Err(late(Cause::new("no outcome before the deadline"))))
+        in_time(deadline, late, Box::pin(command.carry_out(&self.store, caller))).await
     }
+}
+
+/// The result of `work`, or an error if it would come too late for an answer.
+async fn in_time<T>(
+    deadline: SystemTime,
+    late: fn(Cause) -> Error,
+    work: impl Future<Output = Result<T, Error>>,
+) -> Result<T, Error> {
+    let result = tokio::time::timeout(time_left(deadline), work).await;
+    result.unwrap_or_else(|_| Err(late(Cause::new("no outcome before the deadline"))))
 }
 
 /// How long the outcome may take, so that the answer is in time.

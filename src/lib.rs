@@ -24,6 +24,7 @@
 //! | [`error`], [`problem`] | every way to fail; what is wrong with a request |
 //! | [`reply`] | 4: outcome or error → HTTP response |
 //! | [`size`] | how many bytes an answer may have, and how many a text takes |
+//! | [`tls`] | whom TLS trusts |
 //! | [`log`] | one line a request, with its metrics |
 
 pub mod body;
@@ -49,3 +50,4 @@ pub mod route;
 pub mod settings;
 pub mod size;
 pub mod store;
+pub mod tls;

@@ -118,23 +118,23 @@ impl Settings {
             (Some(jwks), None) => {
                 let secrets = if shared_secrets { SharedSecrets::Allowed } else { SharedSecrets::Refused };
                 let keys = Keys::parse(&jwks, Origin::Setting(secrets), issuer.as_deref(), audience.as_deref());
-                keys.map(KeySource::Given).map_err(|error| format!("JWKS: {error}"))
+                let named = |problems: Vec<_>| problems.iter().map(|problem| format!("JWKS: {problem}")).collect();
+                keys.map(KeySource::Given).map_err(named)
             }
             (None, Some(url)) => match (check_url(&url), &issuer) {
-                (Err(error), _) => Err(format!("JWKS_URL: {error}")),
+                (Err(error), _) => Err(vec![format!("JWKS_URL: {error}")]),
                 (Ok(()), None) => {
-                    Err("JWT_ISSUER: expected the issuer of the keys at JWKS_URL, found nothing".to_owned())
+                    Err(vec!["JWT_ISSUER: expected the issuer of the keys at JWKS_URL, found nothing".to_owned()])
                 }
                 (Ok(()), Some(_)) => Ok(KeySource::Url(url)),
             },
-            (None, None) => {
-                Err("JWKS: expected the keys that verify tokens, a JWK Set (RFC 7517), or JWKS_URL, found \
-                                 nothing"
-                    .to_owned())
-            }
-            (Some(_), Some(_)) => Err("JWKS: expected JWKS or JWKS_URL, found both".to_owned()),
+            (None, None) => Err(vec![
+                "JWKS: expected the keys that verify tokens, a JWK Set (RFC 7517), or JWKS_URL, found nothing"
+                    .to_owned(),
+            ]),
+            (Some(_), Some(_)) => Err(vec!["JWKS: expected JWKS or JWKS_URL, found both".to_owned()]),
         };
-        let keys = keys.map_err(|problem| problems.push(problem)).ok();
+        let keys = keys.map_err(|found: Vec<_>| problems.extend(found)).ok();
         let mut claims = Claims::default();
         claims.client = client_claim.unwrap_or(claims.client);
         claims.author = author_claim.unwrap_or(claims.author);
@@ -172,6 +172,11 @@ impl Settings {
 
 /// Nobody on the way may change the keys, so the address must use TLS or be on this machine.
 fn check_url(url: &str) -> Result<(), String> {
+    /// The address is a sort key of the table ("Quotas in Amazon DynamoDB" in its Developer Guide).
+    const MAX_BYTES: usize = 1024;
+    if url.len() > MAX_BYTES {
+        return Err(format!("expected at most {MAX_BYTES} bytes, found {}", url.len()));
+    }
     let uri = url.parse::<Uri>().ok();
     let parts = uri.as_ref().and_then(|uri| uri.scheme_str().zip(uri.host()));
     match parts {

@@ -30,10 +30,10 @@ use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::types::AttributeValue;
 
 use self::attempts::Attempts;
-pub use self::attempts::{FailedAttempts, count_failed_attempts};
+pub use self::attempts::{FailedAttempts, count_failed_attempts, watch_key_fetch};
 pub use self::create::Creation;
 pub use self::history::{Entry, Versions};
-pub use self::keys::KeptKeys;
+pub use self::keys::{Claim, KeptKeys};
 pub use self::list::{Filter, Page, Position, Totals};
 pub use self::live::{LiveFlows, Releases};
 pub use self::release::Next;

@@ -110,6 +110,23 @@ fn the_keys_come_from_a_setting_or_from_an_address() {
         let expected = format!("JWKS_URL: expected an https address (http on this machine only), found {far:?}");
         assert_eq!(problems, [expected]);
     }
+    let of_length = |bytes: usize| format!("https://issuer.example/{}", "x".repeat(bytes - 23));
+    with(&[("JWKS_URL", &of_length(1024)), issuer]).unwrap();
+    let problems = with(&[("JWKS_URL", &of_length(1025)), issuer]).unwrap_err();
+    assert_eq!(problems, ["JWKS_URL: expected at most 1024 bytes, found 1025"]);
+}
+
+#[test]
+fn each_unusable_key_of_the_setting_is_named_in_a_line_of_its_own() {
+    let jwks = r#"{"keys":[{"kty":"foo"},{"kty":"RSA","use":"enc"}]}"#;
+    let problems = read(&[("TABLE_NAME", "flows"), ("JWKS", jwks)]).unwrap_err();
+    assert_eq!(
+        problems,
+        [
+            "JWKS: keys[0]: kty: expected RSA, EC or OKP, found \"foo\"",
+            "JWKS: keys[1]: use: expected sig, found \"enc\"",
+        ]
+    );
 }
 
 #[test]
@@ -147,7 +164,7 @@ fn claims_and_scopes_have_defaults_and_settings() {
 fn a_shared_secret_among_the_keys_is_refused_unless_a_setting_allows_it() {
     let with = |allow| read(&[("TABLE_NAME", "flows"), ("JWKS", JWKS), ("ALLOW_SHARED_SECRETS", allow)]);
     with("true").unwrap();
-    let refused = "JWKS: keys[0]: expected a public key, found a secret (\"oct\"): whoever may read the function's \
+    let refused = "JWKS: keys[0] (kid \"development\"): expected a public key, found a secret (\"oct\"): whoever may read the function's \
                    configuration could sign tokens with it; ALLOW_SHARED_SECRETS=true takes it, for development";
     for refusing in ["", "false"] {
         assert_eq!(with(refusing).unwrap_err(), [refused], "{refusing}");
