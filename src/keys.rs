@@ -122,12 +122,11 @@ pub fn key_id(token: &str) -> Result<Option<String>, String> {
     let (header, _) = token.split_once('.').ok_or("no header")?;
     let header = URL_SAFE_NO_PAD.decode(header).map_err(|_| "header: not base64url")?;
     let header = json::read_object(&header).map_err(|problem| format!("header: {}", problem.error))?;
-    let member = |name: &str| header.iter().find(|member| member.name == name).map(|member| &member.value);
     // Extensions that must be understood (RFC 7515, 4.1.11): none is.
-    if member("crit").is_some() {
+    if header.get("crit").is_some() {
         return Err("header: crit".to_owned());
     }
-    match member("kid") {
+    match header.value("kid") {
         None => Ok(None),
         Some(Value::String(id)) => Ok(Some(id.as_ref().to_owned())),
         Some(_) => Err("header: kid is no string".to_owned()),
@@ -160,10 +159,7 @@ impl Key {
     fn parse(text: &str, origin: Origin) -> Result<Self, Flaw> {
         let members = json::read_object(text.as_bytes()).map_err(|problem| problem.error)?;
         // Some issuers write `null` for a member that is not there.
-        let member = |name: &str| {
-            let value = members.iter().find(|member| member.name == name).map(|member| &member.value);
-            value.filter(|value| **value != Value::Null)
-        };
+        let member = |name: &str| members.value(name).filter(|value| **value != Value::Null);
         let string = |name: &str| match member(name) {
             None => Ok(None),
             Some(Value::String(text)) => Ok(Some(text.as_ref())),
@@ -195,7 +191,8 @@ impl Key {
         }
         match member("key_ops") {
             None => {}
-            Some(Value::Array(operations)) if operations.contains(&Value::String("verify".into())) => {}
+            Some(Value::Array(operations))
+                if operations.iter().any(|one| one.value == Value::String("verify".into())) => {}
             Some(Value::Array(_)) => return left_out("\"key_ops\" has no \"verify\""),
             Some(_) => return Err("key_ops: expected an array, found something else".into()),
         }
