@@ -3,9 +3,8 @@
 use std::borrow::Cow;
 
 use crate::event::Headers;
-use crate::flow::rules::unknown_field;
-use crate::json::{self, pointer_step};
-use crate::problem::{Code, Problem, Problems};
+use crate::json;
+use crate::problem::{Code, Problem, ProblemList, Problems};
 
 /// The largest body, in bytes: 256 KiB, which leaves room for the rest of an item (400 KB).
 pub const MAX_BODY: usize = 256 * 1024;
@@ -66,9 +65,9 @@ pub fn refuse(headers: &Headers, body: &Body<'_>) -> Result<(), Problems> {
     if body.as_ref().is_some_and(|body| body.is_empty()) {
         return Ok(());
     }
-    let members = json::read_object(read(headers, body, MediaType::Json)?)?;
-    let problems = members.iter().map(|member| unknown_field(pointer_step(&member.name), &[])).collect();
-    Problems::found(problems).map_or(Ok(()), Err)
+    let mut problems = ProblemList::default();
+    problems.add(json::read_object(read(headers, body, MediaType::Json)?)?.unknown("", &[]));
+    problems.finish()
 }
 
 /// Refuses anything but this media type in UTF-8 (RFC 8259, 8.1 and 11).

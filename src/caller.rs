@@ -7,7 +7,7 @@
 use crate::error::Error;
 use crate::flow::{Author, Client};
 use crate::issuer::Issuer;
-use crate::json::{self, Member, Value};
+use crate::json::{self, Members, Value};
 use crate::keys::{Keys, Refusal, Token};
 
 /// The sender of the request, proved by a token.
@@ -127,18 +127,17 @@ pub fn token(authorization: Option<&str>) -> Result<Token<'_>, Error> {
 }
 
 impl Claims {
-    fn read(&self, claims: &[Member<'_>]) -> Result<Caller, String> {
-        let claim = |name: &str| claims.iter().find(|claim| claim.name == name).map(|claim| &claim.value);
-        let client = match claim(&self.client) {
+    fn read(&self, claims: &Members<'_>) -> Result<Caller, String> {
+        let client = match claims.value(&self.client) {
             Some(Value::String(client)) => Client::parse(client),
             _ => None,
         };
-        let author = match claim(&self.author) {
+        let author = match claims.value(&self.author) {
             None => Ok(None),
             Some(Value::String(author)) => Author::parse(author).map(Some).ok_or(()),
             Some(_) => Err(()),
         };
-        let scopes = claim(&self.scope);
+        let scopes = claims.value(&self.scope);
         let missing = self.scopes.iter().filter(|(_, scope)| !scopes.is_some_and(|scopes| contains(scopes, scope)));
         Ok(Caller {
             client: client.ok_or("no or malformed client claim")?,
@@ -153,7 +152,7 @@ impl Claims {
 fn contains(claim: &Value<'_>, scope: &str) -> bool {
     match claim {
         Value::String(words) => words.split(' ').any(|word| word == scope),
-        Value::Array(scopes) => scopes.iter().any(|one| matches!(one, Value::String(word) if word == scope)),
-        Value::Null | Value::Bool(_) | Value::Unsigned(_) | Value::Number(_) | Value::Object(_) => false,
+        Value::Array(scopes) => scopes.iter().any(|one| matches!(&one.value, Value::String(word) if word == scope)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_) => false,
     }
 }

@@ -13,7 +13,7 @@ use crate::event::{Event, Headers};
 use crate::flow::{
     self, Content, Fingerprint, FlowId, Idempotency, IdempotencyKey, MAX_KEY, Note, Timestamp, Update, UpdateKind,
 };
-use crate::json::{self, Order};
+use crate::json::{self, Members};
 use crate::problem::{Code, Problem};
 use crate::query::{Base, Parameters};
 use crate::route::{Call, Operation};
@@ -106,9 +106,9 @@ impl<'request> Command<'request> {
                 let parameters = Parameters::read(&query, &["dryRun", "note"])?;
                 let (dry_run, note) = (parameters.dry_run()?, parameters.note()?);
                 let key = idempotency_key(headers)?;
-                let body = body::read(headers, body, MediaType::Json)?;
-                let content = Content::parse(&json::read_object(body)?)?;
-                let idempotency = key.map(|key| fingerprint(key, body)).transpose()?;
+                let members = json::read_object(body::read(headers, body, MediaType::Json)?)?;
+                let content = Content::parse(&members)?;
+                let idempotency = key.map(|key| fingerprint(key, &members)).transpose()?;
                 Ok(Self::Create { content, dry_run, idempotency, note })
             }
             Operation::List => {
@@ -193,11 +193,9 @@ fn idempotency_key(headers: &Headers) -> Result<Option<IdempotencyKey>, Problem>
     key.map(|key| IdempotencyKey::parse(key).ok_or_else(malformed)).transpose()
 }
 
-/// A key with what was sent under it, a body that has been read already.
-fn fingerprint(key: IdempotencyKey, body: &[u8]) -> Result<Idempotency, Error> {
-    let canonical = std::str::from_utf8(body).map_err(|error| error.to_string());
-    let canonical = canonical.and_then(|body| json::canonical(body, Order::Sorted).map_err(|error| error.to_string()));
-    let canonical = canonical.map_err(|error| Error::Internal(Cause::new(format!("canonical form: {error}"))))?;
+/// A key with what was sent under it.
+fn fingerprint(key: IdempotencyKey, members: &Members<'_>) -> Result<Idempotency, Error> {
+    let canonical = members.canonical().map_err(|error| Cause::new(format!("canonical form: {error}")))?;
     Ok(Idempotency { key, fingerprint: Fingerprint::of(&canonical) })
 }
 

@@ -180,17 +180,16 @@ impl<'text> Token<'text> {
         let (header, _) = text.split_once('.').ok_or_else(|| invalid("none"))?;
         let header = URL_SAFE_NO_PAD.decode(header).map_err(|_| invalid("not base64url"))?;
         let header = json::read_object(&header).map_err(|problem| invalid(&problem.error))?;
-        let member = |name: &str| header.iter().find(|member| member.name == name).map(|member| &member.value);
         // Extensions that must be understood (RFC 7515, 4.1.11): none is.
-        if member("crit").is_some() {
+        if header.get("crit").is_some() {
             return Err(invalid("crit"));
         }
-        let key_id = match member("kid") {
+        let key_id = match header.value("kid") {
             None => None,
             Some(Value::String(id)) => Some(id.as_ref().to_owned()),
             Some(_) => return Err(invalid("kid is no string")),
         };
-        let algorithm = match member("alg") {
+        let algorithm = match header.value("alg") {
             Some(Value::String(name)) => name.parse().ok(),
             _ => None,
         };

@@ -10,7 +10,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 
 use super::{Key, Origin, SharedSecrets};
-use crate::json::{self, Member, Value};
+use crate::json::{self, Members, Value};
 
 /// The fewest and the most bits of an RSA key: what RFC 7518 (3.3) asks for, and what the verifier takes.
 const MODULUS_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
@@ -30,7 +30,7 @@ pub(super) fn parse(index: usize, text: &str, origin: Origin, validation: &Valid
 }
 
 struct Jwk<'text> {
-    members: Vec<Member<'text>>,
+    members: Members<'text>,
     origin: Origin,
 }
 
@@ -69,7 +69,7 @@ impl Jwk<'_> {
         }
         match self.member("key_ops") {
             None => {}
-            Some(Value::Array(operations)) if operations.contains(&Value::String("verify".into())) => {}
+            Some(Value::Array(operations)) if operations.iter().any(|one| matches!(&one.value, Value::String(name) if name == "verify")) => {}
             Some(Value::Array(_)) => return Err("key_ops: expected \"verify\" among them, found others".to_owned()),
             Some(_) => return Err("key_ops: expected an array, found something else".to_owned()),
         }
@@ -190,8 +190,7 @@ impl Jwk<'_> {
 
     /// A member of the key. Some issuers write `null` for one that is not there.
     fn member(&self, name: &str) -> Option<&Value<'_>> {
-        let member = self.members.iter().find(|member| member.name == name);
-        member.map(|member| &member.value).filter(|value| **value != Value::Null)
+        self.members.value(name).filter(|value| **value != Value::Null)
     }
 
     fn unexpected(&self, name: &str, expected: &str) -> String {
