@@ -319,7 +319,10 @@ async fn a_process_reads_the_keys_before_its_first_request() {
 
     let proxy = Proxy::start(&engine.url).await;
     let mut process = start(&proxy.url, &issuer).await;
-    while proxy.calls("GetItem") == 0 {
+    for _ in 0..1_000 {
+        if proxy.calls("GetItem") > 0 {
+            break;
+        }
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     assert_eq!(reads_of_keys(&proxy), 1, "nobody has asked yet");
