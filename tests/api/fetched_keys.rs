@@ -142,7 +142,8 @@ async fn a_new_key_is_accepted_without_a_restart() {
     assert_eq!(issuer.requests(), 1);
     age(&engine, Duration::from_secs(10));
     expect_soon(&mut process, &request(&new), 200).await;
-    assert_eq!(other.send(&request(&new)).await.status, 200, "the table has it");
+    // The table has it.
+    expect_soon(&mut other, &request(&new), 200).await;
     assert_eq!(process.send(&request(&old)).await.status, 200);
     assert_eq!(issuer.requests(), 2);
 
@@ -275,7 +276,8 @@ async fn a_new_key_under_the_old_kid_is_accepted_without_a_restart() {
     assert_eq!(issuer.requests(), 1, "somebody has just asked");
     age(&engine, Duration::from_secs(10));
     expect_soon(&mut process, &request(&new), 200).await;
-    assert_eq!(other.send(&request(&new)).await.status, 200, "the table has it");
+    // The table has it.
+    expect_soon(&mut other, &request(&new), 200).await;
     assert_eq!(issuer.requests(), 2);
     process.send(&request(&old)).await.expect(401, "INVALID_TOKEN");
 }
@@ -317,7 +319,10 @@ async fn a_process_reads_the_keys_before_its_first_request() {
 
     let proxy = Proxy::start(&engine.url).await;
     let mut process = start(&proxy.url, &issuer).await;
-    while proxy.calls("GetItem") == 0 {
+    for _ in 0..1_000 {
+        if proxy.calls("GetItem") > 0 {
+            break;
+        }
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     assert_eq!(reads_of_keys(&proxy), 1, "nobody has asked yet");
