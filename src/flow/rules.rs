@@ -115,7 +115,7 @@ impl Check {
             }
         }
         if is(members, "enabled", false) && is(members, "required", true) {
-            let error = "expected no required verification where enabled is false, found true";
+            let error = "expected false because enabled is false, found true";
             self.report(format!("{path}/required"), CODE, error);
         }
     }
@@ -179,11 +179,7 @@ impl Check {
         match get(members, "order") {
             Some(Value::Unsigned(order @ 1..)) if !orders.contains(order) => orders.push(*order),
             Some(Value::Unsigned(order @ 1..)) => {
-                self.report(
-                    format!("{path}/order"),
-                    CODE,
-                    format!("expected an order of its own, found {order} again"),
-                );
+                self.report(format!("{path}/order"), CODE, format!("expected a unique order, found {order} again"));
             }
             _ => {
                 let error = format!("expected an integer from 1, found {}", found("order"));
