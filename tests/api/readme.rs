@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-/// The rows of "Where to start": a file and its number of lines. A tenth more or less may stay as it is.
+/// The rows of "Where to start": a file and its number of lines. A fifth more or less may stay as it is.
 #[test]
 fn the_files_to_start_with_are_as_long_as_the_readme_says() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -17,6 +17,6 @@ fn the_files_to_start_with_are_as_long_as_the_readme_says() {
     for (file, stated) in rows {
         let lines =
             fs::read_to_string(root.join(file)).unwrap_or_else(|error| panic!("{file}: {error}")).lines().count();
-        assert!(lines.abs_diff(stated) * 10 <= lines, "{file}: the README says {stated} lines, found {lines}");
+        assert!(lines.abs_diff(stated) * 5 <= lines, "{file}: the README says about {stated} lines, found {lines}");
     }
 }
