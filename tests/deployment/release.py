@@ -82,7 +82,7 @@ class Release(unittest.TestCase):
 
     def test_keys_that_the_function_cannot_use_are_refused_in_its_words(self):
         found = self.release({**USABLE, "y": X})
-        self.assertIn("JWKS: keys[0]: expected key material for ES256, found other material", found)
+        self.assertIn(r'JWKS: keys[0] (kid "the \"first\""): expected key material for ES256, found other material', found)
         self.assertIn("expected settings that the function can use, found others", found)
         self.assertNotIn(X, found)
 
