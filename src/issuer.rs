@@ -1,8 +1,8 @@
 //! The keys that an issuer publishes: fetched from its address, kept in the table, renewed in time.
 //!
-//! A process reads the set from the table when it starts. It asks the issuer only if there is no set, if the set is an hour
-//! old, or if a token is signed with none of its keys; and only the one process of the fleet that the table elects asks. A
-//! fetch that fails leaves the set in force for a day. The fetch itself is in `address`.
+//! A process reads the set from the table when it starts. The set is fetched anew if there is none, if it is an hour old, or
+//! if a token is signed with none of its keys. One process does this for all; the table elects it. If a fetch fails, the old
+//! set stays in force for a day. The fetch itself is in `address`.
 
 mod address;
 

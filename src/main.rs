@@ -97,7 +97,7 @@ fn sdk(settings: &Settings) -> Result<SdkConfig, Error> {
         .behavior_version(BehaviorVersion::latest())
         .http_client(client)
         .credentials_provider(SharedCredentialsProvider::new(EnvironmentVariableCredentialsProvider::new()))
-        .region(settings.region.clone().map(Region::new))
+        .region(Region::new(settings.region.clone()))
         .use_fips(settings.fips)
         .use_dual_stack(settings.dual_stack);
     sdk.set_endpoint_url(settings.endpoint.clone());

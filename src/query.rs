@@ -60,7 +60,10 @@ impl<'event> Parameters<'event> {
     }
 
     pub fn note(&self) -> Result<Option<Note>, Problem> {
-        self.get("note", &format!("1 to {MAX_NOTE} characters, none of them a control character"), Note::parse)
+        let expected = format!(
+            "1 to {MAX_NOTE} characters, none of them a control character or one that turns the direction of text"
+        );
+        self.get("note", &expected, Note::parse)
     }
 
     pub fn as_of(&self) -> Result<Option<Timestamp>, Problem> {
@@ -76,14 +79,14 @@ impl<'event> Parameters<'event> {
         from.ok_or_else(|| Problem::parameter("from", "expected live or the version to compare with, found nothing"))
     }
 
-    /// `limit`, of which there is a default and a maximum.
+    /// `limit`, or its default.
     pub fn limit(&self, (default, max): (usize, usize)) -> Result<usize, Problem> {
         let limit = |text: &str| integer(text).filter(|limit| (1..=max).contains(limit));
         Ok(self.get("limit", &format!("an integer from 1 to {max}"), limit)?.unwrap_or(default))
     }
 
     pub fn cursor<T>(&self, parse: impl Fn(&str) -> Option<T>) -> Result<Option<T>, Problem> {
-        self.get("cursor", "the next of a page before", parse)
+        self.get("cursor", "pagination.next of an earlier page", parse)
     }
 
     /// Where a page of `list` begins. A cursor of the other list would begin nowhere in it.

@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde_json::value::RawValue;
 
-use super::Status;
+use super::{Status, text};
 use crate::error::Cause;
 use crate::json::{self, Members, Node, Value};
 use crate::problem::{Code, Problem, ProblemList};
@@ -102,7 +102,7 @@ impl FromMember for FlowType {
     }
 }
 
-/// A flow's name: 1 to 120 characters, at least one of them not white space, none of them a control character.
+/// A flow's name: 1 to 120 characters, at least one of them visible, all of them as [`text`] allows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Name(String);
 
@@ -122,15 +122,13 @@ impl FromMember for Name {
 
     fn from_member(found: Found<'_, '_>) -> Result<Self, String> {
         let text = found.string().ok_or_else(|| format!("expected a string, found {found}"))?;
-        if let Some(control) = text.chars().find(|character| character.is_control()) {
-            return Err(format!("expected no control characters, found U+{:04X}", u32::from(control)));
-        }
-        match text.chars().count() {
-            1..=MAX_NAME if text.trim().is_empty() => {
-                Err("expected a character that is not white space, found none".to_owned())
+        text::check_characters(text)?;
+        match (text.chars().count(), text.chars().next()) {
+            (1..=MAX_NAME, Some(invisible)) if !text.chars().any(text::is_visible) => {
+                Err(format!("expected at least one visible character, found {}", text::code_point(invisible)))
             }
-            1..=MAX_NAME => Ok(Self(text.as_ref().to_owned())),
-            found => Err(format!("expected 1 to {MAX_NAME} characters, found {found}")),
+            (1..=MAX_NAME, _) => Ok(Self(text.as_ref().to_owned())),
+            (found, _) => Err(format!("expected 1 to {MAX_NAME} characters, found {found}")),
         }
     }
 }

@@ -85,7 +85,7 @@ impl ProblemList {
             }
         }
         if is(members, "enabled", false) && is(members, "required", true) {
-            let error = "expected no required verification where enabled is false, found true";
+            let error = "expected false because enabled is false, found true";
             self.report(format!("{path}/required"), CODE, error);
         }
     }
@@ -146,8 +146,7 @@ impl ProblemList {
         match found("order").positive() {
             Some(order) if !orders.contains(&order) => orders.push(order),
             Some(order) => {
-                let error = format!("expected an order of its own, found {order} again");
-                self.report(format!("{path}/order"), CODE, error);
+                self.report(format!("{path}/order"), CODE, format!("expected a unique order, found {order} again"));
             }
             None => {
                 let error = format!("expected an integer from 1, found {}", found("order"));

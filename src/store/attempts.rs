@@ -99,8 +99,8 @@ impl Intercept for Attempts {
         Ok(())
     }
 
-    /// Called for an attempt that a timeout cuts off too, its own or that of the operation: with that timeout as its error,
-    /// so it stays open.
+    /// Also called when a timeout ends the attempt. The error is then that timeout, so the attempt stays
+    /// open.
     fn read_after_attempt(
         &self,
         context: &FinalizerInterceptorContextRef<'_>,

@@ -71,11 +71,11 @@ const MAX_QUERIES: usize = 16;
 type After = Option<String>;
 
 impl Store {
-    /// A page of at most `limit` flows of `client` that meet `filter`. It is full wherever there are that many, unless an
-    /// answer has no room for them; by cursor, it also ends after `MAX_QUERIES`. Where it ends early, `next` leads on.
+    /// A page of at most `limit` flows of `client` that meet `filter`. It ends early when the answer has no room for more.
+    /// By cursor, it also ends after `MAX_QUERIES`. Then `next` leads to the rest.
     ///
-    /// A page by number begins where it would if those before it were full, and so `total` tells how many pages there are.
-    /// It reads everything for its total, whatever it shows.
+    /// A page by number starts as if all earlier pages were full, so `total` tells how many pages there are. To count them,
+    /// it reads the whole list.
     ///
     /// The index is a moment behind the table ("Using Global Secondary Indexes in DynamoDB").
     pub async fn list(
@@ -228,8 +228,8 @@ impl Store {
     }
 }
 
-/// A text between `key` and all keys that sort before it, because a range with two ends includes both. All keys of the trash
-/// have the same length.
+/// The last text of the same length that sorts before `key`. As an upper bound it excludes `key`, although a range includes
+/// its ends. All keys of the trash have the same length.
 fn before(key: &str) -> String {
     let mut characters = key.chars();
     let last = characters.next_back().map_or(0, u32::from);

@@ -557,7 +557,7 @@ async fn an_order_that_occurs_twice_is_named() {
 
     let answer = api.send(&Request::create(page_request_with("steps", json!([step, step])))).await;
 
-    assert_eq!(answer.json()["details"][0]["error"], "expected an order of its own, found 7 again");
+    assert_eq!(answer.json()["details"][0]["error"], "expected a unique order, found 7 again");
     assert_eq!(answer.json()["details"][0]["path"], "/steps/1/order");
 }
 
