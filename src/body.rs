@@ -3,9 +3,8 @@
 use std::borrow::Cow;
 
 use crate::event::Headers;
-use crate::flow::rules::unknown_field;
-use crate::json::{self, pointer_step};
-use crate::problem::{Code, Problem, Problems};
+use crate::json;
+use crate::problem::{Code, Problem, ProblemList, Problems};
 
 /// The largest body, in bytes: 256 KiB, which leaves room for the rest of an item (400 KB).
 pub const MAX_BODY: usize = 256 * 1024;
@@ -66,9 +65,9 @@ pub fn refuse(headers: &Headers, body: &Body<'_>) -> Result<(), Problems> {
     if body.as_ref().is_some_and(|body| body.is_empty()) {
         return Ok(());
     }
-    let members = json::read_object(read(headers, body, MediaType::Json)?)?;
-    let problems = members.iter().map(|member| unknown_field(pointer_step(&member.name), &[])).collect();
-    Problems::found(problems).map_or(Ok(()), Err)
+    let mut problems = ProblemList::default();
+    problems.add(json::read_object(read(headers, body, MediaType::Json)?)?.unknown("", &[]));
+    problems.finish()
 }
 
 /// Refuses anything but this media type in UTF-8 (RFC 8259, 8.1 and 11).
@@ -85,15 +84,57 @@ fn check_media_type(headers: &Headers, media_type: MediaType) -> Result<(), Prob
     if content_type == expected {
         return Ok(());
     }
-    let Ok(content_type) = content_type.parse::<mime::Mime>() else {
-        return refuse("Content-Type", format!("expected {expected}, found no media type"));
-    };
-    if content_type.essence_str() != expected {
+    let (found, parameters) = content_type.split_at(content_type.find(';').unwrap_or(content_type.len()));
+    if !found.trim_matches(SPACE).eq_ignore_ascii_case(expected) {
         return refuse("Content-Type", format!("expected {expected}, found another media type"));
     }
-    let mut charsets = content_type.params().filter(|(name, _)| *name == mime::CHARSET);
-    if !charsets.all(|(_, charset)| charset == mime::UTF_8) {
-        return refuse("Content-Type", "expected the charset utf-8, found another".to_owned());
+    match is_utf_8(parameters) {
+        Some(true) => Ok(()),
+        Some(false) => refuse("Content-Type", "expected the charset utf-8, found another".to_owned()),
+        None => refuse("Content-Type", "expected parameters such as charset=utf-8, found others".to_owned()),
     }
-    Ok(())
+}
+
+/// White space around the parts of a header (RFC 9110, 5.6.3).
+const SPACE: [char; 2] = [' ', '\t'];
+
+/// Whether each charset among the parameters of a media type is UTF-8; `None` if they are malformed. Empty parameters count
+/// for nothing (RFC 9110, 5.6.6); the crates `mime` and `mediatype` refuse them.
+fn is_utf_8(mut parameters: &str) -> Option<bool> {
+    let is_token = |text: &str| {
+        let is_in_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+        !text.is_empty() && text.bytes().all(is_in_token)
+    };
+    let mut is_utf_8 = true;
+    loop {
+        parameters = parameters.trim_start_matches([' ', '\t', ';']);
+        if parameters.is_empty() {
+            return Some(is_utf_8);
+        }
+        let (name, after) = parameters.split_once('=').filter(|(name, _)| is_token(name))?;
+        let (value, after) = if let Some(quoted) = after.strip_prefix('"') {
+            unquote(quoted)?
+        } else {
+            let (value, after) = after.split_at(after.find([' ', '\t', ';']).unwrap_or(after.len()));
+            is_token(value).then(|| (value.to_owned(), after))?
+        };
+        is_utf_8 &= !name.eq_ignore_ascii_case("charset") || value.eq_ignore_ascii_case("utf-8");
+        parameters = after.trim_start_matches(SPACE);
+        if !parameters.is_empty() && !parameters.starts_with(';') {
+            return None;
+        }
+    }
+}
+
+/// A quoted string after its first quote: what it stands for, and what follows it (RFC 9110, 5.6.4).
+fn unquote(text: &str) -> Option<(String, &str)> {
+    let mut unquoted = String::new();
+    let mut characters = text.chars();
+    loop {
+        match characters.next()? {
+            '"' => return Some((unquoted, characters.as_str())),
+            '\\' => unquoted.push(characters.next()?),
+            other => unquoted.push(other),
+        }
+    }
 }

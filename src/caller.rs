@@ -1,17 +1,14 @@
 //! Station 1, authenticate: bearer token → [`Caller`].
 //!
 //! The same code guards every way in, so nothing in front of the function is trusted. Tokens are JSON Web Tokens
-//! (RFC 7519), signed with a key of the issuer. `jsonwebtoken` verifies; what it accepts wrongly is refused here: `crit`, a
-//! member named twice, a malformed client or author.
+//! (RFC 7519), signed with a key of the issuer. `jsonwebtoken` verifies; what it accepts wrongly is refused here and in
+//! `keys`: `crit`, a member named twice, a malformed client or author.
 
-use jsonwebtoken::errors::ErrorKind;
-use serde_json::value::RawValue;
-
-use crate::error::{Cause, Error};
+use crate::error::Error;
 use crate::flow::{Author, Change, Client, Note};
 use crate::issuer::Issuer;
-use crate::json::{self, Member, Value};
-use crate::keys::{self, Key, Keys};
+use crate::json::{self, Members, Value};
+use crate::keys::{Keys, Refusal, Token};
 
 /// The sender of the request, proved by a token.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -101,53 +98,51 @@ impl Authenticator {
         Self { keys, claims }
     }
 
-    /// Who sent the `Authorization` header (RFC 6750, 2.1).
+    /// Who sent the token.
     ///
     /// # Errors
     ///
-    /// [`Error::MissingToken`] without a header, [`Error::InvalidToken`] with one that proves nothing,
-    /// [`Error::TemporarilyUnavailable`] when the key is to be fetched and cannot be.
-    pub async fn authenticate(&self, authorization: Option<&str>) -> Result<Caller, Error> {
-        let invalid = |why: String| Error::InvalidToken(Cause::new(why));
-        let token = bearer_token(authorization.ok_or(Error::MissingToken)?).map_err(|why| invalid(why.to_owned()))?;
-        let id = keys::key_id(token).map_err(invalid)?;
-        let caller = match &self.keys {
-            Source::Given(keys) => self.verify(token, keys.find(id.as_deref())),
-            Source::Issuer(issuer) => self.verify(token, issuer.keys(id.as_deref()).await?.find(id.as_deref())),
+    /// [`Error::InvalidToken`] if it proves nothing, [`Error::TemporarilyUnavailable`] when the key is to be fetched and
+    /// cannot be.
+    pub async fn authenticate(&self, token: &Token<'_>) -> Result<Caller, Error> {
+        let claims = match &self.keys {
+            Source::Given(keys) => keys.verify(token)?,
+            Source::Issuer(issuer) => issuer.verify(token).await?,
         };
-        caller.map_err(invalid)
-    }
-
-    /// The caller, or why there is none: for the log, so without any part of the token.
-    fn verify(&self, token: &str, key: Option<&Key>) -> Result<Caller, String> {
-        let key = key.ok_or("header: kid names no key")?;
-        let claims = jsonwebtoken::decode::<Box<RawValue>>(token, &key.decoding, &key.validation)
-            .map_err(|error| reason(&error))?
-            .claims;
-        let claims =
-            json::read_object(claims.get().as_bytes()).map_err(|problem| format!("claims: {}", problem.error))?;
-        self.claims.read(&claims)
+        let caller = json::read_object(claims.get().as_bytes())
+            .map_err(|problem| format!("claims: {}", problem.error))
+            .and_then(|claims| self.claims.read(&claims));
+        Ok(caller.map_err(Refusal::Invalid)?)
     }
 }
 
-fn bearer_token(authorization: &str) -> Result<&str, &'static str> {
-    let (scheme, token) = authorization.split_once(' ').ok_or("no bearer token")?;
-    if scheme.eq_ignore_ascii_case("bearer") { Ok(token.trim_matches(' ')) } else { Err("another scheme than bearer") }
+/// The token in an `Authorization` header (RFC 6750, 2.1), as far as it can be judged without a key.
+///
+/// # Errors
+///
+/// [`Error::MissingToken`] without a header, [`Error::InvalidToken`] with one that has no token that a key could verify.
+pub fn token(authorization: Option<&str>) -> Result<Token<'_>, Error> {
+    let invalid = |why: &str| Refusal::Invalid(why.to_owned());
+    let (scheme, token) =
+        authorization.ok_or(Error::MissingToken)?.split_once(' ').ok_or_else(|| invalid("no bearer token"))?;
+    if !scheme.eq_ignore_ascii_case("bearer") {
+        return Err(invalid("another scheme than bearer").into());
+    }
+    Ok(Token::parse(token.trim_matches(' '))?)
 }
 
 impl Claims {
-    fn read(&self, claims: &[Member<'_>]) -> Result<Caller, String> {
-        let claim = |name: &str| claims.iter().find(|claim| claim.name == name).map(|claim| &claim.value);
-        let client = match claim(&self.client) {
+    fn read(&self, claims: &Members<'_>) -> Result<Caller, String> {
+        let client = match claims.value(&self.client) {
             Some(Value::String(client)) => Client::parse(client),
             _ => None,
         };
-        let author = match claim(&self.author) {
+        let author = match claims.value(&self.author) {
             None => Ok(None),
             Some(Value::String(author)) => Author::parse(author).map(Some).ok_or(()),
             Some(_) => Err(()),
         };
-        let scopes = claim(&self.scope);
+        let scopes = claims.value(&self.scope);
         let missing = self.scopes.iter().filter(|(_, scope)| !scopes.is_some_and(|scopes| contains(scopes, scope)));
         Ok(Caller {
             client: client.ok_or("no or malformed client claim")?,
@@ -162,15 +157,7 @@ impl Claims {
 fn contains(claim: &Value<'_>, scope: &str) -> bool {
     match claim {
         Value::String(words) => words.split(' ').any(|word| word == scope),
-        Value::Array(scopes) => scopes.iter().any(|one| matches!(one, Value::String(word) if word == scope)),
-        Value::Null | Value::Bool(_) | Value::Unsigned(_) | Value::Number(_) | Value::Object(_) => false,
-    }
-}
-
-/// Why a token was refused, without what the token says.
-fn reason(error: &jsonwebtoken::errors::Error) -> String {
-    match error.kind() {
-        ErrorKind::Json(_) | ErrorKind::Utf8(_) | ErrorKind::Base64(_) => "unreadable".to_owned(),
-        _ => error.to_string(),
+        Value::Array(scopes) => scopes.iter().any(|one| matches!(&one.value, Value::String(word) if word == scope)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_) => false,
     }
 }

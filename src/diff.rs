@@ -3,14 +3,13 @@
 //! The two documents are compared as text: to numbers, 2^64 and 2^64 + 1 would be the same, and 1.0 and 1.00 too. A patch
 //! holds values as they were stored. It cannot tell the order of members.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 use serde_json::value::RawValue;
 
 use crate::error::Cause;
-use crate::json::{OneLevel, pointer_step};
+use crate::json::{self, Members, Node, Value, pointer_step};
 use crate::size::{Budget, escaped_twice};
 
 /// One operation of a patch; `path` is a JSON Pointer (RFC 6901).
@@ -45,7 +44,8 @@ const OPERATION: usize = 46;
 pub fn diff(from: &RawValue, to: &RawValue) -> Result<Vec<PatchOperation>, Cause> {
     let budget = Budget::new(MAX_PATH_BYTES);
     let mut walk = Walk { operations: Vec::new(), path: String::new(), path_bytes: 0, level: 0, budget };
-    walk.compare(from, to).map_err(|error| Cause::new(format!("diff: {error}")))?;
+    let read = |document| json::read(document).map_err(|problem| Cause::new(format!("diff: {}", problem.error)));
+    walk.compare(&read(from)?, &read(to)?).map_err(|error| Cause::new(format!("diff: {error}")))?;
     Ok(walk.operations)
 }
 
@@ -67,61 +67,62 @@ type Noted = Result<bool, serde_json::Error>;
 
 impl Walk {
     /// Notes how two values at this place differ.
-    fn compare(&mut self, from: &RawValue, to: &RawValue) -> Noted {
+    fn compare(&mut self, from: &Node<'_>, to: &Node<'_>) -> Noted {
         let (noted, budget) = (self.operations.len(), self.budget);
-        let is_noted = match (OneLevel::read(from)?, OneLevel::read(to)?) {
-            (OneLevel::Object(from), OneLevel::Object(to)) => self.members(from, to)?,
-            (OneLevel::Array(from), OneLevel::Array(to)) => self.elements(&from, &to)?,
-            (OneLevel::String(from), OneLevel::String(to)) => from == to,
-            (OneLevel::Other(from), OneLevel::Other(to)) => from == to,
-            (OneLevel::Object(_) | OneLevel::Array(_) | OneLevel::String(_) | OneLevel::Other(_), _) => false,
+        let is_noted = match (&from.value, &to.value) {
+            (Value::Object(from), Value::Object(to)) => self.members(from, to)?,
+            (Value::Array(from), Value::Array(to)) => self.elements(from, to)?,
+            (from, to) => from == to,
         };
         if is_noted {
             return Ok(true);
         }
         self.operations.truncate(noted);
         self.budget = budget;
-        Ok(self.note(|path| PatchOperation::Replace { path, value: to.to_owned() }))
+        let value = text_of(to)?;
+        Ok(self.note(|path| PatchOperation::Replace { path, value }))
     }
 
     /// Compares members in the order of their names, then removes those that are gone.
-    fn members(&mut self, from: Members<'_>, to: Members<'_>) -> Noted {
-        let mut from: BTreeMap<_, _> = from.into_iter().collect();
-        for (name, to) in to.into_iter().collect::<BTreeMap<_, _>>() {
-            let from = from.remove(&name);
-            if from.is_some_and(|from| from.get() == to.get()) {
+    fn members(&mut self, from: &Members<'_>, to: &Members<'_>) -> Noted {
+        let mut from: BTreeMap<_, _> = from.iter().map(|member| (&member.name, &member.node)).collect();
+        for (name, to) in to.iter().map(|member| (&member.name, &member.node)).collect::<BTreeMap<_, _>>() {
+            let from = from.remove(name);
+            if from.is_some_and(|from| from.text == to.text) {
                 continue;
             }
-            let is_noted = self.at(&pointer_step(&name), |walk| match from {
+            let is_noted = self.at(&pointer_step(name), |walk| match from {
                 Some(from) => walk.compare(from, to),
-                None => Ok(walk.add(to)),
+                None => walk.add(to),
             });
             if !is_noted? {
                 return Ok(false);
             }
         }
         let mut gone = from.into_keys();
-        Ok(gone.all(|name| self.at(&pointer_step(&name), Self::remove)))
+        Ok(gone.all(|name| self.at(&pointer_step(name), Self::remove)))
     }
 
     /// Skips the common beginning and the common end. The elements between are compared in pairs. Those left over are
     /// removed, from the end, or added.
-    fn elements(&mut self, from: &[&RawValue], to: &[&RawValue]) -> Noted {
-        let is_same = |(from, to): &(&&RawValue, &&RawValue)| from.get() == to.get();
+    fn elements(&mut self, from: &[Node<'_>], to: &[Node<'_>]) -> Noted {
+        let is_same = |(from, to): &(&Node<'_>, &Node<'_>)| from.text == to.text;
         let start = from.iter().zip(to).take_while(is_same).count();
         let ((_, from), (_, to)) = (from.split_at(start), to.split_at(start));
         let end = from.iter().rev().zip(to.iter().rev()).take_while(is_same).count();
         let ((from, _), (to, _)) = (from.split_at(from.len() - end), to.split_at(to.len() - end));
         for (index, (from, to)) in (start..).zip(from.iter().zip(to)) {
-            if from.get() != to.get() && !self.at(&format!("/{index}"), |walk| walk.compare(from, to))? {
+            if from.text != to.text && !self.at(&format!("/{index}"), |walk| walk.compare(from, to))? {
                 return Ok(false);
             }
         }
         let (before, after) = (start + from.len(), start + to.len());
-        let mut gone = (after..before).rev();
-        let mut added = (before..after).zip(to.iter().skip(from.len()));
-        Ok(gone.all(|index| self.at(&format!("/{index}"), Self::remove))
-            && added.all(|(index, value)| self.at(&format!("/{index}"), |walk| walk.add(value))))
+        for (index, value) in (before..after).zip(to.iter().skip(from.len())) {
+            if !self.at(&format!("/{index}"), |walk| walk.add(value))? {
+                return Ok(false);
+            }
+        }
+        Ok((after..before).rev().all(|index| self.at(&format!("/{index}"), Self::remove)))
     }
 
     /// Does something one step deeper in the path.
@@ -137,8 +138,9 @@ impl Walk {
         done
     }
 
-    fn add(&mut self, value: &RawValue) -> bool {
-        self.note(|path| PatchOperation::Add { path, value: value.to_owned() })
+    fn add(&mut self, value: &Node<'_>) -> Noted {
+        let value = text_of(value)?;
+        Ok(self.note(|path| PatchOperation::Add { path, value }))
     }
 
     fn remove(&mut self) -> bool {
@@ -156,5 +158,7 @@ impl Walk {
     }
 }
 
-/// The members of an object.
-type Members<'text> = Vec<(Cow<'text, str>, &'text RawValue)>;
+/// The text of a value, for the answer.
+fn text_of(node: &Node<'_>) -> Result<Box<RawValue>, serde_json::Error> {
+    RawValue::from_string(node.text.to_owned())
+}

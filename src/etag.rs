@@ -72,6 +72,10 @@ impl EntityTags {
         self.any(version, |_| true)
     }
 
+    fn have_weak(&self) -> bool {
+        matches!(self, Self::Listed(tags) if tags.iter().any(|tag| tag.weak))
+    }
+
     fn any(&self, version: u64, counts: impl Fn(&EntityTag) -> bool) -> bool {
         match self {
             Self::Any => true,
@@ -99,15 +103,7 @@ impl Preconditions {
     ///
     /// [`Code::PreconditionFailed`] when it may not: the first header that is not met.
     pub fn check(&self, version: u64) -> Result<(), Problem> {
-        if self.if_match.as_ref().is_some_and(|tags| !tags.match_strongly(version)) {
-            let error = format!("expected the flow at one of these versions, found it at version {version}");
-            return Err(Problem::header("If-Match", Code::PreconditionFailed, error));
-        }
-        if self.if_none_match.as_ref().is_some_and(|tags| tags.match_weakly(version)) {
-            let error = format!("expected the flow at none of these versions, found it at version {version}");
-            return Err(Problem::header("If-None-Match", Code::PreconditionFailed, error));
-        }
-        Ok(())
+        self.judge(version, true, ["the flow", "versions"], || format!("it at version {version}"))
     }
 
     /// Whether a place may be written whose newest release has this number (0 before the first). `*` matches if a flow is
@@ -117,22 +113,37 @@ impl Preconditions {
     ///
     /// As [`check`](Self::check).
     pub fn check_place(&self, number: u64, is_live: bool) -> Result<(), Problem> {
-        let meets = |tags: &EntityTags, is_named: bool| match tags {
-            EntityTags::Any => is_live,
-            EntityTags::Listed(_) => number > 0 && is_named,
-        };
-        let found = match (number, is_live) {
+        self.judge(number, is_live, ["the place", "releases"], || match (number, is_live) {
             (0, _) => "none".to_owned(),
             (number, true) => format!("release {number}"),
             (number, false) => format!("release {number}, a withdrawal"),
+        })
+    }
+
+    /// Judges both headers. `*` matches what `exists`; a tag matches its number.
+    fn judge(
+        &self,
+        number: u64,
+        exists: bool,
+        [resource, numbers]: [&str; 2],
+        found: impl Fn() -> String,
+    ) -> Result<(), Problem> {
+        let meets = |tags: &EntityTags, is_named: bool| match tags {
+            EntityTags::Any => exists,
+            EntityTags::Listed(_) => number > 0 && is_named,
         };
-        if self.if_match.as_ref().is_some_and(|tags| !meets(tags, tags.match_strongly(number))) {
-            let error = format!("expected the place at one of these releases, found {found}");
-            return Err(Problem::header("If-Match", Code::PreconditionFailed, error));
+        let refuse = |header, expected: &str, addition: &str| {
+            let error = format!("expected {resource} at {expected} of these {numbers}, found {}{addition}", found());
+            Err(Problem::header(header, Code::PreconditionFailed, error))
+        };
+        if let Some(tags) = &self.if_match
+            && !meets(tags, tags.match_strongly(number))
+        {
+            let addition = if tags.have_weak() { "; a weak tag (W/) never matches" } else { "" };
+            return refuse("If-Match", "one", addition);
         }
         if self.if_none_match.as_ref().is_some_and(|tags| meets(tags, tags.match_weakly(number))) {
-            let error = format!("expected the place at none of these releases, found {found}");
-            return Err(Problem::header("If-None-Match", Code::PreconditionFailed, error));
+            return refuse("If-None-Match", "none", "");
         }
         Ok(())
     }

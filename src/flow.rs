@@ -9,6 +9,7 @@ mod id;
 pub mod members;
 mod release;
 pub mod rules;
+pub mod text;
 mod timestamp;
 pub mod update;
 

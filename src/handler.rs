@@ -9,13 +9,13 @@ use std::time::{Duration, Instant, SystemTime};
 use lambda_http::LambdaEvent;
 
 use crate::answer::Answer;
-use crate::caller::{Authenticator, Caller};
+use crate::caller::{self, Authenticator, Caller};
 use crate::error::{Cause, Error};
 use crate::event::Event;
 use crate::log::{Log, Request};
-use crate::operations::{Call, Target};
+use crate::operations::Target;
 use crate::reply::Reply;
-use crate::store::{self, FailedAttempts, Store};
+use crate::store::{self, Store};
 
 /// The function: everything that requests share.
 #[derive(Debug)]
@@ -39,23 +39,16 @@ impl Handler {
         let LambdaEvent { payload: event, context } = event;
         let request_id = event.request_id().unwrap_or(&context.request_id);
 
-        let caller = self.authenticator.authenticate(event.headers().authorization.as_deref()).await;
         let target = Target::find(&event);
-        let (result, failed_attempts) = match (&caller, &target) {
-            (_, Ok(Target::Preflight { allow, .. })) => {
-                (Ok(Answer::preflight(allow.clone())), FailedAttempts::default())
-            }
-            (Ok(caller), Ok(Target::Operation(call))) => {
-                store::count_failed_attempts(self.carry_out(caller, call, &event, context.deadline())).await
-            }
-            (Err(error), _) | (Ok(_), Err(error)) => (Err(error.clone()), FailedAttempts::default()),
-        };
+        let mut caller = None;
+        let answer = in_time(context.deadline(), self.carry_out(&target, &event, &mut caller));
+        let (result, failed_attempts) = store::count_failed_attempts(answer).await;
         let (reply, result) = Reply::new(result, &event, request_id);
 
         self.log.write(&Request {
             id: request_id,
             target: target.as_ref().ok(),
-            caller: caller.as_ref().ok(),
+            caller: caller.as_ref(),
             result: &result,
             status: reply.status(),
             failed_attempts,
@@ -65,20 +58,32 @@ impl Handler {
         Ok(reply)
     }
 
-    /// Parse and store, before Lambda would end the function without an answer.
+    /// Authenticate, parse and store.
     async fn carry_out(
         &self,
-        caller: &Caller,
-        call: &Call<'_>,
+        target: &Result<Target<'_>, Error>,
         event: &Event,
-        deadline: SystemTime,
+        caller: &mut Option<Caller>,
     ) -> Result<Answer, Error> {
+        let token = caller::token(event.headers().authorization.as_deref());
+        let (token, call) = match target {
+            Ok(Target::Preflight { allow, .. }) => return Ok(Answer::preflight(allow.clone())),
+            Ok(Target::Operation(call)) => (token?, call),
+            // No token is verified for a path of no operation: the key may cost a read, or a fetch.
+            Err(error) => return Err(token.err().unwrap_or_else(|| error.clone())),
+        };
+        let caller = caller.insert(self.authenticator.authenticate(&token).await?);
         caller.check(call.route().permission)?;
         let body = event.body();
         let carry_out = call.parse(event, &body)?;
-        let answer = tokio::time::timeout(time_left(deadline), carry_out(&self.store, caller)).await;
-        answer.unwrap_or_else(|_| Err(store::late(Cause::new("no outcome before the deadline"))))
+        carry_out(&self.store, caller).await
     }
+}
+
+/// The result of `work`, or an error before Lambda would end the function without an answer.
+async fn in_time<T>(deadline: SystemTime, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    let result = tokio::time::timeout(time_left(deadline), work).await;
+    result.unwrap_or_else(|_| Err(store::late(Cause::new("no outcome before the deadline"))))
 }
 
 /// How long the outcome may take, so that the answer is in time.

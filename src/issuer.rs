@@ -1,40 +1,35 @@
 //! The keys that an issuer publishes: fetched from its address, kept in the table, renewed in time.
 //!
-//! A process reads the set from the table when it starts. It asks the issuer only if there is no set, if the set is an hour
-//! old, or if a token names a key that is not in it; and only the one process of the fleet that the table elects asks. A
-//! fetch that fails leaves the set in force for a day.
+//! A process reads the set from the table when it starts. The set is fetched anew if there is none, if it is an hour old, or
+//! if a token is signed with none of its keys. One process does this for all; the table elects it. If a fetch fails, the old
+//! set stays in force for a day. The fetch itself is in `address`.
 
-use std::error::Error as StdError;
-use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+mod address;
+
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
-use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
-use aws_smithy_http_client::{Connector, HttpClientError};
-use aws_smithy_runtime_api::client::http::HttpConnector;
-use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
-use aws_smithy_types::byte_stream::ByteStream;
+use serde_json::value::RawValue;
 use tokio::sync::Mutex;
 
+use self::address::Address;
 use crate::error::{Cause, Error};
-use crate::keys::{Keys, Origin};
-use crate::store::{self, ATTEMPT_TIMEOUT, KeptKeys, Store};
+use crate::keys::{Keys, Origin, Refusal, Token};
+use crate::store::{self, ATTEMPT_TIMEOUT, Claim, KeptKeys, Store};
 
-/// How long a fetch may take.
-const FETCH_TIME: Duration = Duration::from_secs(2);
-/// The most bytes of a set.
-const MAX_SET: usize = 64 * 1024;
 /// The age at which a set is fetched again.
 const FRESH: Duration = Duration::from_hours(1);
 /// The age at which a set is no longer in force.
 const IN_FORCE: Duration = Duration::from_hours(24);
 /// The shortest time from one fetch of the fleet to the next.
 const FETCH_PAUSE: Duration = Duration::from_secs(10);
-/// The shortest time between two looks of a process for a newer set, while its own set is in force.
+/// The shortest time between two looks of a process into the table for keys that a token needs.
+const LOOK_PAUSE: Duration = Duration::from_secs(1);
+/// The same while its own set serves, and is only old.
 const RENEWAL_PAUSE: Duration = Duration::from_mins(1);
 /// How long a process waits for the set that another one fetches: a fetch, and two calls to the table.
 const WAIT_TIME: Duration = Duration::from_secs(3);
-/// The pause between two looks whether it has come.
+/// The pause between two looks whether it has come, if there is no set in force.
 const WAIT_PAUSE: Duration = Duration::from_millis(100);
 /// The longest time of a request for all of this.
 const TIME: Duration = Duration::from_secs(5);
@@ -42,16 +37,12 @@ const TIME: Duration = Duration::from_secs(5);
 /// The keys of one issuer.
 #[derive(Debug)]
 pub struct Issuer {
-    url: String,
+    address: Address,
     /// The issuer that tokens must name.
     name: Option<String>,
     /// The audience that tokens must name.
     audience: Option<String>,
-    /// The certificate authorities to trust, in PEM, instead of the machine's.
-    authorities: Option<Vec<u8>>,
     store: Store,
-    /// Reads the machine's certificates, so it is made when there is something to fetch.
-    connector: OnceLock<Connector>,
     held: RwLock<Option<Held>>,
     /// Locked by the one request of the process that renews the set.
     renewal: Mutex<Renewal>,
@@ -60,7 +51,7 @@ pub struct Issuer {
 /// What a process has done last to get a newer set. Times are in milliseconds since 1970.
 #[derive(Debug, Default)]
 struct Renewal {
-    began: u64,
+    looked: u64,
     /// When it claimed a fetch. A fetch of its own is over, so nobody need wait for it.
     claimed: u64,
 }
@@ -73,13 +64,6 @@ struct Held {
     fetched_at: u64,
 }
 
-impl Held {
-    /// Whether it has this key. A token that names no key needs no newer set.
-    fn knows(&self, id: Option<&str>) -> bool {
-        id.is_none() || self.keys.find(id).is_some()
-    }
-}
-
 impl Issuer {
     /// The keys at `url`, before they are read.
     pub fn new(
@@ -89,8 +73,8 @@ impl Issuer {
         authorities: Option<Vec<u8>>,
         store: Store,
     ) -> Self {
-        let (connector, held, renewal) = (OnceLock::new(), RwLock::new(None), Mutex::default());
-        Self { url, name, audience, authorities, store, connector, held, renewal }
+        let address = Address::new(url, authorities);
+        Self { address, name, audience, store, held: RwLock::default(), renewal: Mutex::default() }
     }
 
     /// Reads the set from the table, in the time of one attempt. A failure is ignored here: the first request meets the
@@ -99,64 +83,77 @@ impl Issuer {
         let _ = tokio::time::timeout(ATTEMPT_TIMEOUT, self.look()).await;
     }
 
-    /// A set that is in force, and that has the key with this id if the issuer has it.
+    /// The claims of a token that a key of the issuer has signed, as JSON.
     ///
     /// # Errors
     ///
-    /// [`Error::TemporarilyUnavailable`] if there is no set in force, or if nobody can tell now whether the issuer has the key.
-    pub async fn keys(&self, id: Option<&str>) -> Result<Arc<Keys>, Error> {
-        match self.held(FRESH) {
-            Some(held) if held.knows(id) => Ok(held.keys),
-            Some(_) | None => Box::pin(self.renewed(id)).await,
-        }
-    }
-
-    async fn renewed(&self, id: Option<&str>) -> Result<Arc<Keys>, Error> {
-        let renewal = tokio::time::timeout(TIME, self.renew(id)).await;
-        match self.held(IN_FORCE) {
-            Some(held) if held.knows(id) => Ok(held.keys),
-            // The issuer has just published this set, and the key is not in it.
-            Some(held) if is_within(FETCH_PAUSE, held.fetched_at) => Ok(held.keys),
-            Some(_) | None => {
-                let why = match renewal {
-                    Ok(Ok(())) => "the last fetch has failed".to_owned(),
-                    Ok(Err(cause)) => cause.to_string(),
-                    Err(_) => format!("no set within {} s", TIME.as_secs()),
-                };
-                Err(Error::TemporarilyUnavailable(Cause::new(format!("JWKS_URL: {why}"))))
+    /// [`Error::InvalidToken`] if no such key has signed it, [`Error::TemporarilyUnavailable`] if there is no set in force, or
+    /// if nobody can tell now whether the issuer has the key.
+    pub async fn verify(&self, token: &Token<'_>) -> Result<Box<RawValue>, Error> {
+        let held = self.held(FRESH);
+        match held.as_ref().map(|held| held.keys.verify(token)) {
+            Some(Ok(claims)) => Ok(claims),
+            Some(Err(refusal @ Refusal::Invalid(_))) => Err(refusal.into()),
+            None | Some(Err(Refusal::UnknownKey | Refusal::Unsigned)) => {
+                Box::pin(self.verify_renewed(token, held.map(|held| held.fetched_at))).await
             }
         }
     }
 
+    /// The same with a newer set than the one that was fetched at `tried`, if there is one.
+    async fn verify_renewed(&self, token: &Token<'_>, tried: Option<u64>) -> Result<Box<RawValue>, Error> {
+        let renewal = tokio::time::timeout(TIME, self.renew(token, tried)).await;
+        let held = self.held(IN_FORCE);
+        match held.as_ref().map(|held| (held.keys.verify(token), held.fetched_at)) {
+            // Unless the issuer has just published this set, the key may be in a newer one.
+            Some((Err(Refusal::UnknownKey), fetched_at)) if !is_within(FETCH_PAUSE + LOOK_PAUSE, fetched_at) => {}
+            Some((verdict, _)) => return Ok(verdict?),
+            None => {}
+        }
+        let why = match renewal {
+            Ok(Ok(())) => "the last fetch has failed".to_owned(),
+            Ok(Err(cause)) => cause.to_string(),
+            Err(_) => format!("no set within {} s", TIME.as_secs()),
+        };
+        Err(Error::TemporarilyUnavailable(Cause::new(format!("JWKS_URL: {why}"))))
+    }
+
     /// Gets a newer set: from the table, from the issuer, or from the process that is fetching it. Does nothing if it is too
     /// early for that.
-    async fn renew(&self, id: Option<&str>) -> Result<(), Cause> {
+    async fn renew(&self, token: &Token<'_>, tried: Option<u64>) -> Result<(), Cause> {
         let mut renewal = self.renewal.lock().await;
-        let is_done = || self.held(FRESH).is_some_and(|held| held.knows(id));
-        let is_urgent = || !self.held(IN_FORCE).is_some_and(|held| held.knows(id));
+        let serves = |held: Held| {
+            let is_new = tried != Some(held.fetched_at);
+            is_new && !matches!(held.keys.verify(token), Err(Refusal::UnknownKey | Refusal::Unsigned))
+        };
+        let is_done = || self.held(FRESH).is_some_and(serves);
+        let is_urgent = || !self.held(IN_FORCE).is_some_and(serves);
         // Another request of this process may have done it meanwhile.
-        if is_done() || (!is_urgent() && is_within(RENEWAL_PAUSE, renewal.began)) {
+        if is_done() || is_within(if is_urgent() { LOOK_PAUSE } else { RENEWAL_PAUSE }, renewal.looked) {
             return Ok(());
         }
-        renewal.began = now();
+        renewal.looked = now();
         let mut kept = self.look().await?;
         if is_done() {
             return Ok(());
         }
         if !is_within(FETCH_PAUSE, kept.tried_at) {
-            match self.store.claim_fetch(&self.url, &kept, now()).await.map_err(|error| cause(&error))? {
-                Some(claim) => {
+            match self.store.claim_fetch(self.address.url(), &kept, now()).await.map_err(|error| cause(&error))? {
+                Claim::Ours(claim) => {
                     renewal.claimed = claim.tried_at;
-                    return self.fetch_and_keep(&claim).await;
+                    return store::watch_key_fetch(self.fetch_and_keep(&claim)).await;
                 }
-                None => kept = self.look().await?,
+                Claim::Others(others) => kept = self.take(others),
             }
         }
+        let claimed = renewal.claimed;
         let is_under_way = |kept: &KeptKeys| {
-            kept.fetched_at < kept.tried_at && kept.tried_at != renewal.claimed && is_within(WAIT_TIME, kept.tried_at)
+            kept.fetched_at < kept.tried_at && kept.tried_at != claimed && is_within(WAIT_TIME, kept.tried_at)
         };
         while is_urgent() && is_under_way(&kept) {
-            tokio::time::sleep(WAIT_PAUSE).await;
+            let has_keys = self.held(IN_FORCE).is_some();
+            tokio::time::sleep(if has_keys { LOOK_PAUSE } else { WAIT_PAUSE }).await;
+            renewal.looked = now();
             kept = self.look().await?;
         }
         Ok(())
@@ -164,7 +161,11 @@ impl Issuer {
 
     /// Reads what the table keeps, and takes the set if it is newer.
     async fn look(&self) -> Result<KeptKeys, Cause> {
-        let kept = self.store.kept_keys(&self.url).await.map_err(|error| cause(&error))?;
+        self.store.kept_keys(self.address.url()).await.map(|kept| self.take(kept)).map_err(|error| cause(&error))
+    }
+
+    /// Takes the set that is kept, if it is newer.
+    fn take(&self, kept: KeptKeys) -> KeptKeys {
         if let Some(jwks) = &kept.jwks
             && self.held(Duration::MAX).is_none_or(|held| held.fetched_at < kept.fetched_at)
         {
@@ -173,71 +174,35 @@ impl Issuer {
                 Err(problem) => tracing::warn!("JWKS_URL: the set in the table: {problem}"),
             }
         }
-        Ok(kept)
+        kept
     }
 
     async fn fetch_and_keep(&self, claim: &KeptKeys) -> Result<(), Cause> {
-        let fetched = tokio::time::timeout(FETCH_TIME, self.fetch()).await;
-        let fetched = fetched
-            .unwrap_or_else(|_| Err(format!("expected an answer within {} s, found none", FETCH_TIME.as_secs())));
-        let parsed = fetched.and_then(|jwks| self.parse(&jwks).map(|keys| (jwks, keys)));
+        let parsed = self.address.fetch().await.and_then(|jwks| self.parse(&jwks).map(|keys| (jwks, keys)));
         let (jwks, keys) = parsed.map_err(|problem| {
             tracing::warn!("JWKS_URL: {problem}");
             Cause::new(problem)
         })?;
         for key in keys.left_out() {
-            tracing::warn!("JWKS_URL: {key}");
+            tracing::warn!("JWKS_URL: left out: {key}");
         }
         let fetched_at = now();
         self.hold(keys, fetched_at);
-        if let Err(error) = self.store.keep_keys(&self.url, claim, &jwks, fetched_at).await {
+        if let Err(error) = self.store.keep_keys(self.address.url(), claim, &jwks, fetched_at).await {
             tracing::warn!("JWKS_URL: the set could not be kept in the table: {error}");
         }
         Ok(())
     }
 
-    /// What the issuer publishes. A redirect is not followed.
-    async fn fetch(&self) -> Result<String, String> {
-        let connector = if let Some(connector) = self.connector.get() {
-            connector
-        } else {
-            let connector = self.connect().map_err(|error| chain(&error))?;
-            self.connector.get_or_init(|| connector)
-        };
-        let mut request = HttpRequest::get(&self.url).map_err(|error| error.to_string())?;
-        request.headers_mut().insert("accept", "application/json");
-        let response = connector.call(request).await.map_err(|error| chain(&error))?;
-        match response.status().as_u16() {
-            200 => {}
-            status => return Err(format!("expected status 200, found {status}")),
-        }
-        let mut body = ByteStream::new(response.into_body());
-        let mut set = Vec::new();
-        while let Some(bytes) = body.try_next().await.map_err(|error| chain(&error))? {
-            set.extend_from_slice(&bytes);
-            if set.len() > MAX_SET {
-                return Err(format!("expected at most {MAX_SET} bytes, found more"));
-            }
-        }
-        String::from_utf8(set).map_err(|_| "expected UTF-8, found other bytes".to_owned())
-    }
-
-    fn connect(&self) -> Result<Connector, HttpClientError> {
-        let authorities = match &self.authorities {
-            Some(bundle) => TrustStore::empty().with_pem_certificate(bundle.as_slice()),
-            None => TrustStore::empty().with_native_roots(true),
-        };
-        let context = TlsContext::builder().with_trust_store(authorities).build()?;
-        Ok(Connector::builder()
-            .tls_provider(Provider::Rustls(CryptoMode::AwsLc))
-            .tls_context(context)
-            // An hour lies between two fetches. No connection lasts that long.
-            .pool_idle_timeout(FETCH_TIME)
-            .build())
-    }
-
+    /// The usable keys of a set. If there are none, the log says why each is left out, and the error that there are none.
     fn parse(&self, jwks: &str) -> Result<Keys, String> {
-        Keys::parse(jwks, Origin::Issuer, self.name.as_deref(), self.audience.as_deref())
+        let parsed = Keys::parse(jwks, Origin::Issuer, self.name.as_deref(), self.audience.as_deref());
+        parsed.map_err(|problems| {
+            let mut problems = problems.into_iter();
+            let first = problems.next().unwrap_or_default();
+            problems.for_each(|problem| tracing::warn!("JWKS_URL: {problem}"));
+            first
+        })
     }
 
     fn hold(&self, keys: Keys, fetched_at: u64) {
@@ -268,9 +233,4 @@ fn is_within(age: Duration, time: u64) -> bool {
 
 fn cause(error: &Error) -> Cause {
     Cause::new(error.to_string())
-}
-
-/// An error and what caused it.
-fn chain(error: &(dyn StdError + 'static)) -> String {
-    store::sources(error).map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }

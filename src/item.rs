@@ -195,7 +195,7 @@ pub fn into_version(mut newest: Item, flow: &Flow) -> Item {
 ///
 /// The rules are not checked again, so a flow that was written under other rules stays readable.
 pub fn to_flow(item: &Item) -> Result<Flow, Cause> {
-    let json = |name| Json::from_stored(required(item, name)?).ok_or_else(|| unreadable(name));
+    let json = |name| Json::parse(required(item, name)?).ok_or_else(|| unreadable(name));
     Ok(Flow {
         summary: to_summary(item)?,
         configuration: json("configuration")?,

@@ -23,6 +23,7 @@
 //! | [`error`], [`problem`] | every way to fail; what is wrong with a request |
 //! | [`answer`], [`reply`] | 4: answer or error → HTTP response |
 //! | [`size`] | how many bytes an answer may have, and how many a text takes |
+//! | [`tls`] | whom TLS trusts |
 //! | [`log`] | one line a request, with its metrics |
 
 pub mod answer;
@@ -48,3 +49,4 @@ pub mod route;
 pub mod settings;
 pub mod size;
 pub mod store;
+pub mod tls;

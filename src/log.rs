@@ -52,6 +52,7 @@ impl Log {
             recovered_retries: (answer.is_some() && request.failed_attempts.any()).into(),
             unknown_outcomes: matches!(error, Some(Error::OutcomeUnknown(_))).into(),
             throttles: request.failed_attempts.throttled,
+            key_fetch_failures: request.failed_attempts.key_fetches,
         };
         let now = SystemTime::now();
         let line = Line {
@@ -134,17 +135,20 @@ pub struct Counts {
     pub unknown_outcomes: u32,
     /// Attempts that the database throttled.
     pub throttles: u32,
+    /// Fetches of the issuer's keys that failed.
+    pub key_fetch_failures: u32,
 }
 
 impl Counts {
     /// All counts with the names that they have in the line and in CloudWatch.
-    pub const fn named(&self) -> [(&'static str, u32); 5] {
+    pub const fn named(&self) -> [(&'static str, u32); 6] {
         [
             ("cold_starts", self.cold_starts),
             ("replays", self.replays),
             ("recovered_retries", self.recovered_retries),
             ("unknown_outcomes", self.unknown_outcomes),
             ("throttles", self.throttles),
+            ("key_fetch_failures", self.key_fetch_failures),
         ]
     }
 

@@ -7,8 +7,6 @@ use aws_config::environment::EnvironmentVariableCredentialsProvider;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_dynamodb::config::SharedCredentialsProvider;
 use aws_smithy_http_client::Builder as HttpClient;
-use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
-use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
 use lambda_http::lambda_runtime::Runtime;
 use lambda_http::{Error, service_fn};
 use project_flows::caller::{Authenticator, Source};
@@ -17,6 +15,7 @@ use project_flows::issuer::Issuer;
 use project_flows::log::Log;
 use project_flows::settings::{KeySource, Settings};
 use project_flows::store::Store;
+use project_flows::tls::{self, Authorities};
 use tracing::Level;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt;
@@ -41,11 +40,6 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    if let KeySource::Given(keys) = &settings.keys {
-        for key in keys.left_out() {
-            tracing::warn!("JWKS: {key}");
-        }
-    }
     // One request at a time needs one thread, and starts sooner on it.
     let mut runtime = if settings.concurrent {
         tokio::runtime::Builder::new_multi_thread()
@@ -87,31 +81,23 @@ async fn run(settings: Settings) -> Result<(), Error> {
 
 /// What the SDK needs to know.
 fn sdk(settings: &Settings) -> Result<SdkConfig, Error> {
-    /// The authorities that sign the certificates of AWS ("Amazon Trust Services" publishes them). Reading five is much
-    /// faster than reading all that a machine trusts.
-    const AMAZON: &[u8] = include_bytes!("amazon-roots.pem");
     /// How long a connection may rest while the function is frozen. A NAT gateway and a VPC endpoint silently forget a
     /// connection after 350 s ("NAT gateways" in the Amazon VPC User Guide), and a request on it would get no answer. A
     /// connection that the other end has closed is noticed, and costs no more than a new one.
     const IDLE: Duration = Duration::from_mins(5);
 
-    let authorities = TrustStore::empty();
-    let authorities = match (&settings.authorities, &settings.endpoint) {
-        (Some(bundle), _) => authorities.with_pem_certificate(bundle.as_slice()),
-        // A custom endpoint is checked against the machine's root certificates.
-        (None, Some(_)) => authorities.with_native_roots(true),
-        (None, None) => authorities.with_pem_certificate(AMAZON),
-    };
+    // A custom endpoint is checked against the machine's root certificates.
+    let otherwise = if settings.endpoint.is_some() { Authorities::Machine } else { Authorities::Amazon };
     let client = HttpClient::new()
-        .tls_provider(Provider::Rustls(CryptoMode::AwsLc))
-        .tls_context(TlsContext::builder().with_trust_store(authorities).build()?)
+        .tls_provider(tls::PROVIDER)
+        .tls_context(tls::context(settings.authorities.as_deref(), otherwise)?)
         .pool_idle_timeout(IDLE)
         .build_https();
     let mut sdk = SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
         .http_client(client)
         .credentials_provider(SharedCredentialsProvider::new(EnvironmentVariableCredentialsProvider::new()))
-        .region(settings.region.clone().map(Region::new))
+        .region(Region::new(settings.region.clone()))
         .use_fips(settings.fips)
         .use_dual_stack(settings.dual_stack);
     sdk.set_endpoint_url(settings.endpoint.clone());

@@ -141,6 +141,41 @@ impl Problem {
     }
 }
 
+/// The problem of a member at `path` that is not one of `known`.
+pub fn unknown_field(path: String, known: &[&str]) -> Problem {
+    let error = match known {
+        [] => "expected no members, found one".to_owned(),
+        known => format!("expected no members but {}, found another", known.join(", ")),
+    };
+    Problem::new(path, Code::UnknownField, error)
+}
+
+/// The problems of a body, as they are found.
+#[derive(Debug, Default)]
+pub struct ProblemList(Vec<Problem>);
+
+impl ProblemList {
+    pub fn add(&mut self, problems: impl IntoIterator<Item = Problem>) {
+        self.0.extend(problems);
+    }
+
+    /// Adds what is wrong with a value, if anything is.
+    pub fn note<T>(&mut self, value: Result<T, Problem>) -> Result<T, Problem> {
+        self.add(value.as_ref().err().cloned());
+        value
+    }
+
+    /// Ends the list.
+    ///
+    /// # Errors
+    ///
+    /// All problems, if there are any; unknown members come last, those of a step too.
+    pub fn finish(mut self) -> Result<(), Problems> {
+        self.0.sort_by_key(|problem| problem.code == Code::UnknownField);
+        Problems::found(self.0).map_or(Ok(()), Err)
+    }
+}
+
 /// Problems in the order of the contract: at least one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problems {

@@ -55,14 +55,17 @@ impl<'event> Parameters<'event> {
     }
 
     pub fn note(&self) -> Result<Option<Note>, Problem> {
-        self.get("note", &format!("1 to {MAX_NOTE} characters, none of them a control character"), Note::parse)
+        let expected = format!(
+            "1 to {MAX_NOTE} characters, none of them a control character or one that turns the direction of text"
+        );
+        self.get("note", &expected, Note::parse)
     }
 
     pub fn as_of(&self) -> Result<Option<Timestamp>, Problem> {
         self.get("asOf", "an RFC 3339 instant (its + sent as %2B)", Timestamp::parse)
     }
 
-    /// `limit`, of which there is a default and a maximum.
+    /// `limit`, or its default.
     pub fn limit(&self, (default, max): (usize, usize)) -> Result<usize, Problem> {
         let limit = |text: &str| integer(text).filter(|limit| (1..=max).contains(limit));
         Ok(self.get("limit", &format!("an integer from 1 to {max}"), limit)?.unwrap_or(default))

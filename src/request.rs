@@ -6,7 +6,7 @@ use crate::etag::{EntityTags, Preconditions};
 use crate::event::{Event, Headers};
 use crate::flow::members::{FlowType, ProjectId};
 use crate::flow::{FlowId, IdempotencyKey, MAX_KEY, Place, parse_version};
-use crate::json::{self, Member};
+use crate::json::{self, Members};
 use crate::problem::{Code, Problem};
 use crate::query::Parameters;
 use crate::route::{Route, Segments};
@@ -53,14 +53,9 @@ impl<'event> Request<'event> {
         key.map(|key| IdempotencyKey::parse(key).ok_or_else(malformed)).transpose()
     }
 
-    /// The bytes of the body, in the media type of the route.
-    pub fn body(&self) -> Result<&'event [u8], Problem> {
-        body::read(self.headers, self.body, self.media_type.unwrap_or(MediaType::Json))
-    }
-
-    /// The members of the body.
-    pub fn members(&self) -> Result<Vec<Member<'event>>, Problem> {
-        json::read_object(self.body()?)
+    /// The members of the body, which has the media type of the route.
+    pub fn members(&self) -> Result<Members<'event>, Problem> {
+        json::read_object(body::read(self.headers, self.body, self.media_type.unwrap_or(MediaType::Json))?)
     }
 
     /// Refuses a body where the route has none.

@@ -93,7 +93,7 @@ pub fn own_path(path: &str) -> Option<&str> {
     accepted.then_some(own)
 }
 
-/// Whether a segment of a path is itself and nothing else: no dots that lead elsewhere, nothing escaped or to be.
+/// Whether a segment of a path can only mean itself: not `.` or `..`, and no character that is or must be escaped.
 fn is_plain(segment: &str) -> bool {
     !matches!(segment, "" | "." | "..")
         && segment.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"$-_.+!*'()".contains(&byte))

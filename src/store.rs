@@ -31,10 +31,10 @@ use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::types::AttributeValue;
 
 use self::attempts::Attempts;
-pub use self::attempts::{FailedAttempts, count_failed_attempts, late};
+pub use self::attempts::{FailedAttempts, count_failed_attempts, late, watch_key_fetch};
 pub use self::create::Creation;
 pub use self::history::Entry;
-pub use self::keys::KeptKeys;
+pub use self::keys::{Claim, KeptKeys};
 pub use self::list::{Begin, Filter};
 pub use self::page::{Cursor, Page, Totals};
 pub use self::release::Next;

@@ -1,4 +1,4 @@
-"""Checks the built package and the keys, and writes the parameters of the release: release.py ENVIRONMENT [keys.json]
+"""Checks the built package and the settings, and writes the parameters of the release: release.py ENVIRONMENT [keys.json]
 
 `make deploy` runs it before the upload, so a refusal changes nothing. It runs in the folder of samconfig.toml, with the Python of
 the SAM CLI. So it reads the parameters in the same way as `sam deploy`.
@@ -14,6 +14,7 @@ from pathlib import Path
 
 from samcli.cli.types import CfnParameterOverridesType
 from samcli.lib.config.samconfig import SamConfig
+from samcli.yamlhelper import yaml_parse
 
 PROJECT = Path(__file__).parent.parent
 BUILD = Path(".aws-sam/build")
@@ -38,33 +39,37 @@ def check_machine(architecture):
         sys.exit(f"bootstrap: expected a program for {architecture}, the Architecture in samconfig.toml, found one for {found}")
 
 
-# The variables that say who may call, and their parameters.
-ACCESS = {
-    "JWKS": "Jwks",
-    "JWKS_URL": "JwksUrl",
-    "JWT_ISSUER": "JwtIssuer",
-    "JWT_AUDIENCE": "JwtAudience",
-    "CLIENT_CLAIM": "ClientClaim",
-    "AUTHOR_CLAIM": "AuthorClaim",
-    "SCOPE_CLAIM": "ScopeClaim",
-    "READ_SCOPE": "ReadScope",
-    "WRITE_SCOPE": "WriteScope",
-    "RELEASE_SCOPE": "ReleaseScope",
-    "FOUR_EYES": "FourEyes",
-}
+def references(value):
+    """The names that a value in the template refers to."""
+    match value:
+        case {"Ref": name}:
+            yield name
+        case dict():
+            yield from references(list(value.values()))
+        case list():
+            for inner in value:
+                yield from references(inner)
 
 
-def check_keys(parameters):
+def settings_of(parameters):
+    """The variables of the function. The template sets each of them from one parameter; an empty one counts as absent."""
+    template = yaml_parse((PROJECT / "template.yaml").read_text())
+    known = template["Parameters"]
+    settings = {}
+    for variable, value in template["Resources"]["Function"]["Properties"]["Environment"]["Variables"].items():
+        [parameter] = (name for name in references(value) if name in known)
+        settings[variable] = parameters.get(parameter, known[parameter].get("Default", ""))
+    # Otherwise the stack's own table, and the region that it is in.
+    return {**settings, "TABLE_NAME": settings["TABLE_NAME"] or "any", "AWS_REGION": "any"}
+
+
+def check_settings(parameters):
     """Refuses settings that the function cannot use, because it would not start. The function's own code decides."""
-    # The same variables as in template.yaml. An empty variable counts as absent.
-    settings = {
-        "TABLE_NAME": "any",
-        "ALLOW_SHARED_SECRETS": "true" if parameters.get("AllowSharedSecrets") == "true" else "",
-        **{variable: parameters.get(parameter, "") for variable, parameter in ACCESS.items()},
-    }
+    # The AWS variables here are those of whoever deploys.
+    own = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     command = ["cargo", "run", "--quiet", "--example", "settings"]
-    if subprocess.run(command, cwd=PROJECT, env={**os.environ, **settings}).returncode != 0:
-        sys.exit("expected keys that the function can use, found others: see above")
+    if subprocess.run(command, cwd=PROJECT, env={**own, **settings_of(parameters)}).returncode != 0:
+        sys.exit("expected settings that the function can use, found others: see above")
 
 
 def main(environment, keys_file=None):
@@ -83,7 +88,7 @@ def main(environment, keys_file=None):
         digest.update(added["Jwks"].encode())
     # Without either, the stack keeps the keys that it has.
     if keys_file or parameters.get("JwksUrl"):
-        check_keys({**parameters, **added})
+        check_settings({**parameters, **added})
     # Changed parameters take effect only with a new name. A new attempt after a rollback needs a new name too.
     added["Release"] = f"{datetime.now(timezone.utc):%Y%m%dT%H%M%SZ}-{digest.hexdigest()[:12]}"
     # The SAM CLI reads YAML, and JSON is a subset of it.

@@ -7,7 +7,7 @@ mod ready;
 use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
-use project_flows::caller::{Authenticator, Claims, Source};
+use project_flows::caller::{self, Authenticator, Claims, Source};
 use project_flows::event::Event;
 use project_flows::keys::{Keys, Origin, SharedSecrets};
 use project_flows::operations::Target;
@@ -22,7 +22,8 @@ static AUTHENTICATOR: LazyLock<Authenticator> = LazyLock::new(|| {
 
 fuzz_target!(|bytes: &[u8]| {
     let Ok(event) = serde_json::from_slice::<Event>(bytes) else { return };
-    let caller = ready(AUTHENTICATOR.authenticate(event.headers().authorization.as_deref())).map(|_| ());
+    let token = caller::token(event.headers().authorization.as_deref());
+    let caller = token.and_then(|token| ready(AUTHENTICATOR.authenticate(&token))).map(|_| ());
     // What comes after the door, for events that do not get in too.
     let body = event.body();
     let parsed = Target::find(&event).and_then(|target| match target {

@@ -8,7 +8,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm, EncodingKey};
 use libfuzzer_sys::fuzz_target;
-use project_flows::caller::{Authenticator, Caller, Claims, Source};
+use project_flows::caller::{self, Authenticator, Caller, Claims, Source};
 use project_flows::error::Error;
 use project_flows::keys::{Keys, Origin, SharedSecrets};
 use ready::ready;
@@ -24,7 +24,7 @@ static AUTHENTICATOR: LazyLock<Authenticator> = LazyLock::new(|| {
 });
 
 fn authenticate(authorization: &str) -> Result<Caller, Error> {
-    ready(AUTHENTICATOR.authenticate(Some(authorization)))
+    ready(AUTHENTICATOR.authenticate(&caller::token(Some(authorization))?))
 }
 
 fuzz_target!(|bytes: &[u8]| {

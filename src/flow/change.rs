@@ -8,6 +8,8 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Serialize;
 
+use super::text;
+
 /// The longest author, in characters.
 pub const MAX_AUTHOR: usize = 256;
 /// The longest note, in characters.
@@ -20,7 +22,8 @@ pub struct Author(String);
 impl Author {
     /// `None` if `text` is malformed.
     pub fn parse(text: &str) -> Option<Self> {
-        is_line(text, MAX_AUTHOR).then(|| Self(text.to_owned()))
+        let well_formed = (1..=MAX_AUTHOR).contains(&text.chars().count()) && !text.chars().any(char::is_control);
+        well_formed.then(|| Self(text.to_owned()))
     }
 
     pub fn from_stored(text: &str) -> Self {
@@ -32,14 +35,15 @@ impl Author {
     }
 }
 
-/// Why something was changed: 1 to 200 characters, none of them a control character.
+/// Why something was changed: 1 to 200 characters, all of them as [`text`] allows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Note(String);
 
 impl Note {
     /// `None` if `text` is malformed.
     pub fn parse(text: &str) -> Option<Self> {
-        is_line(text, MAX_NOTE).then(|| Self(text.to_owned()))
+        let well_formed = (1..=MAX_NOTE).contains(&text.chars().count()) && text::check_characters(text).is_ok();
+        well_formed.then(|| Self(text.to_owned()))
     }
 
     pub fn from_stored(text: &str) -> Self {
@@ -49,10 +53,6 @@ impl Note {
     pub fn as_str(&self) -> &str {
         &self.0
     }
-}
-
-fn is_line(text: &str, max: usize) -> bool {
-    (1..=max).contains(&text.chars().count()) && !text.chars().any(char::is_control)
 }
 
 /// Who wrote a version, and why, as far as it was said.

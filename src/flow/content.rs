@@ -1,9 +1,8 @@
 //! What a client sends to create a flow, checked as a whole. All problems are found, not only the first.
 
-use super::members::{Description, FlowType, Found, Json, Name, ProjectId};
-use super::rules::Check;
-use crate::json::{Member, pointer_step};
-use crate::problem::{Code, Problem, Problems};
+use super::members::{Description, FlowType, Json, Name, ProjectId};
+use crate::json::Members;
+use crate::problem::{ProblemList, Problems};
 
 /// What a client sends to create a flow, all of it valid.
 ///
@@ -34,39 +33,23 @@ impl Content {
     /// # Errors
     ///
     /// All problems, in the order project, type, name, description, configuration, steps, unknown members.
-    pub fn parse(members: &[Member<'_>]) -> Result<Self, Problems> {
-        let member = |name: &str| members.iter().find(|member| member.name == name);
-        let mut check = Check::default();
-
-        let found = |name| Found(member(name).map(|member| &member.value));
-        let project = check.note("/project", Code::InvalidProjectId, ProjectId::from_member(found("project")));
-        let flow_type = check.note("/type", Code::InvalidFlowType, FlowType::from_member(found("type")));
-        let name = check.note("/name", Code::InvalidName, Name::from_member(found("name")));
-        let description = member("description").map(|member| {
-            let description = Description::from_member(Found(Some(&member.value)));
-            check.note("/description", Code::InvalidDescription, description)
-        });
-        let configuration = check.configuration(member("configuration"));
-        let steps = check.steps(member("steps"), member("configuration"));
-        for member in members {
-            if !MEMBERS.contains(&member.name.as_ref()) {
-                check.unknown(pointer_step(&member.name), &MEMBERS);
-            }
-        }
-
-        match (check.finish(), project, flow_type, name, description, configuration, steps) {
-            (None, Some(project), Some(flow_type), Some(name), description, Some(configuration), Some(steps)) => {
-                Ok(Self { project, flow_type, name, description: description.flatten(), configuration, steps })
-            }
-            (Some(problems), ..) => Err(problems),
-            (None, ..) => Err(no_flow()),
-        }
+    pub fn parse(members: &Members<'_>) -> Result<Self, Problems> {
+        let mut problems = ProblemList::default();
+        let (project, flow_type, name) = (problems.read(members), problems.read(members), problems.read(members));
+        let description = problems.read_given(members);
+        let configuration = problems.configuration(members.get("configuration"));
+        let steps = problems.steps(members.get("steps"), members.get("configuration"));
+        problems.add(members.unknown("", &MEMBERS));
+        problems.finish()?;
+        Ok(Self {
+            project: project?,
+            flow_type: flow_type?,
+            name: name?,
+            description: description?,
+            configuration: configuration?,
+            steps: steps?,
+        })
     }
-}
-
-/// Unreachable: every missing member has its own problem in the list.
-pub(super) fn no_flow() -> Problems {
-    Problem::new("", Code::InvalidBody, "expected a flow, found none").into()
 }
 
 const MEMBERS: [&str; 6] = ["project", "type", "name", "description", "configuration", "steps"];

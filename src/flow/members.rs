@@ -5,8 +5,10 @@ use std::fmt;
 
 use serde_json::value::RawValue;
 
+use super::{Status, text};
 use crate::error::Cause;
-use crate::json::{self, Member, Order, Value};
+use crate::json::{self, Members, Node, Value};
+use crate::problem::{Code, Problem, ProblemList};
 
 /// The longest `project`, in characters.
 pub const MAX_PROJECT: usize = 64;
@@ -14,6 +16,29 @@ pub const MAX_PROJECT: usize = 64;
 pub const MAX_NAME: usize = 120;
 /// The longest `description`, in characters.
 pub const MAX_DESCRIPTION: usize = 2_000;
+
+/// A type whose values are read from the member `NAME` of a body.
+pub(super) trait FromMember: Sized {
+    const NAME: &'static str;
+    /// What is wrong with any other value.
+    const CODE: Code;
+
+    /// Otherwise says what was expected and found.
+    fn from_member(found: Found<'_, '_>) -> Result<Self, String>;
+}
+
+impl ProblemList {
+    /// Reads the member of a type.
+    pub(super) fn read<T: FromMember>(&mut self, members: &Members<'_>) -> Result<T, Problem> {
+        let value = T::from_member(Found(members.value(T::NAME)));
+        self.note(value.map_err(|error| Problem::new(format!("/{}", T::NAME), T::CODE, error)))
+    }
+
+    /// The same for a member that may be absent.
+    pub(super) fn read_given<T: FromMember>(&mut self, members: &Members<'_>) -> Result<Option<T>, Problem> {
+        members.get(T::NAME).map(|_| self.read(members)).transpose()
+    }
+}
 
 /// The project that a flow belongs to: 1 to 64 letters, digits, `_` and `-`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,13 +56,18 @@ impl ProjectId {
         well_formed.then(|| Self(text.to_owned()))
     }
 
-    pub(super) fn from_member(found: Found<'_, '_>) -> Result<Self, String> {
-        let parsed = found.string().and_then(|text| Self::parse(text));
-        parsed.ok_or_else(|| format!("expected 1 to {MAX_PROJECT} letters, digits, \"_\" or \"-\", found {found}"))
-    }
-
     pub fn from_stored(text: &str) -> Self {
         Self(text.to_owned())
+    }
+}
+
+impl FromMember for ProjectId {
+    const NAME: &'static str = "project";
+    const CODE: Code = Code::InvalidProjectId;
+
+    fn from_member(found: Found<'_, '_>) -> Result<Self, String> {
+        let parsed = found.string().and_then(|text| Self::parse(text));
+        parsed.ok_or_else(|| format!("expected 1 to {MAX_PROJECT} letters, digits, \"_\" or \"-\", found {found}"))
     }
 }
 
@@ -60,14 +90,19 @@ impl FlowType {
     pub fn parse(text: &str) -> Option<Self> {
         [Self::Login, Self::Onboarding].into_iter().find(|one| one.as_str() == text)
     }
+}
 
-    pub(super) fn from_member(found: Found<'_, '_>) -> Result<Self, String> {
+impl FromMember for FlowType {
+    const NAME: &'static str = "type";
+    const CODE: Code = Code::InvalidFlowType;
+
+    fn from_member(found: Found<'_, '_>) -> Result<Self, String> {
         let parsed = found.string().and_then(|text| Self::parse(text));
         parsed.ok_or_else(|| format!("expected \"login\" or \"onboarding\", found {found}"))
     }
 }
 
-/// A flow's name: 1 to 120 characters, at least one of them not white space, none of them a control character.
+/// A flow's name: 1 to 120 characters, at least one of them visible, all of them as [`text`] allows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Name(String);
 
@@ -76,22 +111,25 @@ impl Name {
         &self.0
     }
 
-    pub(super) fn from_member(found: Found<'_, '_>) -> Result<Self, String> {
-        let text = found.string().ok_or_else(|| format!("expected a string, found {found}"))?;
-        if let Some(control) = text.chars().find(|character| character.is_control()) {
-            return Err(format!("expected no control characters, found U+{:04X}", u32::from(control)));
-        }
-        match text.chars().count() {
-            1..=MAX_NAME if text.trim().is_empty() => {
-                Err("expected a character that is not white space, found none".to_owned())
-            }
-            1..=MAX_NAME => Ok(Self(text.as_ref().to_owned())),
-            found => Err(format!("expected 1 to {MAX_NAME} characters, found {found}")),
-        }
-    }
-
     pub fn from_stored(text: &str) -> Self {
         Self(text.to_owned())
+    }
+}
+
+impl FromMember for Name {
+    const NAME: &'static str = "name";
+    const CODE: Code = Code::InvalidName;
+
+    fn from_member(found: Found<'_, '_>) -> Result<Self, String> {
+        let text = found.string().ok_or_else(|| format!("expected a string, found {found}"))?;
+        text::check_characters(text)?;
+        match (text.chars().count(), text.chars().next()) {
+            (1..=MAX_NAME, Some(invisible)) if !text.chars().any(text::is_visible) => {
+                Err(format!("expected at least one visible character, found {}", text::code_point(invisible)))
+            }
+            (1..=MAX_NAME, _) => Ok(Self(text.as_ref().to_owned())),
+            (found, _) => Err(format!("expected 1 to {MAX_NAME} characters, found {found}")),
+        }
     }
 }
 
@@ -104,16 +142,31 @@ impl Description {
         &self.0
     }
 
-    pub(super) fn from_member(found: Found<'_, '_>) -> Result<Self, String> {
+    pub fn from_stored(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+}
+
+impl FromMember for Description {
+    const NAME: &'static str = "description";
+    const CODE: Code = Code::InvalidDescription;
+
+    fn from_member(found: Found<'_, '_>) -> Result<Self, String> {
         let text = found.string().ok_or_else(|| format!("expected a string, found {found}"))?;
         match text.chars().count() {
             0..=MAX_DESCRIPTION => Ok(Self(text.as_ref().to_owned())),
             found => Err(format!("expected at most {MAX_DESCRIPTION} characters, found {found}")),
         }
     }
+}
 
-    pub fn from_stored(text: &str) -> Self {
-        Self(text.to_owned())
+impl FromMember for Status {
+    const NAME: &'static str = "status";
+    const CODE: Code = Code::InvalidStatus;
+
+    fn from_member(found: Found<'_, '_>) -> Result<Self, String> {
+        let parsed = found.string().and_then(|text| Self::parse(text));
+        parsed.ok_or_else(|| format!("expected {}, found {found}", Self::SETTABLE.map(Self::as_str).join(", ")))
     }
 }
 
@@ -131,33 +184,27 @@ impl Json {
         &self.0
     }
 
-    pub fn from_stored(text: &str) -> Option<Self> {
+    /// `None` if `text` is not JSON.
+    pub fn parse(text: &str) -> Option<Self> {
         RawValue::from_string(text.to_owned()).ok().map(Self)
     }
 
-    /// The text of a member that the strict reader has read already.
-    pub(super) fn from_member(member: &Member<'_>) -> Option<Self> {
-        RawValue::from_string(member.text.to_owned()).ok().map(Self)
+    /// A stored text with a patch merged into it (RFC 7396).
+    pub(super) fn patched(stored: &Node<'_>, patch: &Node<'_>) -> Result<Self, Cause> {
+        let patched = json::merge_patch(stored, patch);
+        Self::parse(&patched).ok_or_else(|| Cause::new("stored flow: cannot be patched"))
     }
 
-    /// The stored text with a patch merged into it (RFC 7396). The patch has been read already.
-    pub(super) fn patched(&self, patch: &str) -> Result<Self, Cause> {
-        let patched = json::merge_patch(self.as_str(), patch).ok();
-        let patched = patched.and_then(|text| RawValue::from_string(text).ok());
-        patched.map(Self).ok_or_else(|| Cause::new("stored flow: cannot be patched"))
-    }
-
-    /// Parses the stored text as the member `name`.
-    pub fn member(&self, name: &'static str) -> Result<Member<'_>, Cause> {
-        Member::read(name, self.as_str()).map_err(|_| Cause::new(format!("stored item: unreadable {name}")))
+    /// The tree of the text, which was stored as the member `name`.
+    pub fn tree(&self, name: &str) -> Result<Node<'_>, Cause> {
+        json::read(&self.0).map_err(|_| Cause::new(format!("stored item: unreadable {name}")))
     }
 }
 
 /// Compares values: white space and escapes do not matter.
 impl PartialEq for Json {
     fn eq(&self, other: &Self) -> bool {
-        let canonical = |json: &Self| json::canonical(json.as_str(), Order::AsSent).ok();
-        self.as_str() == other.as_str() || canonical(self) == canonical(other)
+        self.as_str() == other.as_str() || json::read(&self.0) == json::read(&other.0)
     }
 }
 
@@ -171,6 +218,10 @@ impl<'value, 'text> Found<'value, 'text> {
             Some(Value::String(text)) => Some(text),
             _ => None,
         }
+    }
+
+    pub(super) fn positive(self) -> Option<u64> {
+        self.0.and_then(Value::positive)
     }
 }
 

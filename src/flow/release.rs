@@ -8,13 +8,11 @@ use std::time::SystemTime;
 
 use serde::Serialize;
 
-use super::content::no_flow;
-use super::members::{FlowType, Found, ProjectId};
-use super::rules::Check;
+use super::members::{FlowType, Found, FromMember, ProjectId};
 use super::{Author, Change, Flow, FlowId, Note, Status, Summary, Timestamp, WriteToken};
 use crate::error::{Cause, Error};
-use crate::json::{Member, Value, pointer_step};
-use crate::problem::{Code, Problem};
+use crate::json::Members;
+use crate::problem::{Code, Problem, ProblemList};
 
 /// Where a flow can be live. A client has one place for each project and type.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,28 +67,39 @@ impl ReleasedVersion {
     /// # Errors
     ///
     /// [`Error::ProjectFlowNotFound`]; or all problems, in the order `_id`, `version`, unknown members.
-    pub fn parse(members: &[Member<'_>]) -> Result<Self, Error> {
-        let member = |name: &str| members.iter().find(|member| member.name == name).map(|member| &member.value);
-        let mut check = Check::default();
-        let id = Found(member("_id"));
-        let id = id.string().ok_or_else(|| format!("expected the _id of a flow, found {id}"));
-        let id = check.note("/_id", Code::InvalidFlowId, id);
-        let version = match member("version") {
-            Some(Value::Unsigned(version @ 1..)) => Ok(*version),
-            other => Err(format!("expected a version of the flow, an integer from 1, found {}", Found(other))),
-        };
-        let version = check.note("/version", Code::InvalidVersion, version);
-        for member in members.iter().filter(|member| !MEMBERS.contains(&member.name.as_ref())) {
-            check.unknown(pointer_step(&member.name), &MEMBERS);
-        }
-        match (check.finish(), id, version) {
-            (None, Some(id), Some(version)) => {
-                let id = FlowId::parse(id).ok_or(Error::ProjectFlowNotFound)?;
-                Ok(Self { id, version })
-            }
-            (Some(problems), ..) => Err(problems.into()),
-            (None, ..) => Err(no_flow().into()),
-        }
+    pub fn parse(members: &Members<'_>) -> Result<Self, Error> {
+        let mut problems = ProblemList::default();
+        let (id, version) = (problems.read(members), problems.read(members));
+        problems.add(members.unknown("", &MEMBERS));
+        problems.finish()?;
+        let (Id(id), Number(version)) = (id?, version?);
+        Ok(Self { id: id.ok_or(Error::ProjectFlowNotFound)?, version })
+    }
+}
+
+/// The id that a body names.
+struct Id(Option<FlowId>);
+
+impl FromMember for Id {
+    const NAME: &'static str = "_id";
+    const CODE: Code = Code::InvalidFlowId;
+
+    fn from_member(found: Found<'_, '_>) -> Result<Self, String> {
+        let text = found.string().ok_or_else(|| format!("expected the _id of a flow, found {found}"))?;
+        Ok(Self(FlowId::parse(text)))
+    }
+}
+
+/// The version that a body names.
+struct Number(u64);
+
+impl FromMember for Number {
+    const NAME: &'static str = "version";
+    const CODE: Code = Code::InvalidVersion;
+
+    fn from_member(found: Found<'_, '_>) -> Result<Self, String> {
+        let error = || format!("expected a version of the flow, an integer from 1, found {found}");
+        found.positive().map(Self).ok_or_else(error)
     }
 }
 

@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 
 use super::members::{Found, Json};
-use crate::json::{Member, Members, Value, pointer_step};
-use crate::problem::{Code, Problem, Problems};
+use crate::json::{Member, Members, Node, Value, pointer_step};
+use crate::problem::{Code, Problem, ProblemList};
 
 /// The most steps of a flow.
 pub const MAX_STEPS: usize = 100;
@@ -41,58 +41,28 @@ impl StepType {
     }
 }
 
-/// The problem for a member at `path` that is not one of `known`.
-pub fn unknown_field(path: String, known: &[&str]) -> Problem {
-    let error = match known {
-        [] => "expected no members, found one".to_owned(),
-        known => format!("expected no members but {}, found another", known.join(", ")),
-    };
-    Problem::new(path, Code::UnknownField, error)
-}
-
-/// Collects problems.
-#[derive(Default)]
-pub(super) struct Check {
-    problems: Vec<Problem>,
-    /// Reported after all other problems.
-    unknown: Vec<Problem>,
-}
-
-impl Check {
+impl ProblemList {
     fn report(&mut self, path: impl Into<String>, code: Code, error: impl Into<String>) {
-        self.problems.push(Problem::new(path, code, error));
+        self.add([Problem::new(path, code, error)]);
     }
 
-    pub(super) fn unknown(&mut self, path: String, known: &[&str]) {
-        self.unknown.push(unknown_field(path, known));
-    }
-
-    pub(super) fn finish(mut self) -> Option<Problems> {
-        self.problems.append(&mut self.unknown);
-        Problems::found(self.problems)
-    }
-
-    /// The parsed value; a failure is reported at `path`.
-    pub(super) fn note<T>(&mut self, path: &str, code: Code, parsed: Result<T, String>) -> Option<T> {
-        parsed.map_err(|error| self.report(path, code, error)).ok()
-    }
-
-    pub(super) fn configuration(&mut self, member: Option<&Member<'_>>) -> Option<Json> {
+    /// Checks the member `configuration`.
+    pub(super) fn configuration(&mut self, node: Option<&Node<'_>>) -> Result<Json, Problem> {
         const CODE: Code = Code::InvalidConfiguration;
-        let found = Found(member.map(|member| &member.value));
-        let Found(Some(Value::Object(sections))) = found else {
-            self.report("/configuration", CODE, format!("expected an object, found {found}"));
-            return None;
-        };
-        for (name, section) in sections {
+        let found = node.and_then(|node| Some((node.value.object()?, Json::parse(node.text)?)));
+        let (sections, json) = self.note(found.ok_or_else(|| {
+            let found = Found(node.map(|node| &node.value));
+            Problem::new("/configuration", CODE, format!("expected an object, found {found}"))
+        }))?;
+        for Member { name, node, .. } in sections.iter() {
             let path = format!("/configuration{}", pointer_step(name));
             if name == "securityThresholds" {
-                self.thresholds(&path, section);
+                self.thresholds(&path, &node.value);
             } else if StepType::ALL.iter().any(|step_type| step_type.section() == name) {
-                self.section(&path, section);
+                self.section(&path, &node.value);
             }
         }
-        member.and_then(Json::from_member)
+        Ok(json)
     }
 
     fn section(&mut self, path: &str, section: &Value<'_>) {
@@ -100,8 +70,8 @@ impl Check {
         let Value::Object(members) = section else {
             return self.report(path, CODE, format!("expected an object, found {section}"));
         };
-        for (name, value) in members {
-            match (name.as_ref(), value) {
+        for Member { name, node, .. } in members.iter() {
+            match (name.as_ref(), &node.value) {
                 ("enabled" | "required" | "livenessDetection" | "antiSpoofing", Value::Bool(_)) => {}
                 ("enabled" | "required" | "livenessDetection" | "antiSpoofing", other) => {
                     self.report(format!("{path}/{name}"), CODE, format!("expected a boolean, found {other}"));
@@ -115,7 +85,7 @@ impl Check {
             }
         }
         if is(members, "enabled", false) && is(members, "required", true) {
-            let error = "expected no required verification where enabled is false, found true";
+            let error = "expected false because enabled is false, found true";
             self.report(format!("{path}/required"), CODE, error);
         }
     }
@@ -125,48 +95,45 @@ impl Check {
         let Value::Object(members) = thresholds else {
             return self.report(path, CODE, format!("expected an object, found {thresholds}"));
         };
-        for (name, value) in members {
-            let allowed = match value {
-                Value::Unsigned(number) => *number <= 1,
-                Value::Number(number) => (0.0..=1.0).contains(number),
-                Value::Null | Value::Bool(_) | Value::String(_) | Value::Array(_) | Value::Object(_) => false,
-            };
-            if !allowed {
-                let error = format!("expected a number from 0 to 1, found {value}");
+        for Member { name, node, .. } in members.iter() {
+            if !matches!(node.value, Value::Number(number) if is_from_0_to_1(number)) {
+                let error = format!("expected a number from 0 to 1, found {}", node.value);
                 self.report(format!("{path}{}", pointer_step(name)), CODE, error);
             }
         }
     }
 
-    pub(super) fn steps(&mut self, member: Option<&Member<'_>>, configuration: Option<&Member<'_>>) -> Option<Json> {
+    /// Checks the member `steps`, and that the sections of `configuration` are enabled that they need.
+    pub(super) fn steps(&mut self, node: Option<&Node<'_>>, configuration: Option<&Node<'_>>) -> Result<Json, Problem> {
         const CODE: Code = Code::InvalidSteps;
-        let found = Found(member.map(|member| &member.value));
-        let Found(Some(Value::Array(steps))) = found else {
-            self.report("/steps", CODE, format!("expected an array, found {found}"));
-            return None;
-        };
+        let found = node.and_then(|node| Some((node.value.array()?, Json::parse(node.text)?)));
+        let (steps, json) = self.note(found.ok_or_else(|| {
+            let found = Found(node.map(|node| &node.value));
+            Problem::new("/steps", CODE, format!("expected an array, found {found}"))
+        }))?;
         if !(1..=MAX_STEPS).contains(&steps.len()) {
             self.report("/steps", CODE, format!("expected 1 to {MAX_STEPS} steps, found {}", steps.len()));
         }
+        let sections = configuration.and_then(|configuration| configuration.value.object());
         let mut orders = Vec::new();
         for (index, step) in steps.iter().take(MAX_STEPS).enumerate() {
             let path = format!("/steps/{index}");
-            match step {
-                Value::Object(members) => self.step(&path, members, configuration, &mut orders),
+            match &step.value {
+                Value::Object(members) => self.step(&path, members, sections, &mut orders),
                 other => self.report(path, CODE, format!("expected an object, found {other}")),
             }
         }
-        member.and_then(Json::from_member)
+        Ok(json)
     }
 
-    fn step(&mut self, path: &str, members: &Members<'_>, configuration: Option<&Member<'_>>, orders: &mut Vec<u64>) {
+    fn step(&mut self, path: &str, members: &Members<'_>, sections: Option<&Members<'_>>, orders: &mut Vec<u64>) {
         const CODE: Code = Code::InvalidSteps;
-        let found = |name| Found(get(members, name));
+        let found = |name| Found(members.value(name));
 
         let named = |text: &Cow<'_, str>| StepType::ALL.into_iter().find(|one| one.as_str() == text);
         let step_type = found("stepType").string().and_then(named);
         match step_type {
-            Some(step_type) if is_switched_off(configuration, step_type.section()) => {
+            Some(step_type) if is_switched_off(sections, step_type.section()) => {
                 let error = format!("expected {} to be enabled for this step, found false", step_type.section());
                 self.report(format!("{path}/stepType"), CODE, error);
             }
@@ -176,43 +143,49 @@ impl Check {
                 self.report(format!("{path}/stepType"), CODE, format!("expected {known}, found {}", found("stepType")));
             }
         }
-        match get(members, "order") {
-            Some(Value::Unsigned(order @ 1..)) if !orders.contains(order) => orders.push(*order),
-            Some(Value::Unsigned(order @ 1..)) => {
-                self.report(
-                    format!("{path}/order"),
-                    CODE,
-                    format!("expected an order of its own, found {order} again"),
-                );
+        match found("order").positive() {
+            Some(order) if !orders.contains(&order) => orders.push(order),
+            Some(order) => {
+                self.report(format!("{path}/order"), CODE, format!("expected a unique order, found {order} again"));
             }
-            _ => {
+            None => {
                 let error = format!("expected an integer from 1, found {}", found("order"));
                 self.report(format!("{path}/order"), CODE, error);
             }
         }
-        if !matches!(get(members, "required"), Some(Value::Bool(_))) {
+        if !matches!(members.value("required"), Some(Value::Bool(_))) {
             self.report(format!("{path}/required"), CODE, format!("expected a boolean, found {}", found("required")));
         }
-        if !matches!(get(members, "config"), None | Some(Value::Object(_))) {
+        if !matches!(members.value("config"), None | Some(Value::Object(_))) {
             self.report(format!("{path}/config"), CODE, format!("expected an object, found {}", found("config")));
         }
-        for (name, _) in members {
-            if !STEP_MEMBERS.contains(&name.as_ref()) {
-                self.unknown(format!("{path}{}", pointer_step(name)), &STEP_MEMBERS);
-            }
-        }
+        self.add(members.unknown(path, &STEP_MEMBERS));
     }
 }
 
-fn get<'value, 'text>(members: &'value Members<'text>, name: &str) -> Option<&'value Value<'text>> {
-    members.iter().find(|(one, _)| one == name).map(|(_, value)| value)
-}
-
 fn is(members: &Members<'_>, name: &str, expected: bool) -> bool {
-    matches!(get(members, name), Some(Value::Bool(value)) if *value == expected)
+    matches!(members.value(name), Some(Value::Bool(value)) if *value == expected)
 }
 
-fn is_switched_off(configuration: Option<&Member<'_>>, section: &str) -> bool {
-    let Some(Value::Object(sections)) = configuration.map(|member| &member.value) else { return false };
-    matches!(get(sections, section), Some(Value::Object(members)) if is(members, "enabled", false))
+fn is_switched_off(sections: Option<&Members<'_>>, section: &str) -> bool {
+    let section = sections.and_then(|sections| sections.value(section)?.object());
+    section.is_some_and(|section| is(section, "enabled", false))
+}
+
+/// Whether a number of JSON is from 0 to 1. It is judged as a decimal, because as a double 1.00000000000000000001 is 1 and
+/// -1e-400 is 0.
+fn is_from_0_to_1(number: &str) -> bool {
+    let (is_negative, number) = number.strip_prefix('-').map_or((false, number), |number| (true, number));
+    let (mantissa, exponent) = number.split_once(['e', 'E']).unwrap_or((number, "0"));
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let digits = || whole.bytes().chain(fraction.bytes());
+    let Some(zeros) = digits().position(|digit| digit != b'0') else { return true };
+    // An exponent that is too large for the type outweighs all digits that a body has room for.
+    let extreme = if exponent.starts_with('-') { isize::MIN } else { isize::MAX };
+    let exponent = exponent.parse().unwrap_or(extreme);
+    // The point stands behind as many digits. The number is below 1 if all of them are zeros.
+    let point = whole.len().saturating_add_signed(exponent);
+    let is_power_of_ten =
+        || digits().skip(zeros).eq(std::iter::once(b'1').chain(digits().skip(zeros + 1).map(|_| b'0')));
+    !is_negative && (point <= zeros || (point == zeros + 1 && is_power_of_ten()))
 }

@@ -6,7 +6,7 @@ use super::prelude::*;
 use crate::body::MediaType;
 use crate::error::Cause;
 use crate::flow::{Content, Fingerprint, Idempotency, IdempotencyKey};
-use crate::json::{self, Order};
+use crate::json::Members;
 use crate::store::Creation;
 
 pub struct Create {
@@ -24,9 +24,9 @@ impl Operation<'_> for Create {
     fn parse((): (), request: &Request<'_>) -> Result<Self, Error> {
         let note = request.parameters.note()?;
         let key = request.idempotency_key()?;
-        let body = request.body()?;
-        let content = Content::parse(&json::read_object(body)?)?;
-        let idempotency = key.map(|key| fingerprint(key, body)).transpose()?;
+        let members = request.members()?;
+        let content = Content::parse(&members)?;
+        let idempotency = key.map(|key| fingerprint(key, &members)).transpose()?;
         Ok(Self { content, idempotency, note, dry_run: request.dry_run })
     }
 
@@ -51,10 +51,8 @@ fn created(flow: &Flow) -> Answer {
     Answer { status: 201, ..Answer::flow(flow) }.with("Location", location).tagged(flow.summary.version)
 }
 
-/// A key with what was sent under it, a body that has been read already.
-fn fingerprint(key: IdempotencyKey, body: &[u8]) -> Result<Idempotency, Error> {
-    let canonical = std::str::from_utf8(body).map_err(|error| error.to_string());
-    let canonical = canonical.and_then(|body| json::canonical(body, Order::Sorted).map_err(|error| error.to_string()));
-    let canonical = canonical.map_err(|error| Error::Internal(Cause::new(format!("canonical form: {error}"))))?;
+/// A key with what was sent under it.
+fn fingerprint(key: IdempotencyKey, members: &Members<'_>) -> Result<Idempotency, Error> {
+    let canonical = members.canonical().map_err(|error| Cause::new(format!("canonical form: {error}")))?;
     Ok(Idempotency { key, fingerprint: Fingerprint::of(&canonical) })
 }

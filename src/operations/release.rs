@@ -69,5 +69,5 @@ async fn check_four_eyes(
     if store.is_work_of_others(head, newest, version, author).await? {
         return Ok(());
     }
-    refuse("expected versions by others since the last release, found one by the caller or without an author")
+    refuse("expected only versions by others since the last release, found one by the caller or without an author")
 }

@@ -1,4 +1,5 @@
-//! Counts the attempts of each call to the database. The SDK tells only how the last one ended.
+//! Counts the attempts of each call to the database, of which the SDK tells only how the last one ended, and the fetches of
+//! keys.
 
 use std::cell::Cell;
 use std::error::Error as StdError;
@@ -42,10 +43,12 @@ pub struct FailedAttempts {
     pub throttled: u32,
     /// All others: no answer, or an error of the server.
     pub other: u32,
+    /// Fetches of an issuer's keys, which no attempt of the database is.
+    pub key_fetches: u32,
 }
 
 impl FailedAttempts {
-    /// Whether there were any.
+    /// Whether the database failed any.
     pub const fn any(self) -> bool {
         self.throttled > 0 || self.other > 0
     }
@@ -76,6 +79,20 @@ pub(super) async fn watch<T>(calls: impl Future<Output = T>) -> (T, AnyUnanswere
     (outcome, AnyUnanswered(!is_answered))
 }
 
+/// The result of a fetch of keys. It counts as failed unless it succeeds, so also if it is cut off.
+pub async fn watch_key_fetch<T, E>(fetch: impl Future<Output = Result<T, E>>) -> Result<T, E> {
+    let change = |change: fn(u32) -> u32| {
+        let changed = |failed: FailedAttempts| FailedAttempts { key_fetches: change(failed.key_fetches), ..failed };
+        let _ = ATTEMPTS.try_with(|counts| counts.failed.update(changed));
+    };
+    change(|fetches| fetches + 1);
+    let result = fetch.await;
+    if result.is_ok() {
+        change(|fetches| fetches.saturating_sub(1));
+    }
+    result
+}
+
 /// Counts the attempts of all calls of a client, for the task that watches them.
 #[derive(Debug)]
 pub(super) struct Attempts;
@@ -95,8 +112,8 @@ impl Intercept for Attempts {
         Ok(())
     }
 
-    /// Called for an attempt that a timeout cuts off too, its own or that of the operation: with that timeout as its error,
-    /// so it stays open.
+    /// Also called when a timeout ends the attempt. The error is then that timeout, so the attempt stays
+    /// open.
     fn read_after_attempt(
         &self,
         context: &FinalizerInterceptorContextRef<'_>,
@@ -117,19 +134,22 @@ impl Intercept for Attempts {
                         .or_else(|| error.downcast_ref::<TransactWriteItemsError>()?.code());
                     let throttled = code.is_some_and(|code| THROTTLING.contains(&code))
                         || error.downcast_ref().is_some_and(is_throttled);
-                    (true, FailedAttempts { throttled: throttled.into(), other: 0 })
+                    (true, FailedAttempts { throttled: throttled.into(), ..FailedAttempts::default() })
                 }
-                Some(_) => (false, FailedAttempts { throttled: 0, other: 1 }),
+                Some(_) => (false, FailedAttempts { other: 1, ..FailedAttempts::default() }),
                 None => {
                     let unsent = error.as_connector_error().is_some_and(|error| never_connected(error));
-                    (unsent, FailedAttempts { throttled: 0, other: 1 })
+                    (unsent, FailedAttempts { other: 1, ..FailedAttempts::default() })
                 }
             },
             None => (false, FailedAttempts::default()),
         };
         let _ = ATTEMPTS.try_with(|counts| {
-            let FailedAttempts { throttled, other } = counts.failed.get();
-            counts.failed.set(FailedAttempts { throttled: throttled + failed.throttled, other: other + failed.other });
+            counts.failed.update(|all| FailedAttempts {
+                throttled: all.throttled + failed.throttled,
+                other: all.other + failed.other,
+                ..all
+            });
             // An attempt that failed before it was sent was never open.
             counts.open.update(|open| open.saturating_sub(closed.into()));
         });

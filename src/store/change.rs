@@ -22,10 +22,11 @@ enum Replaced {
 }
 
 impl Store {
-    /// Writes what `next` makes of a flow's newest version, and returns it; the newest itself where that is nothing.
+    /// Applies `next` to a flow's newest version, writes the result as the next version, and returns it. If `next` returns
+    /// nothing, nothing is written, and the newest version is returned.
     ///
-    /// `next` is asked again whenever another change comes first. So it judges preconditions too, and where there are
-    /// none, changes of different members all land.
+    /// If another change comes first, `next` is called again with the new version. So it checks preconditions each time.
+    /// Without preconditions, changes of different members are all kept.
     ///
     /// # Errors
     ///

@@ -20,25 +20,39 @@ pub struct KeptKeys {
     token: Option<String>,
 }
 
-impl Store {
-    /// What is kept of the set at `url`, as it stands after every write that was answered. What cannot be read of it is
-    /// absent.
-    pub async fn kept_keys(&self, url: &str) -> Result<KeptKeys, Error> {
-        let item = self.read(&self.table, item::keys_key(url)).await?.unwrap_or_default();
-        let time = |name| item::text(&item, name).and_then(|time| time.parse().ok()).unwrap_or_default();
-        Ok(KeptKeys {
-            jwks: item::text(&item, item::JWKS).map(str::to_owned),
+/// Who may fetch the set now.
+#[derive(Debug)]
+pub enum Claim {
+    /// This process, until the item changes again.
+    Ours(KeptKeys),
+    /// Another process was first. This is kept now.
+    Others(KeptKeys),
+}
+
+impl KeptKeys {
+    /// What cannot be read of the item is absent.
+    fn read(item: &Item) -> Self {
+        let time = |name| item::text(item, name).and_then(|time| time.parse().ok()).unwrap_or_default();
+        Self {
+            jwks: item::text(item, item::JWKS).map(str::to_owned),
             fetched_at: time(item::FETCHED_AT),
             tried_at: time(item::TRIED_AT),
-            token: item::text(&item, item::WRITE_TOKEN).map(str::to_owned),
-        })
+            token: item::text(item, item::WRITE_TOKEN).map(str::to_owned),
+        }
+    }
+}
+
+impl Store {
+    /// What is kept of the set at `url`, as it stands after every write that was answered.
+    pub async fn kept_keys(&self, url: &str) -> Result<KeptKeys, Error> {
+        Ok(KeptKeys::read(&self.read(&self.table, item::keys_key(url)).await?.unwrap_or_default()))
     }
 
-    /// Claims the fetch of the set at `url` at the time `now`. Of all processes that have read the same, one succeeds; the
-    /// others get `None`.
-    pub async fn claim_fetch(&self, url: &str, kept: &KeptKeys, now: u64) -> Result<Option<KeptKeys>, Error> {
+    /// Claims the fetch of the set at `url` at the time `now`. Of all processes that have read the same, one succeeds.
+    pub async fn claim_fetch(&self, url: &str, kept: &KeptKeys, now: u64) -> Result<Claim, Error> {
         let claim = KeptKeys { tried_at: now, token: Some(random_text()?), ..kept.clone() };
-        Ok(self.put_keys(url, &claim, kept.token.as_deref()).await?.then_some(claim))
+        let others = self.put_keys(url, &claim, kept.token.as_deref()).await?;
+        Ok(others.map_or(Claim::Ours(claim), Claim::Others))
     }
 
     /// Keeps the set that was fetched under a claim, unless another process has claimed the next fetch meanwhile.
@@ -48,8 +62,9 @@ impl Store {
         self.put_keys(url, &kept, claim.token.as_deref()).await.map(drop)
     }
 
-    /// Puts the item in the place of the one with the token `previous`, or of one without a token. `false` if another is there.
-    async fn put_keys(&self, url: &str, kept: &KeptKeys, previous: Option<&str>) -> Result<bool, Error> {
+    /// Puts the item in the place of the one with the token `previous`, or of one without a token. If another is there, it
+    /// stays, and is returned.
+    async fn put_keys(&self, url: &str, kept: &KeptKeys, previous: Option<&str>) -> Result<Option<KeptKeys>, Error> {
         let KeptKeys { jwks, fetched_at, tried_at, token } = kept;
         let mut item = item::keys_key(url);
         item.extend(jwks.iter().map(|jwks| (item::JWKS.to_owned(), AttributeValue::S(jwks.clone()))));
@@ -69,12 +84,12 @@ impl Store {
                 .condition_expression("#token = :previous")
                 .expression_attribute_values(":previous", AttributeValue::S(previous.to_owned())),
         };
-        let Err(error) = on_heap(put.send()).await else { return Ok(true) };
+        let Err(error) = on_heap(put.send()).await else { return Ok(None) };
         match error.as_service_error() {
-            // An earlier attempt of this call wrote it, and only its answer was lost.
             Some(PutItemError::ConditionalCheckFailedException(failed)) => {
-                let there = |item: &Item| item::text(item, item::WRITE_TOKEN).map(str::to_owned);
-                Ok(failed.item.as_ref().and_then(there) == *token)
+                let there = failed.item.as_ref().map(KeptKeys::read).unwrap_or_default();
+                // With this token, an earlier attempt of this call wrote it, and only its answer was lost.
+                Ok(Some(there).filter(|there| there.token != *token))
             }
             Some(_) | None => Err(map_error("PutItem", &error)),
         }

@@ -5,7 +5,7 @@ mod keys;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
-use project_flows::caller::{Authenticator, Claims, Permission, Source};
+use project_flows::caller::{self, Authenticator, Caller, Claims, Permission, Source};
 use project_flows::error::Error;
 use project_flows::issuer;
 use project_flows::keys::{Keys, Origin, SharedSecrets};
@@ -36,13 +36,18 @@ async fn setups(issuer: Option<&str>, audience: Option<&str>, claims: Claims) ->
     ]
 }
 
+/// Who sent this `Authorization` header.
+async fn authenticate(authenticator: &Authenticator, authorization: Option<&str>) -> Result<Caller, Error> {
+    authenticator.authenticate(&caller::token(authorization)?).await
+}
+
 async fn expect_accepted(authenticator: &Authenticator, authorization: &str, client: &str, why: &str) {
-    let found = authenticator.authenticate(Some(authorization)).await;
+    let found = authenticate(authenticator, Some(authorization)).await;
     assert_eq!(found.as_ref().map(|caller| caller.client.as_str()), Ok(client), "{why}");
 }
 
 async fn expect_refused(authenticator: &Authenticator, authorization: &str, why: &str) {
-    let found = authenticator.authenticate(Some(authorization)).await;
+    let found = authenticate(authenticator, Some(authorization)).await;
     assert!(matches!(found, Err(Error::InvalidToken(_))), "{why}: {found:?}");
 }
 
@@ -107,7 +112,7 @@ async fn a_valid_token_names_its_client() {
         for scheme in ["Bearer", "bearer", "BEARER", "Bearer "] {
             expect_accepted(&authenticator, &format!("{scheme} {token}"), "client_1", scheme).await;
         }
-        assert_eq!(authenticator.authenticate(None).await, Err(Error::MissingToken));
+        assert_eq!(authenticate(&authenticator, None).await, Err(Error::MissingToken));
         expect_accepted(
             &authenticator,
             &signer.signed_texts(HEADER, &claims().to_string()),
@@ -300,7 +305,7 @@ async fn the_author_is_absent_or_usable() {
                 if let Some(author) = author {
                     claims[claim] = author.clone();
                 }
-                let found = authenticator.authenticate(Some(&signer.authorization(&claims))).await;
+                let found = authenticate(&authenticator, Some(&signer.authorization(&claims))).await;
                 let found = found.map(|caller| caller.author.map(|author| author.as_str().to_owned()));
                 match expected {
                     Some(author) => assert_eq!(found, Ok(author.map(str::to_owned)), "{why}"),
@@ -334,7 +339,7 @@ async fn a_scope_is_a_word_of_the_claim_or_an_element_of_it() {
         for (mut claims, granted, why) in rows.clone() {
             claims["clientId"] = json!(CLIENT);
             claims["exp"] = json!(now() + 60);
-            let caller = authenticator.authenticate(Some(&signer.authorization(&claims))).await.unwrap();
+            let caller = authenticate(&authenticator, Some(&signer.authorization(&claims))).await.unwrap();
             assert_eq!(caller.missing, if granted { vec![] } else { needed.clone() }, "{why}");
             assert_eq!(caller.check(Permission::Read), Ok(()), "{why}");
             assert_eq!(caller.check(Permission::Write).is_ok(), granted, "{why}");

@@ -367,6 +367,77 @@ async fn each_member_must_follow_its_rule() {
     assert_eq!(api.engine.items().len(), created);
 }
 
+/// Thresholds, and whether they are from 0 to 1. Doubles would make 1 and 0 of some that are not.
+const THRESHOLDS: [(&str, bool); 34] = [
+    ("0", true),
+    ("1", true),
+    ("1.0", true),
+    ("1.000000000000000000000000000000000000000000", true),
+    ("1.00000000000000000001", false),
+    ("0.99999999999999999999999999999999999", true),
+    ("-0", true),
+    ("-0.0", true),
+    ("-0e5", true),
+    ("0e999999999999999999999999", true),
+    ("-1", false),
+    ("-1e-400", false),
+    ("-0.00000000000000000000000000000000001", false),
+    ("1e-400", true),
+    ("1.5e-99999999999999999999999999", true),
+    ("-1.5e-99999999999999999999999999", false),
+    ("10e-1", true),
+    ("11e-1", false),
+    ("100e-2", true),
+    ("100.0e-2", true),
+    ("100.01e-2", false),
+    ("101e-2", false),
+    ("0.1e1", true),
+    ("0.01e2", true),
+    ("0.011e2", false),
+    ("0.2E1", false),
+    ("0.9E+0", true),
+    ("1e0", true),
+    ("1E+0", true),
+    ("1e-0", true),
+    ("1e1", false),
+    ("1e00000000000000000000000000000000000000000001", false),
+    ("2", false),
+    ("18446744073709551616", false),
+];
+
+#[tokio::test]
+async fn thresholds_are_judged_as_decimals() {
+    let api = Api::start().await;
+    let zeros = "0".repeat(400);
+    let long = [
+        (format!("0.{zeros}1"), true),
+        (format!("0.{zeros}1e401"), true),
+        (format!("0.{zeros}1e402"), false),
+        (format!("1{}e-300", "0".repeat(300)), true),
+        (format!("1{}e-299", "0".repeat(300)), false),
+        (format!("1.{zeros}1"), false),
+        (format!("-0.{zeros}"), true),
+    ];
+    let rows = THRESHOLDS.iter().map(|(number, is_allowed)| ((*number).to_owned(), *is_allowed)).chain(long);
+    for (number, is_allowed) in rows {
+        let body =
+            page_request_with("configuration", json!({ "securityThresholds": { "face": "NUMBER" } })).to_string();
+        let answer = api.send(&Request::create(body.replace("\"NUMBER\"", &number)).query("dryRun=true")).await;
+        if is_allowed {
+            assert_eq!(answer.status, 200, "{number}: {}", answer.text);
+            assert!(answer.text.contains(&format!("\"face\":{number}}}")), "{}", answer.text);
+        } else {
+            answer.expect(400, "INVALID_CONFIGURATION");
+            let sentence = answer.json()["details"][0]["error"].as_str().unwrap().to_owned();
+            let start = number.split_at_checked(40).map_or(number.as_str(), |(start, _)| start);
+            assert!(sentence.starts_with(&format!("expected a number from 0 to 1, found {start}")), "{sentence}");
+        }
+    }
+    let out_of_range = json!({ "securityThresholds": { "face": "NUMBER" } });
+    let body = page_request_with("configuration", out_of_range).to_string().replace("\"NUMBER\"", "1e999");
+    api.send(&Request::create(body)).await.expect(400, "INVALID_JSON");
+}
+
 #[tokio::test]
 async fn a_member_at_its_limit_is_accepted_and_one_above_it_is_refused() {
     let api = Api::start().await;
@@ -486,7 +557,7 @@ async fn an_order_that_occurs_twice_is_named() {
 
     let answer = api.send(&Request::create(page_request_with("steps", json!([step, step])))).await;
 
-    assert_eq!(answer.json()["details"][0]["error"], "expected an order of its own, found 7 again");
+    assert_eq!(answer.json()["details"][0]["error"], "expected a unique order, found 7 again");
     assert_eq!(answer.json()["details"][0]["path"], "/steps/1/order");
 }
 

@@ -61,6 +61,7 @@ async fn a_delete_with_a_precondition_deletes_only_that_version() {
 
     // A stale precondition is reported first: its caller has not seen that the flow is active.
     api.send(&delete("\"1\"")).await.expect(412, "VERSION_CONFLICT");
+    api.send(&delete("W/\"2\"")).await.expect(412, "VERSION_CONFLICT");
     api.send(&delete("1")).await.expect(400, "INVALID_ETAG");
     api.send(&delete("\"2\"")).await.expect(409, "FLOW_IS_ACTIVE");
     api.send(&Request::delete(&path).query("dryRun=true")).await.expect(400, "INVALID_PARAMETERS");

@@ -1,16 +1,21 @@
 //! The keys that an issuer publishes: who fetches them, when, and what comes of every way to fail.
 
-use std::time::Duration;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
 
 use jsonwebtoken::Algorithm;
-use project_flows::item;
+use project_flows::caller::{Authenticator, Claims, Source};
+use project_flows::handler::Handler;
+use project_flows::log::Log;
+use project_flows::store::Store;
+use project_flows::{issuer, item};
 use serde_json::{Value, json};
 
 use crate::engine;
 use crate::proxy::{Fault, Loss, Proxy, When};
 use crate::support::{
     Answer, CLIENT, Engine, ISSUER, Issuer, Process, Published, Request, Signer, key_pair, now, page_request,
-    page_request_with,
+    page_request_with, sdk, send_before,
 };
 
 /// The function as a process, with keys from an issuer.
@@ -45,6 +50,44 @@ fn age(engine: &Engine, by: Duration) {
     for name in ["fetchedAt", "triedAt"] {
         set_time(engine, name, |time| time - by);
     }
+}
+
+/// Sends a request until the status of the answer is this one: a process looks for keys once a second at most.
+async fn expect_soon(process: &mut Process, request: &Request, status: i64) {
+    for _ in 0..100 {
+        if process.send(request).await.status == status {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    panic!("expected {status}, found {:?}: {}", process.send(request).await, process.output());
+}
+
+/// Sends a request that is refused with 401 until the issuer has been asked this often.
+async fn refuse_until_asked(process: &mut Process, request: &Request, issuer: &Issuer, requests: u32) {
+    for _ in 0..100 {
+        process.send(request).await.expect(401, "INVALID_TOKEN");
+        if issuer.requests() == requests {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    panic!("expected {requests} requests, found {}", issuer.requests());
+}
+
+/// How many of the calls since this was last asked were reads of the keys.
+fn reads_of_keys(proxy: &Proxy) -> usize {
+    let calls = proxy.take_calls();
+    calls.iter().filter(|call| call.body["Key"]["pk"]["S"] == item::KEYS_PARTITION).count()
+}
+
+/// A process that has used its key, behind a network that has counted nothing yet.
+async fn warm(engine: &Engine, issuer: &Issuer, signer: &Signer) -> (Process, Proxy) {
+    let proxy = Proxy::start(&engine.url).await;
+    let mut process = start(&proxy.url, issuer).await;
+    assert_eq!(process.send(&request(signer)).await.status, 200, "{}", process.output());
+    proxy.take_calls();
+    (process, proxy)
 }
 
 const HOUR: Duration = Duration::from_hours(1);
@@ -98,13 +141,15 @@ async fn a_new_key_is_accepted_without_a_restart() {
     process.send(&request(&new)).await.expect(401, "INVALID_TOKEN");
     assert_eq!(issuer.requests(), 1);
     age(&engine, Duration::from_secs(10));
-    assert_eq!(process.send(&request(&new)).await.status, 200, "{}", process.output());
-    assert_eq!(other.send(&request(&new)).await.status, 200, "the table has it");
+    expect_soon(&mut process, &request(&new), 200).await;
+    // The table has it.
+    expect_soon(&mut other, &request(&new), 200).await;
     assert_eq!(process.send(&request(&old)).await.status, 200);
     assert_eq!(issuer.requests(), 2);
 
     let stranger = Signer::new("stranger");
     age(&engine, Duration::from_secs(10));
+    refuse_until_asked(&mut process, &request(&stranger), &issuer, 3).await;
     for _ in 0..3 {
         process.send(&request(&stranger)).await.expect(401, "INVALID_TOKEN");
     }
@@ -115,10 +160,7 @@ async fn a_new_key_is_accepted_without_a_restart() {
 
 #[tokio::test]
 async fn a_fetch_that_fails_refuses_no_token_and_leaves_the_set_in_force() {
-    let (_, private) = key_pair(Algorithm::ES256);
     let signer = Signer::new("one");
-    let private = json!({ "keys": [with(&private, "d", "AQAB"), signer.jwk] }).to_string();
-    let secret = json!({ "kty": "oct", "alg": "HS256", "kid": "s", "k": "a".repeat(43) });
     let slow = Published { delay: Duration::from_secs(4), ..Published::set(&[&signer.jwk]) };
     let elsewhere = Issuer::start(Published::set(&[&signer.jwk])).await;
     let redirect = Published { status: 302, location: elsewhere.url.clone(), ..Published::text("") };
@@ -133,8 +175,8 @@ async fn a_fetch_that_fails_refuses_no_token_and_leaves_the_set_in_force() {
         ("garbage", Published::text("<html>"), "expected a JWK Set"),
         ("10 MB", Published::text(&" ".repeat(10_000_000)), "expected at most 65536 bytes, found more"),
         ("no usable key", Published::set(&[&json!({ "kty": "foo" })]), "expected at least one key"),
-        ("a shared secret", Published::set(&[&secret, &signer.jwk]), "expected a public key, found a secret"),
-        ("a private key", Published::text(&private), "expected a public key, found a private one"),
+        ("UTF-16", Published::text("{\0\"\0k\0e\0y\0s\0\"\0"), "expected a JWK Set"),
+        ("a set in a member", Published::text(r#"{"jwks":{"keys":[]}}"#), "expected a JWK Set"),
     ];
     let tests = rows.map(|(what, published, why)| {
         tokio::spawn(async move {
@@ -150,7 +192,7 @@ async fn a_fetch_that_fails_refuses_no_token_and_leaves_the_set_in_force() {
             // With a set, its tokens are accepted, and tokens of unknown keys are neither accepted nor refused.
             issuer.publish(Published::set(&[&signer.jwk]));
             set_time(&engine, "triedAt", |time| time - 10_000);
-            assert_eq!(process.send(&request(&signer)).await.status, 200, "{what}: {}", process.output());
+            expect_soon(&mut process, &request(&signer), 200).await;
             issuer.publish(published);
             age(&engine, HOUR);
             let mut process = start(&engine.url, &issuer).await;
@@ -180,8 +222,168 @@ async fn an_unusable_key_of_a_fetched_set_is_left_out_with_a_warning() {
     let issuer = Issuer::start(Published::set(&[&weak, &json!({}), &signer.jwk])).await;
     let mut process = start(&engine.url, &issuer).await;
     assert_eq!(process.send(&request(&signer)).await.status, 200);
-    process.expect_output("keys[0]: left out, expected key material for RS256").await;
-    process.expect_output("keys[1]: left out, expected a \\\"kty\\\", found none").await;
+    process.expect_output("left out: keys[0]: n: expected 2048 to 8192 bits, found 17").await;
+    process.expect_output("left out: keys[1]: expected a \\\"kty\\\", found none").await;
+}
+
+/// One set for each, so that nothing hides behind another fault.
+#[tokio::test]
+async fn what_is_wrong_with_one_key_takes_no_other_away() {
+    let signer = Signer::new("one");
+    let (_, ec) = key_pair(Algorithm::ES256);
+    let (_, mut rsa) = key_pair(Algorithm::RS256);
+    rsa["kid"] = json!("one");
+    let secret = json!({ "kty": "oct", "alg": "HS256", "kid": "s", "k": "a".repeat(43) });
+    let rows = [
+        ("a key of another type with the same kid", Published::set(&[&rsa, &signer.jwk])),
+        ("a secret", Published::set(&[&secret, &signer.jwk])),
+        ("a private key", Published::set(&[&with(&ec, "d", "AQAB"), &signer.jwk])),
+        ("no object", Published::set(&[&json!(null), &json!("key"), &json!([]), &signer.jwk])),
+        ("two keys without a kid", Published::set(&[&ec, &ec, &signer.jwk])),
+        ("a byte order mark", Published::text(&format!("\u{feff}{}", json!({ "keys": [signer.jwk] })))),
+    ];
+    for (what, published) in rows {
+        let engine = Engine::start().await;
+        let issuer = Issuer::start(published).await;
+        for _ in 0..2 {
+            let mut process = start(&engine.url, &issuer).await;
+            assert_eq!(process.send(&request(&signer)).await.status, 200, "{what}: {}", process.output());
+        }
+        assert_eq!(issuer.requests(), 1, "{what}: the second process has the set of the table");
+    }
+}
+
+#[tokio::test]
+async fn an_issuer_that_serves_no_plain_json_is_understood() {
+    let (engine, signer) = (Engine::start().await, Signer::new("one"));
+    let published = Published { media_type: "application/jwk-set+json", ..Published::set(&[&signer.jwk]) };
+    let issuer = Issuer::start(published).await;
+    let mut process = start(&engine.url, &issuer).await;
+    assert_eq!(process.send(&request(&signer)).await.status, 200, "{}", process.output());
+}
+
+#[tokio::test]
+async fn a_new_key_under_the_old_kid_is_accepted_without_a_restart() {
+    let (engine, old, new) = (Engine::start().await, Signer::new("one"), Signer::new("one"));
+    let issuer = Issuer::start(Published::set(&[&old.jwk])).await;
+    let mut process = start(&engine.url, &issuer).await;
+    let mut other = start(&engine.url, &issuer).await;
+    assert_eq!(process.send(&request(&old)).await.status, 200);
+    assert_eq!(other.send(&request(&old)).await.status, 200);
+
+    issuer.publish(Published::set(&[&new.jwk]));
+    process.send(&request(&new)).await.expect(401, "INVALID_TOKEN");
+    assert_eq!(issuer.requests(), 1, "somebody has just asked");
+    age(&engine, Duration::from_secs(10));
+    expect_soon(&mut process, &request(&new), 200).await;
+    // The table has it.
+    expect_soon(&mut other, &request(&new), 200).await;
+    assert_eq!(issuer.requests(), 2);
+    process.send(&request(&old)).await.expect(401, "INVALID_TOKEN");
+}
+
+#[tokio::test]
+async fn a_bad_signature_is_refused_and_never_an_outage() {
+    let (engine, signer, stranger) = (Engine::start().await, Signer::new("one"), Signer::new("one"));
+    let issuer = Issuer::start(Published::set(&[&signer.jwk])).await;
+    let mut process = start(&engine.url, &issuer).await;
+    assert_eq!(process.send(&request(&signer)).await.status, 200);
+    issuer.publish(Published { status: 500, ..Published::text("") });
+    age(&engine, Duration::from_secs(10));
+    refuse_until_asked(&mut process, &request(&stranger), &issuer, 2).await;
+    assert_eq!(process.send(&request(&signer)).await.status, 200);
+    process.send(&request(&stranger)).await.expect(401, "INVALID_TOKEN");
+}
+
+#[tokio::test]
+async fn fifty_bad_tokens_cost_a_read_a_second() {
+    let (engine, signer) = (Engine::start().await, Signer::new("one"));
+    let issuer = Issuer::start(Published::set(&[&signer.jwk])).await;
+    for stranger in [Signer::new("stranger"), Signer::new("one")] {
+        let (mut process, proxy) = warm(&engine, &issuer, &signer).await;
+        let start = Instant::now();
+        for _ in 0..50 {
+            process.send(&request(&stranger)).await.expect(401, "INVALID_TOKEN");
+        }
+        let (reads, seconds) = (reads_of_keys(&proxy), start.elapsed().as_secs());
+        println!("{}: {reads} reads in {seconds} s", stranger.kid);
+        assert!(reads as u64 <= seconds + 1, "{reads} reads in {seconds} s");
+    }
+}
+
+#[tokio::test]
+async fn a_process_reads_the_keys_before_its_first_request() {
+    let (engine, signer) = (Engine::start().await, Signer::new("one"));
+    let issuer = Issuer::start(Published::set(&[&signer.jwk])).await;
+    warm(&engine, &issuer, &signer).await;
+
+    let proxy = Proxy::start(&engine.url).await;
+    let mut process = start(&proxy.url, &issuer).await;
+    for _ in 0..1_000 {
+        if proxy.calls("GetItem") > 0 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert_eq!(reads_of_keys(&proxy), 1, "nobody has asked yet");
+    assert_eq!(process.send(&request(&signer)).await.status, 200);
+    assert_eq!(reads_of_keys(&proxy), 0, "it has the key");
+}
+
+#[tokio::test]
+async fn a_key_that_is_held_is_not_looked_for_again() {
+    let (engine, signer) = (Engine::start().await, Signer::new("one"));
+    let issuer = Issuer::start(Published::set(&[&signer.jwk])).await;
+    let (mut process, proxy) = warm(&engine, &issuer, &signer).await;
+    for _ in 0..3 {
+        assert_eq!(process.send(&request(&signer)).await.status, 200);
+    }
+    let calls: Vec<_> = proxy.take_calls().into_iter().map(|call| call.operation).collect();
+    assert_eq!(calls, ["Query"; 3]);
+}
+
+#[tokio::test]
+async fn a_preflight_and_an_unknown_path_cost_no_key() {
+    let (engine, signer) = (Engine::start().await, Signer::new("one"));
+    let issuer = Issuer::start(Published::set(&[&signer.jwk])).await;
+    let (mut process, proxy) = warm(&engine, &issuer, &signer).await;
+    let tokens = [signer.bearer(), Signer::new("stranger").bearer(), Signer::new("one").bearer()];
+    for token in tokens {
+        for (method, path, status) in [
+            ("OPTIONS", "/v2/project-flows", 204),
+            ("OPTIONS", "/nowhere", 404),
+            ("GET", "/nowhere", 404),
+            ("TRACE", "/v2/project-flows", 405),
+        ] {
+            let answer = process.send(&Request::of(method, path).header("authorization", &token)).await;
+            assert_eq!(answer.status, status, "{method} {path}: {answer:?}");
+        }
+    }
+    assert!(proxy.take_calls().is_empty());
+    assert_eq!(issuer.requests(), 1);
+}
+
+/// A fetch takes up to two seconds. What the deadline cuts off counts as failed.
+#[tokio::test]
+async fn an_answer_comes_before_the_deadline_even_if_the_issuer_is_silent() {
+    static LINES: Mutex<Vec<String>> = Mutex::new(Vec::new());
+    let (engine, signer) = (Engine::start().await, Signer::new("one"));
+    let slow = Published { delay: Duration::from_secs(4), ..Published::set(&[&signer.jwk]) };
+    let issuer = Issuer::start(slow).await;
+    let store = Store::new(&sdk(&engine.url).await, engine::TABLE.to_owned(), None);
+    let keys = issuer::Issuer::new(issuer.url.clone(), None, None, None, store.clone());
+    let authenticator = Authenticator::new(Source::Issuer(Box::new(keys)), Claims::default());
+    let log = Log { function: "f".to_owned(), write: |line| LINES.lock().unwrap().push(line.to_owned()) };
+    let handler = Handler::new(authenticator, store, log);
+
+    let (deadline, start) = (Duration::from_millis(1_200), Instant::now());
+    let answer = send_before(&handler, &request(&signer).event(), deadline).await;
+
+    assert!(start.elapsed() < deadline, "{:?}", start.elapsed());
+    answer.expect(503, "TEMPORARILY_UNAVAILABLE");
+    let line: Value = serde_json::from_str(&LINES.lock().unwrap()[0]).unwrap();
+    assert_eq!(line["cause"], "no outcome before the deadline");
+    assert_eq!(line["key_fetch_failures"], 1);
 }
 
 #[tokio::test]

@@ -217,6 +217,7 @@ async fn preconditions_name_releases() {
         ("if-match", "W/\"1\"", false, "a weak tag"),
         ("if-match", "\"7\", \"1\"", true, "one of two"),
         ("if-none-match", "\"2\"", false, "that release"),
+        ("if-none-match", "W/\"2\"", false, "that release, since this comparison is weak"),
         ("if-none-match", "\"1\"", true, "another release"),
         ("if-match", "*", true, "something is live"),
     ];
@@ -228,9 +229,11 @@ async fn preconditions_name_releases() {
         assert_eq!(answer.status, if is_met { 200 } else { 412 }, "{header}: {value}, {why}: {answer:?}");
         if !is_met {
             answer.expect(412, "VERSION_CONFLICT");
+            let one_or_none = if header == "if-match" { "one" } else { "none" };
             let found = if number == 0 { "none".to_owned() } else { format!("release {number}") };
-            let error = answer.json()["details"][0]["error"].as_str().unwrap().to_owned();
-            assert!(error.ends_with(&format!("found {found}")), "{error}");
+            let weak = if header == "if-match" && value.contains('W') { "; a weak tag (W/) never matches" } else { "" };
+            let expected = format!("expected the place at {one_or_none} of these releases, found {found}{weak}");
+            assert_eq!(answer.json()["details"][0]["error"], expected);
         }
     }
     let withdraw = |tag: &str| Request::delete(PLACE).header("if-match", tag);

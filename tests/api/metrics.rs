@@ -4,7 +4,7 @@ use oracles::jsonschema;
 use serde_json::{Value, json};
 
 use crate::proxy::{Fault, Loss, Proxy, When};
-use crate::support::{Engine, Process, Request, page_request};
+use crate::support::{Engine, ISSUER, Issuer, Process, Published, Request, Signer, page_request};
 
 /// The metrics of a line: the name, the value and the sets of dimensions of each. The rules are those of the specification
 /// (Embedded Metric Format).
@@ -111,4 +111,23 @@ async fn a_throttled_transaction_counts_as_throttled_and_one_in_conflict_does_no
     for (line, (codes, expected)) in lines.iter().skip(1).zip(&expected) {
         assert_eq!(counts(line), *expected, "{codes:?}");
     }
+}
+
+#[tokio::test]
+async fn a_fetch_of_keys_that_fails_is_counted() {
+    let (engine, signer) = (Engine::start().await, Signer::new("one"));
+    let issuer = Issuer::start(Published { status: 500, ..Published::text("") }).await;
+    let url = Some(issuer.url.as_str());
+    let keys = [("JWKS", None), ("JWKS_URL", url), ("JWT_ISSUER", Some(ISSUER)), ("ALLOW_SHARED_SECRETS", None)];
+    let list = Request::get("/v2/project-flows").header("authorization", &signer.bearer());
+
+    let mut process = Process::start_with(&engine.url, &keys).await;
+    process.send(&list).await.expect(503, "TEMPORARILY_UNAVAILABLE");
+    process.send(&list).await.expect(503, "TEMPORARILY_UNAVAILABLE");
+    process.expect_output("\"cold_start\":false").await;
+    let output = process.output();
+    let lines = output.lines().map(|line| serde_json::from_str(line).expect("a line of JSON"));
+    let requests: Vec<Value> = lines.filter(|line: &Value| line.get("_aws").is_some()).collect();
+    assert_eq!(counts(&requests[0]), json!({ "cold_starts": 1.0, "key_fetch_failures": 1.0 }));
+    assert_eq!(counts(&requests[1]), json!({}), "too early for another");
 }

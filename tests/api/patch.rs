@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use project_flows::json::{MAX_LEVELS, merge_patch};
+use project_flows::json::{self as tree, MAX_LEVELS};
 use serde_json::{Value, json};
 
 use crate::support::{Answer, Api, NOWHERE, Request, newest_key, page_request_with};
@@ -94,10 +94,15 @@ const MERGES: &[(&str, &str, &str)] = &[
     (r#"{"a": [1,  2], "b": 1}"#, r#"{"a": [1,2], "b": 2}"#, r#"{"a": [1,  2], "b": 2}"#),
 ];
 
+fn merge_patch(target: &str, patch: &str) -> String {
+    let read = |text| tree::read(serde_json::from_str(text).unwrap()).unwrap();
+    tree::merge_patch(&read(target), &read(patch))
+}
+
 #[test]
 fn a_merge_is_that_of_rfc_7396_and_keeps_texts() {
     for (target, patch, expected) in MERGES {
-        assert_eq!(merge_patch(target, patch).unwrap(), *expected, "{target} with {patch}");
+        assert_eq!(merge_patch(target, patch), *expected, "{target} with {patch}");
     }
 }
 
@@ -284,7 +289,7 @@ fn a_patch_with_many_members_takes_no_time_that_grows_with_their_square() {
     let (target, patch) = (format!("{{{}}}", names("old")), format!("{{{}}}", names("new")));
 
     let start = Instant::now();
-    let merged = merge_patch(&target, &patch).unwrap();
+    let merged = merge_patch(&target, &patch);
 
     assert_eq!(merged.len(), target.len() + patch.len() - 1);
     assert!(start.elapsed().as_secs() < 2, "{:?}", start.elapsed());

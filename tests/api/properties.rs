@@ -8,7 +8,7 @@ use oracles::proptest::test_runner::{Config, TestCaseResult, TestRunner};
 use project_flows::diff::{PatchOperation, diff};
 use project_flows::flow::{Client, FlowId, IdempotencyKey};
 use project_flows::item;
-use project_flows::json::{OneLevel, Order, canonical, merge_patch};
+use project_flows::json::{self as tree, Node, merge_patch};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use tokio::runtime::{Builder, Runtime};
@@ -175,39 +175,44 @@ fn similar_object_text() -> impl Strategy<Value = String> {
     (prop::collection::vec((name, value), 0..5), space).prop_map(|(members, space)| object(&members, space))
 }
 
+/// The tree of a text.
+fn read(text: &str) -> Node<'_> {
+    tree::read(serde_json::from_str(text).unwrap()).unwrap()
+}
+
 /// A document with each number, `true`, `false` and `null` replaced by its text, because values of `serde_json` do not tell
 /// 1.0 from 1.00.
-fn spelled(document: &RawValue) -> Value {
-    match OneLevel::read(document).unwrap() {
-        OneLevel::Object(members) => {
-            members.into_iter().map(|(name, value)| (name.into_owned(), spelled(value))).collect()
+fn spelled(document: &Node<'_>) -> Value {
+    match &document.value {
+        tree::Value::Object(members) => {
+            members.iter().map(|member| (member.name.clone().into_owned(), spelled(&member.node))).collect()
         }
-        OneLevel::Array(values) => values.into_iter().map(spelled).collect(),
-        OneLevel::String(text) => json!({ "string": text }),
-        OneLevel::Other(text) => json!(text),
+        tree::Value::Array(nodes) => nodes.iter().map(spelled).collect(),
+        tree::Value::String(text) => json!({ "string": text }),
+        tree::Value::Null | tree::Value::Bool(_) | tree::Value::Number(_) => json!(document.text),
     }
 }
 
 /// The text of the value at `path`.
-fn text_at<'document>(document: &'document RawValue, path: &str) -> &'document str {
-    let mut value = document;
+fn text_at<'document>(document: &Node<'document>, path: &str) -> &'document str {
+    let mut node = document;
     for step in path.split('/').skip(1) {
         let step = step.replace("~1", "/").replace("~0", "~");
-        value = match OneLevel::read(value).unwrap() {
-            OneLevel::Object(members) => members.into_iter().find(|(name, _)| *name == step).unwrap().1,
-            OneLevel::Array(values) => values[step.parse::<usize>().unwrap()],
-            OneLevel::String(_) | OneLevel::Other(_) => panic!("expected an object or an array at {path}"),
+        node = match &node.value {
+            tree::Value::Object(members) => members.get(&step).unwrap(),
+            tree::Value::Array(nodes) => &nodes[step.parse::<usize>().unwrap()],
+            other => panic!("expected an object or an array at {path}, found {other}"),
         };
     }
-    value.get()
+    node.text
 }
 
 #[test]
 fn a_diff_turns_any_document_into_any_other_and_keeps_the_text_of_each_value() {
     for_any(&(similar_object_text(), similar_object_text()), |(from, to)| {
-        let (from, to): (&RawValue, &RawValue) =
-            (serde_json::from_str(&from).unwrap(), serde_json::from_str(&to).unwrap());
-        let operations = diff(from, to).unwrap();
+        let raw = |text| serde_json::from_str::<&RawValue>(text).unwrap();
+        let operations = diff(raw(&from), raw(&to)).unwrap();
+        let (from, to) = (read(&from), read(&to));
         let mut spelled_operations = Vec::new();
         for operation in &operations {
             let (op, path, value) = match operation {
@@ -218,54 +223,43 @@ fn a_diff_turns_any_document_into_any_other_and_keeps_the_text_of_each_value() {
                     continue;
                 }
             };
-            prop_assert_eq!(value.get(), text_at(to, path));
-            spelled_operations.push(json!({ "op": op, "path": path, "value": spelled(value) }));
+            prop_assert_eq!(value.get(), text_at(&to, path));
+            spelled_operations.push(json!({ "op": op, "path": path, "value": spelled(&read(value.get())) }));
         }
         let patch: Patch = serde_json::from_value(json!(spelled_operations)).unwrap();
-        let mut patched = spelled(from);
+        let mut patched = spelled(&from);
         json_patch::patch(&mut patched, &patch).unwrap();
-        prop_assert_eq!(&patched, &spelled(to));
-        prop_assert_eq!(operations.is_empty(), spelled(from) == spelled(to));
+        prop_assert_eq!(&patched, &spelled(&to));
+        prop_assert_eq!(operations.is_empty(), spelled(&from) == spelled(&to));
         Ok(())
     });
 }
 
 /// A document whose strings and numbers are told apart by their texts, because values of `serde_json` do not tell 1.0 from
 /// 1.00. `null` stays, because a merge removes it.
-fn exact(document: &RawValue) -> Value {
-    match OneLevel::read(document).unwrap() {
-        OneLevel::Object(members) => {
-            members.into_iter().map(|(name, value)| (name.into_owned(), exact(value))).collect()
+fn exact(document: &Node<'_>) -> Value {
+    match &document.value {
+        tree::Value::Object(members) => {
+            members.iter().map(|member| (member.name.clone().into_owned(), exact(&member.node))).collect()
         }
-        OneLevel::Array(values) => values.into_iter().map(exact).collect(),
-        OneLevel::String(text) => json!(format!("string {text}")),
-        OneLevel::Other("null") => Value::Null,
-        OneLevel::Other(text) => json!(text),
-    }
-}
-
-/// The members of an object in their order; `None` for any other value.
-fn members_of(value: &RawValue) -> Option<Vec<(String, &RawValue)>> {
-    match OneLevel::read(value).unwrap() {
-        OneLevel::Object(members) => {
-            Some(members.into_iter().map(|(name, value)| (name.into_owned(), value)).collect())
-        }
-        OneLevel::Array(_) | OneLevel::String(_) | OneLevel::Other(_) => None,
+        tree::Value::Array(nodes) => nodes.iter().map(exact).collect(),
+        tree::Value::String(text) => json!(format!("string {text}")),
+        tree::Value::Null => Value::Null,
+        tree::Value::Bool(_) | tree::Value::Number(_) => json!(document.text),
     }
 }
 
 /// Checks that what `patch` does not name has in `merged` the text and the place that it has in `target`.
-fn expect_kept(target: &RawValue, patch: &RawValue, merged: &RawValue) -> TestCaseResult {
-    let (Some(target), Some(patch)) = (members_of(target), members_of(patch)) else { return Ok(()) };
-    let merged = members_of(merged).expect("an object");
-    let kept =
-        target.into_iter().filter(|(name, _)| !patch.iter().any(|(one, value)| one == name && value.get() == "null"));
-    for ((name, before), (merged_name, after)) in kept.zip(&merged) {
-        prop_assert_eq!(&name, merged_name);
-        if let Some((_, patch)) = patch.iter().find(|(one, _)| *one == name) {
-            expect_kept(before, patch, after)?;
+fn expect_kept(target: &Node<'_>, patch: &Node<'_>, merged: &Node<'_>) -> TestCaseResult {
+    let (Some(target), Some(patch)) = (target.value.object(), patch.value.object()) else { return Ok(()) };
+    let merged = merged.value.object().expect("an object");
+    let kept = target.iter().filter(|member| patch.value(&member.name) != Some(&tree::Value::Null));
+    for (before, after) in kept.zip(merged.iter()) {
+        prop_assert_eq!(&before.name, &after.name);
+        if let Some(patch) = patch.get(&before.name) {
+            expect_kept(&before.node, patch, &after.node)?;
         } else {
-            prop_assert_eq!(before.get(), after.get());
+            prop_assert_eq!(before.node.text, after.node.text);
         }
     }
     Ok(())
@@ -275,18 +269,59 @@ fn expect_kept(target: &RawValue, patch: &RawValue, merged: &RawValue) -> TestCa
 fn a_merge_patch_makes_the_value_that_the_oracle_makes_and_keeps_the_text_of_what_it_does_not_name() {
     let document = || prop_oneof![4 => similar_object_text(), 1 => object_text()];
     for_any(&(document(), document()), |(target, patch)| {
-        let merged = merge_patch(&target, &patch).unwrap();
-        let raw = |text| serde_json::from_str::<&RawValue>(text).unwrap();
+        let (target, patch) = (read(&target), read(&patch));
+        let merged = merge_patch(&target, &patch);
+        let merged = read(&merged);
 
-        let mut expected = exact(raw(&target));
-        json_patch::merge(&mut expected, &exact(raw(&patch)));
-        prop_assert_eq!(&exact(raw(&merged)), &expected);
-        expect_kept(raw(&target), raw(&patch), raw(&merged))?;
+        let mut expected = exact(&target);
+        json_patch::merge(&mut expected, &exact(&patch));
+        prop_assert_eq!(&exact(&merged), &expected);
+        expect_kept(&target, &patch, &merged)?;
         // The text stays whole if and only if nothing changes. So the same patch again changes nothing.
-        let same = canonical(&target, Order::AsSent).unwrap() == canonical(&merged, Order::AsSent).unwrap();
-        prop_assert_eq!(target == merged, same);
-        prop_assert_eq!(merge_patch(&merged, &patch).unwrap(), merged);
+        prop_assert_eq!(target.text == merged.text, target == merged);
+        prop_assert_eq!(merge_patch(&merged, &patch), merged.text);
         Ok(())
+    });
+}
+
+/// The parts are found without `serde_json`, so it reads each of them again.
+fn expect_parts(node: &Node<'_>) -> TestCaseResult {
+    let value: Value = serde_json::from_str(node.text).unwrap();
+    match &node.value {
+        tree::Value::Null => prop_assert_eq!(value, Value::Null),
+        tree::Value::Bool(flag) => prop_assert_eq!(value, json!(flag)),
+        tree::Value::Number(text) => prop_assert!(value.is_number() && *text == node.text),
+        tree::Value::String(text) => prop_assert_eq!(value, json!(text)),
+        tree::Value::Array(nodes) => {
+            prop_assert_eq!(value.as_array().unwrap().len(), nodes.len());
+            for (node, value) in nodes.iter().zip(value.as_array().unwrap()) {
+                prop_assert_eq!(&serde_json::from_str::<Value>(node.text).unwrap(), value);
+                expect_parts(node)?;
+            }
+        }
+        tree::Value::Object(members) => {
+            prop_assert_eq!(value.as_object().unwrap().len(), members.iter().count());
+            for member in members.iter() {
+                prop_assert_eq!(
+                    &serde_json::from_str::<Value>(member.node.text).unwrap(),
+                    &value[member.name.as_ref()]
+                );
+                expect_parts(&member.node)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn a_tree_has_the_parts_that_serde_json_finds() {
+    let document = || prop_oneof![similar_object_text(), object_text()];
+    for_any(&document(), |text| {
+        let spaced = format!(" \n{text}\t");
+        let members = tree::read_object(spaced.as_bytes()).unwrap();
+        let tree = read(&text);
+        prop_assert_eq!(tree.value.object(), Some(&members));
+        expect_parts(&tree)
     });
 }
 

@@ -2,7 +2,7 @@
 
 import base64
 import json
-import re
+import os
 import subprocess
 import sys
 import tempfile
@@ -13,6 +13,8 @@ ROOT = Path(__file__).parent.parent.parent
 # The coordinates of the key in RFC 7517, A.1.
 X, Y = "MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4", "4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM"
 USABLE = {"kty": "EC", "crv": "P-256", "x": X, "y": Y, "kid": 'the "first"', "alg": "ES256"}
+# The shell of whoever deploys has variables too.
+SHELL = {"ALLOW_SHARED_SECRETS": "true", "JWT_ISSUER": "https://issuer.example", "AWS_ENDPOINT_URL": "localhost:8000"}
 SECRET = {"kty": "oct", "kid": "1", "alg": "HS256", "k": base64.urlsafe_b64encode(b"k" * 32).decode().rstrip("=")}
 
 
@@ -42,7 +44,7 @@ class Release(unittest.TestCase):
             (self.folder / "keys.json").write_text(json.dumps({"keys": keys}))
             arguments = ["keys.json"]
         command = [sys.executable, "-B", ROOT / "tools/release.py", "production", *arguments]
-        run = subprocess.run(command, cwd=self.folder, capture_output=True, text=True)
+        run = subprocess.run(command, cwd=self.folder, env={**os.environ, **SHELL}, capture_output=True, text=True)
         written = json.loads((self.folder / ".aws-sam/release.yaml").read_text())
         if run.returncode != 0:
             self.assertEqual(written, {})
@@ -80,9 +82,28 @@ class Release(unittest.TestCase):
 
     def test_keys_that_the_function_cannot_use_are_refused_in_its_words(self):
         found = self.release({**USABLE, "y": X})
-        self.assertIn("JWKS: keys[0]: expected key material for ES256, found other material", found)
-        self.assertIn("expected keys that the function can use, found others", found)
+        self.assertIn(r'JWKS: keys[0] (kid "the \"first\""): expected key material for ES256, found other material', found)
+        self.assertIn("expected settings that the function can use, found others", found)
         self.assertNotIn(X, found)
+
+    def test_each_parameter_that_sets_a_variable_is_judged_by_the_function(self):
+        for variable, parameter, value in [
+            ("TABLE_NAME", "RestoredTableName", "x"),
+            ("PROJECTS_TABLE", "ProjectsTableName", "x"),
+            ("AWS_ENDPOINT_URL_DYNAMODB", "DynamoDbEndpoint", "localhost:8000"),
+            ("READ_SCOPE", "ReadScope", "é"),
+            ("WRITE_SCOPE", "WriteScope", "é"),
+            ("RELEASE_SCOPE", "ReleaseScope", "é"),
+            ("FOUR_EYES", "FourEyes", "yes"),
+        ]:
+            with self.subTest(parameter):
+                self.configure('"RollbackAlarms=true"', f'"{parameter}={value}"')
+                self.assertIn(f"{variable}: expected", self.release(USABLE))
+
+    def test_the_variables_of_whoever_deploys_do_not_count(self):
+        self.assertIn("expected a public key, found a secret", self.release(SECRET))
+        self.configure('"RollbackAlarms=true"', '"JwksUrl=https://issuer.example/keys"')
+        self.assertIn("JWT_ISSUER: expected", self.release())
 
     def test_a_shared_secret_can_be_allowed(self):
         self.configure('"RollbackAlarms=true"', '"AllowSharedSecrets=true"')

@@ -131,7 +131,7 @@ class Template(unittest.TestCase):
                 alarms = template["Resources"]["FunctionDeploymentGroup"]["Properties"]["AlarmConfiguration"]
                 self.assertEqual(alarms == {}, parameters.get("RollbackAlarms") == "false")
                 variables = template["Resources"]["Function"]["Properties"]["Environment"]["Variables"]
-                self.assertEqual(variables.get("ALLOW_SHARED_SECRETS"), parameters.get("AllowSharedSecrets"))
+                self.assertEqual(variables["ALLOW_SHARED_SECRETS"], parameters.get("AllowSharedSecrets", "false"))
 
     def test_sam_local_hands_over_every_variable_of_its_file(self):
         variables = TEMPLATE["Resources"]["Function"]["Properties"]["Environment"]["Variables"]

@@ -114,7 +114,7 @@ function checkSection(path, section, report) {
     }
   }
   if (section.enabled === false && section.required === true) {
-    report(`${path}/required`, code, 'no required verification where enabled is false', 'true');
+    report(`${path}/required`, code, 'false because enabled is false', 'true');
   }
 }
 
@@ -151,7 +151,7 @@ function checkStep(path, members, configuration, orders, report, unknown) {
   if (!Number.isInteger(order) || order < 1) {
     report(`${path}/order`, code, 'an integer from 1', named(order));
   } else if (orders.has(order)) {
-    report(`${path}/order`, code, 'an order of its own', `${order} again`);
+    report(`${path}/order`, code, 'a unique order', `${order} again`);
   } else {
     orders.add(order);
   }

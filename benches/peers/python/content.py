@@ -137,7 +137,7 @@ class Check:
             elif name == "method" and not (isinstance(value, str) and value):
                 self.report(f"{path}/{name}", code, "a non-empty string", named(value))
         if section.get("enabled") is False and section.get("required") is True:
-            self.report(f"{path}/required", code, "no required verification where enabled is false", "true")
+            self.report(f"{path}/required", code, "false because enabled is false", "true")
 
     def thresholds(self, path, thresholds):
         for name, value in thresholds.items():
@@ -171,7 +171,7 @@ class Check:
         if isinstance(order, bool) or not isinstance(order, int) or order < 1:
             self.report(f"{path}/order", code, "an integer from 1", named(order))
         elif order in orders:
-            self.report(f"{path}/order", code, "an order of its own", f"{order} again")
+            self.report(f"{path}/order", code, "a unique order", f"{order} again")
         else:
             orders.add(order)
         required = members.get("required", NOTHING)

@@ -7,7 +7,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::Response;
+use axum::http::{HeaderMap, Response};
 use axum::routing::get;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::{Value, json};
@@ -23,6 +23,8 @@ pub struct Published {
     pub delay: Duration,
     /// Where a redirect leads.
     pub location: String,
+    /// The only media type that it serves.
+    pub media_type: &'static str,
 }
 
 impl Published {
@@ -32,7 +34,8 @@ impl Published {
     }
 
     pub fn text(body: &str) -> Self {
-        Self { status: 200, body: body.to_owned(), delay: Duration::ZERO, location: String::new() }
+        let (body, location, media_type) = (body.to_owned(), String::new(), "application/json");
+        Self { status: 200, body, delay: Duration::ZERO, location, media_type }
     }
 }
 
@@ -64,10 +67,15 @@ impl Issuer {
     }
 }
 
-async fn keys(State((published, requests)): State<(Arc<Mutex<Published>>, Arc<AtomicU32>)>) -> Response<Body> {
+async fn keys(
+    State((published, requests)): State<(Arc<Mutex<Published>>, Arc<AtomicU32>)>,
+    headers: HeaderMap,
+) -> Response<Body> {
     requests.fetch_add(1, Ordering::SeqCst);
-    let Published { status, body, delay, location } = published.lock().unwrap().clone();
+    let Published { status, body, delay, location, media_type } = published.lock().unwrap().clone();
     tokio::time::sleep(delay).await;
+    let mut accepted = headers["accept"].to_str().unwrap().split(", ");
+    let (status, body) = if accepted.any(|one| one == media_type) { (status, body) } else { (406, String::new()) };
     Response::builder().status(status).header("location", location).body(Body::from(body)).unwrap()
 }
 

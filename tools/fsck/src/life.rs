@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use project_flows::error::Error;
 use project_flows::flow::{Client, Content, Digest, Flow, FlowId, Status, Timestamp};
 use project_flows::item::{self, Item};
-use project_flows::json::{Member, Value};
+use project_flows::json::{Node, Value};
 
 use crate::place;
 use crate::report::{difference, differences};
@@ -214,20 +214,16 @@ fn span(first: u64, last: u64) -> String {
 
 /// Checks a stored flow against the rules for a new one. The function never does: a flow stays readable when rules change.
 fn check(flow: &Flow) -> Result<(), Error> {
-    let text = |name: &'static str, text| Member {
-        name: Cow::Borrowed(name),
-        value: Value::String(Cow::Borrowed(text)),
-        text,
-    };
+    let string = |text| Node { text, value: Value::String(Cow::Borrowed(text)) };
     let summary = &flow.summary;
     let mut members = vec![
-        text("project", summary.project.as_str()),
-        text("type", summary.flow_type.as_str()),
-        text("name", summary.name.as_str()),
+        ("project", string(summary.project.as_str())),
+        ("type", string(summary.flow_type.as_str())),
+        ("name", string(summary.name.as_str())),
     ];
-    members.extend(summary.description.as_ref().map(|description| text("description", description.as_str())));
-    members.push(flow.configuration.member("configuration")?);
-    members.push(flow.steps.member("steps")?);
-    Content::parse(&members)?;
+    members.extend(summary.description.as_ref().map(|description| ("description", string(description.as_str()))));
+    members.push(("configuration", flow.configuration.tree("configuration")?));
+    members.push(("steps", flow.steps.tree("steps")?));
+    Content::parse(&members.into_iter().collect())?;
     Ok(())
 }

@@ -39,7 +39,7 @@ impl Step {
 
 /// Tells it all, on the function at `port`.
 pub async fn tell(port: u16) -> Result<()> {
-    let token = tokens::signed("demo")?;
+    let token = tokens::signed("demo", serde_json::Map::new())?;
     let email = json!([{ "stepType": "email", "order": 1, "required": true }]);
     let content = json!({
         "project": "project_demo", "type": "login", "name": "Login", "steps": email,

@@ -1,17 +1,18 @@
 //! The function on this machine: `make run` and `make token`.
 //!
 //! `serve` starts a database (the `dynoxide` engine on a SQLite file, so flows survive a restart) with the table of
-//! template.yaml, starts `cargo lambda watch`, posts the request of the API page, shows the answer, and serves until
+//! template.yaml, starts `cargo lambda watch` behind a gateway, posts the request of the API page, shows the answer, and serves until
 //! Ctrl-C, together with the console and the API reference. `serve --once` stops after the answer. With `serve --issuer`, an
 //! issuer (tools/issuer) signs the tokens, and the function fetches its keys. Whatever it started ends with it.
 //! `database` serves the database alone, to any host, for a function in a container (`sam local`).
 //! `demo` tells the life of a flow to what `serve` serves.
-//! `token CLIENT` prints a token of the development key.
+//! `token CLIENT [CLAIM=VALUE]…` prints a token of the development key, with further claims.
 
 // The files that are indexed are the project's own; where one is not as expected, that is the error to show.
 #![allow(clippy::indexing_slicing)]
 
 mod demo;
+mod gateway;
 mod pages;
 mod tokens;
 
@@ -49,8 +50,10 @@ async fn main() -> ExitCode {
         }
         ["database"] => database_alone().await,
         ["demo"] => demonstration().await,
-        ["token", client] => tokens::signed(client).map(|token| println!("{token}")),
-        _ => Err("expected `serve [--once] [--issuer]`, `demo`, `database` or `token CLIENT`".to_owned()),
+        ["token", client, claims @ ..] => token(client, claims).map(|token| println!("{token}")),
+        _ => {
+            Err("expected `serve [--once] [--issuer]`, `demo`, `database` or `token CLIENT [CLAIM=VALUE]…`".to_owned())
+        }
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -63,8 +66,8 @@ async fn main() -> ExitCode {
 
 async fn serve(once: bool, issuer: bool) -> Result<()> {
     let port = port("PORT", 9000)?;
-    // Held until cargo-lambda takes it, so that a taken port is noticed before anything is built.
-    let reserved = listen("127.0.0.1", port, "PORT").await?;
+    // First, so that a taken port is noticed before anything is built.
+    let gateway = listen("127.0.0.1", port, "PORT").await?;
     let pages_port = self::port("CONSOLE_PORT", port.wrapping_add(1))?;
     let pages = if once { None } else { Some(listen("127.0.0.1", pages_port, "CONSOLE_PORT").await?) };
     let endpoint = database("127.0.0.1").await?;
@@ -72,8 +75,9 @@ async fn serve(once: bool, issuer: bool) -> Result<()> {
 
     say("starting the function with `cargo lambda watch`");
     let begin = Instant::now();
-    drop(reserved);
-    let mut function = Function::start(port, &endpoint, &tokens)?;
+    let behind = free_port().await?;
+    gateway::serve(gateway, behind)?;
+    let mut function = Function::start(behind, &endpoint, &tokens)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(|error| error.to_string())?;
     let mut terminate = signal(SignalKind::terminate()).map_err(|error| error.to_string())?;
     tokio::select! {
@@ -92,6 +96,15 @@ async fn serve(once: bool, issuer: bool) -> Result<()> {
     }
     println!();
     Ok(())
+}
+
+/// A token with further claims.
+fn token(client: &str, claims: &[&str]) -> Result<String> {
+    let parse = |text: &&str| {
+        let (name, value) = text.split_once('=').ok_or_else(|| format!("expected CLAIM=VALUE, found \"{text}\""))?;
+        Ok((name.to_owned(), value.into()))
+    };
+    tokens::signed(client, claims.iter().map(parse).collect::<Result<_>>()?)
 }
 
 /// Starts the database; says where it listens.
@@ -140,7 +153,7 @@ async fn demonstration() -> Result<()> {
     demo::tell(port).await
 }
 
-/// One request on a connection of its own, and its answer, head and body; waits for the server to listen.
+/// One request on a connection of its own, and its answer, head and body.
 async fn exchange(
     port: u16,
     method: &str,
@@ -149,12 +162,7 @@ async fn exchange(
     headers: &[(&str, &str)],
     body: Option<&str>,
 ) -> Result<(String, String)> {
-    let mut stream = loop {
-        match TcpStream::connect(("127.0.0.1", port)).await {
-            Ok(stream) => break stream,
-            Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
-        }
-    };
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).await.map_err(|error| error.to_string())?;
     let mut request = format!(
         "{method} {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\nAuthorization: Bearer {token}\r\n"
     );
@@ -180,7 +188,7 @@ struct Function(Child);
 impl Function {
     fn start(port: u16, endpoint: &str, tokens: &Tokens) -> Result<Self> {
         Command::new("cargo-lambda")
-            .args(["lambda", "watch", "--wait", "--bin", "project-flows"])
+            .args(["lambda", "watch", "--wait", "--disable-cors", "--bin", "project-flows"])
             .args(["--invoke-address", "127.0.0.1", "--invoke-port", &port.to_string()])
             .env("TABLE_NAME", engine::TABLE)
             // Only one source of keys: none of the caller's own.
@@ -231,6 +239,12 @@ fn port(name: &str, default: u16) -> Result<u16> {
         Ok(text) if !text.is_empty() => text.parse().map_err(|_| format!("{name}: expected a port, found \"{text}\"")),
         _ => Ok(default),
     }
+}
+
+/// A port that nobody listens on now.
+async fn free_port() -> Result<u16> {
+    let port = async { TcpListener::bind("127.0.0.1:0").await?.local_addr() }.await;
+    port.map(|address| address.port()).map_err(|error| error.to_string())
 }
 
 async fn listen(host: &str, port: u16, name: &str) -> Result<TcpListener> {

@@ -1,5 +1,5 @@
-//! What a browser gets: the console and the API reference. Both call the function at its own address: `cargo lambda watch`
-//! adds the CORS headers that API Gateway would add.
+//! What a browser gets: the console and the API reference. Both call the function at its own address, and the
+//! gateway adds CORS headers.
 
 use std::path::Path;
 

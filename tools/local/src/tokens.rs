@@ -1,12 +1,13 @@
 //! Whose tokens the function accepts: those of the development key, or those of an issuer.
 
+use std::env;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use network::issuer::{EDITOR, Issuer, READ_SCOPE, READER, SECRET, WRITE_SCOPE};
-use serde_json::{Value, json};
+use serde_json::{Map, Value};
 
 use crate::{Result, say};
 
@@ -41,7 +42,7 @@ impl Tokens {
     /// A token for the client of the API page.
     pub async fn page_token(&self) -> Result<String> {
         match self {
-            Self::DevelopmentKey => signed(PAGE_CLIENT),
+            Self::DevelopmentKey => signed(PAGE_CLIENT, scopes()),
             Self::Issuer(issuer) => issuer.token(EDITOR, &[READ_SCOPE, WRITE_SCOPE]).await,
         }
     }
@@ -49,7 +50,11 @@ impl Tokens {
     /// A token for the console: the same, but it names somebody, whom the history then shows.
     pub async fn console_token(&self) -> Result<String> {
         match self {
-            Self::DevelopmentKey => signed_by(PAGE_CLIENT, Some("developer")),
+            Self::DevelopmentKey => {
+                let mut claims = scopes();
+                claims.insert("sub".to_owned(), "developer".into());
+                signed(PAGE_CLIENT, claims)
+            }
             Self::Issuer(_) => self.page_token().await,
         }
     }
@@ -85,22 +90,23 @@ fn create(port: u16, token: &str) -> String {
     )
 }
 
-/// A token of the development key, for `client`, good for a day.
-pub fn signed(client: &str) -> Result<String> {
-    signed_by(client, None)
+/// The claim that allows everything, where the function asks for scopes: `make run WRITE_SCOPE=flows:write`.
+fn scopes() -> Map<String, Value> {
+    let settings = ["READ_SCOPE", "WRITE_SCOPE", "RELEASE_SCOPE"];
+    let scopes: Vec<_> = settings.into_iter().filter_map(|name| env::var(name).ok()).collect();
+    Map::from_iter([("scope".to_owned(), scopes.join(" ").into())])
 }
 
-fn signed_by(client: &str, author: Option<&str>) -> Result<String> {
+/// A token of the development key for `client`, with further claims, good for a day.
+pub fn signed(client: &str, mut claims: Map<String, Value>) -> Result<String> {
     let jwks = jwks()?;
     let key = &jwks["keys"][0];
     let secret = URL_SAFE_NO_PAD.decode(key["k"].as_str().unwrap_or_default()).map_err(|error| error.to_string())?;
     let mut header = Header::new(Algorithm::HS256);
     header.kid = key["kid"].as_str().map(str::to_owned);
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_err(|error| error.to_string())?;
-    let mut claims = json!({ "clientId": client, "exp": (now + TOKEN_LIFETIME).as_secs() });
-    if let Some(author) = author {
-        claims["sub"] = author.into();
-    }
+    claims.insert("clientId".to_owned(), client.into());
+    claims.insert("exp".to_owned(), (now + TOKEN_LIFETIME).as_secs().into());
     jsonwebtoken::encode(&header, &claims, &EncodingKey::from_secret(&secret)).map_err(|error| error.to_string())
 }
 
