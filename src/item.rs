@@ -10,8 +10,9 @@ use std::collections::HashMap;
 use aws_sdk_dynamodb::types::AttributeValue;
 
 pub use self::release::{
-    LAST, LIVE_FLOWS, LIVE_PREFIX, RELEASE, RELEASE_PREFIX, RELEASE_WRITER, RELEASES, SINCE, after_place, from_head,
-    into_release, live_key, live_sort, places_sort, release_sort, releases_sort, to_head, to_place, to_release,
+    LAST, LIVE_FLOWS, LIVE_PREFIX, RELEASE, RELEASE_PREFIX, RELEASE_WRITER, RELEASES, REVIEW_PREFIX, SINCE,
+    after_place, from_head, into_release, live_key, live_sort, places_sort, release_sort, releases_sort, review_key,
+    review_sort, to_head, to_place, to_release, to_reviewed,
 };
 use crate::cursor::FlowCursor;
 use crate::error::Cause;

@@ -1,6 +1,7 @@
 //! Carries out the commands on live flows.
 
 use std::future;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::SystemTime;
 
 use super::Outcome;
@@ -8,7 +9,7 @@ use crate::caller::Caller;
 use crate::command::LiveCommand;
 use crate::error::Error;
 use crate::etag::Preconditions;
-use crate::flow::{Author, Change, Flow, Head, Note, Release, ReleasedVersion};
+use crate::flow::{Change, Flow, Head, Note, Release, ReleasedVersion};
 use crate::problem::{Code, Problem};
 use crate::store::{Next, Store};
 
@@ -34,6 +35,8 @@ impl LiveCommand {
             Self::Release { place, version, preconditions, note } => {
                 let (change, preconditions) = (&change(note), &preconditions);
                 let (place, ReleasedVersion { id, version }) = (&place, &version);
+                // A review holds for ever, so a release that is tried again needs no other.
+                let is_reviewed = &AtomicBool::new(false);
                 let next = |head: Option<Head>| async move {
                     check_place(preconditions, head.as_ref())?;
                     let head = match head {
@@ -43,10 +46,14 @@ impl LiveCommand {
                     let newest = store.newest(client, id).await?;
                     let flow = store.version(&newest, *version).await?;
                     flow.check_releasable(&newest, place)?;
-                    if *four_eyes {
-                        check_four_eyes(store, author.as_ref(), head.as_ref(), &newest, *version).await?;
+                    if *four_eyes && !is_reviewed.load(Ordering::Relaxed) {
+                        let author = author.as_ref().ok_or_else(anonymous)?;
+                        store.review(head.as_ref(), &flow, author).await?;
+                        is_reviewed.store(true, Ordering::Relaxed);
                     }
-                    Ok(Next::Release(Head::release(head.as_ref(), SystemTime::now(), flow, change.clone())?))
+                    let mut next = Head::release(head.as_ref(), SystemTime::now(), flow, change.clone())?;
+                    next.release.reviewed = *four_eyes;
+                    Ok(Next::Release(next))
                 };
                 let (flow, release) = live(Some(store.release(client, place, next).await?))?;
                 Ok(Outcome::Live(flow, release))
@@ -82,18 +89,7 @@ fn check_place(preconditions: &Preconditions, head: Option<&Head>) -> Result<(),
     preconditions.check_place(number, head.is_some_and(|head| head.flow.is_some()))
 }
 
-/// Refuses a release by somebody who has written a part of it, or who may have.
-async fn check_four_eyes(
-    store: &Store,
-    author: Option<&Author>,
-    head: Option<&Head>,
-    newest: &Flow,
-    version: u64,
-) -> Result<(), Error> {
-    let refuse = |error: &str| Err(Problem::new("/version", Code::OwnChange, error).into());
-    let Some(author) = author else { return refuse("expected a token that names who releases, found none") };
-    if store.is_work_of_others(head, newest, version, author).await? {
-        return Ok(());
-    }
-    refuse("expected only versions by others since the last release, found one by the caller or without an author")
+/// The refusal of a review that would not know whose work is the caller's.
+fn anonymous() -> Problem {
+    Problem::new("/version", Code::OwnChange, "expected a token that names who releases, found none")
 }

@@ -65,14 +65,15 @@ impl Store {
         let query = self.range(client, first, last).scan_index_forward(false);
         let query = query.limit(i32::try_from(limit).unwrap_or(i32::MAX));
         let found = send_query(only(query, &item::RELEASES)).await?;
-        let mut until = after.map(|after| after.since);
+        let mut until = after.as_ref().map(|after| after.since.clone());
         let mut entries = Vec::with_capacity(found.items().len());
         for item in found.items() {
             let release = item::to_release(item)?;
             let since = release.since.clone();
             entries.push((release, until.replace(since)));
         }
-        if entries.is_empty() {
+        // Nothing comes after a forged cursor.
+        if entries.is_empty() && (after.is_none() || self.head(client, place).await?.is_none()) {
             return Err(Error::NoLiveFlow);
         }
         let last = entries.last().map(|(release, _)| release).filter(|release| release.number > 1);

@@ -89,7 +89,8 @@ const fn code_after(code: Code) -> Option<Code> {
         Code::FlowIsActive => Code::FlowIsLive,
         Code::FlowIsLive => Code::FlowNotActive,
         Code::FlowNotActive => Code::OwnChange,
-        Code::OwnChange => Code::FlowTooLarge,
+        Code::OwnChange => Code::TooManyChanges,
+        Code::TooManyChanges => Code::FlowTooLarge,
         Code::FlowTooLarge => return None,
     })
 }
