@@ -40,7 +40,7 @@ token:
 # The page of openapi.yaml in target/docs, which `make run` serves. Then this page and the console in a real browser.
 docs: console/reference/node_modules
 	@console/reference/build
-browse: docs tests/browser/node_modules $(call pip,$(CARGO_LAMBDA))
+browse: console/reference/node_modules tests/browser/node_modules $(call pip,$(CARGO_LAMBDA))
 	@tests/browser/run
 
 # Everything, against a real engine in process.

@@ -12,8 +12,9 @@ use aws_sdk_dynamodb::types::AttributeValue;
 
 pub use self::list::{List, is_first, list_key, number_of, since_of};
 pub use self::release::{
-    LAST, LIVE_FLOWS, LIVE_PREFIX, RELEASE, RELEASE_PREFIX, RELEASE_WRITER, RELEASES, SINCE, after_place, from_head,
-    into_release, live_key, live_sort, places_sort, release_sort, releases_sort, to_head, to_place, to_release,
+    LAST, LIVE_FLOWS, LIVE_PREFIX, RELEASE, RELEASE_PREFIX, RELEASE_WRITER, RELEASES, REVIEW_PREFIX, SINCE,
+    after_place, from_head, into_release, live_key, live_sort, places_sort, release_sort, releases_sort, review_key,
+    review_sort, to_head, to_place, to_release, to_reviewed,
 };
 use crate::error::Cause;
 use crate::flow::members::{Description, FlowType, Json, Name, ProjectId};

@@ -46,6 +46,8 @@ pub enum Code {
     FlowNotActive,
     /// The caller wrote what is to be released.
     OwnChange,
+    /// More versions than a review reads.
+    TooManyChanges,
     FlowTooLarge,
 }
 
@@ -82,6 +84,7 @@ impl Code {
             Self::FlowIsLive => (409, "FLOW_IS_LIVE", "Flow is live"),
             Self::FlowNotActive => (409, "FLOW_NOT_ACTIVE", "Flow not active"),
             Self::OwnChange => (403, "OWN_CHANGE", "Own change"),
+            Self::TooManyChanges => (409, "TOO_MANY_CHANGES", "Too many changes"),
             Self::FlowTooLarge => (413, "FLOW_TOO_LARGE", "Flow too large"),
         }
     }

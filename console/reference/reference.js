@@ -1,17 +1,13 @@
-// Shows openapi.yaml with Scalar. Nothing is fetched but this folder, and the API when somebody tries it.
+// Shows openapi.yaml with Scalar. Nothing is fetched but this folder, and the API when somebody tries it: the server of the
+// document, which `make run` replaces by its own function.
 //
-// The fragment may bring a token and an address: `#token=…&api=…`. They are taken out of the address bar, and kept nowhere
-// but in this page.
+// The fragment may bring a token: `#token=…`. It is taken out of the address bar, and kept nowhere but in this page.
 
 const fragment = new URLSearchParams(location.hash.slice(1))
 if (fragment.has('token')) history.replaceState(null, '', location.pathname)
 
-const given = fragment.get('api')
-
 Scalar.createApiReference('#reference', {
   url: 'openapi.yaml',
-  // Where a function was named, "try it" goes there and not to the servers of the document.
-  ...(given && { servers: [{ url: given, description: 'The function of `make run`' }] }),
   authentication: {
     preferredSecurityScheme: 'token',
     securitySchemes: { token: { token: fragment.get('token') ?? '' } }

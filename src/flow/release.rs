@@ -50,6 +50,8 @@ pub struct Release {
     pub change: Change,
     /// What is live from then on; `None` for nothing.
     pub version: Option<ReleasedVersion>,
+    /// Whether it was made under the rule of four eyes, and so passed a review.
+    pub reviewed: bool,
     /// The call that wrote it. Lists do not read it.
     pub write_token: Option<WriteToken>,
 }
@@ -120,7 +122,7 @@ impl Release {
             None => (1, now),
             Some(previous) => (previous.number + 1, now.max(previous.since.clone())),
         };
-        Ok(Self { number, since, change, version, write_token: Some(WriteToken::random()?) })
+        Ok(Self { number, since, change, version, reviewed: false, write_token: Some(WriteToken::random()?) })
     }
 
     /// The release as the API shows it. It ended at `until`, if it has.
@@ -133,6 +135,7 @@ impl Release {
             until: until.map(Timestamp::as_str),
             by: self.change.by.as_ref().map(Author::as_str),
             note: self.change.note.as_ref().map(Note::as_str),
+            reviewed: self.reviewed.then_some(true),
         }
     }
 }
@@ -152,6 +155,8 @@ pub struct ReleaseDocument<'release> {
     by: Option<&'release str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     note: Option<&'release str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reviewed: Option<bool>,
 }
 
 /// The newest release of a place, and the flow that it puts in force.

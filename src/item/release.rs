@@ -14,17 +14,21 @@ use crate::flow::{Client, FlowId, Head, MAX_VERSION_DIGITS, Place, Release, Rele
 pub const LIVE_PREFIX: &str = "LIVE#";
 /// What the sort key of every release begins with.
 pub const RELEASE_PREFIX: &str = "RELEASE#";
+/// What the sort key of a version that was reviewed begins with.
+pub const REVIEW_PREFIX: &str = "REVIEW#";
 /// The number of a release, from 1.
 pub const RELEASE: &str = "release";
 /// Since when a release is in force.
 pub const SINCE: &str = "since";
+/// Whether a release passed a review. Absent if not.
+pub const REVIEWED: &str = "reviewed";
 
 /// The attributes of a release as a list shows it.
-pub const RELEASES: [&str; 6] = [RELEASE, SINCE, BY, NOTE, ID, VERSION];
+pub const RELEASES: [&str; 7] = [RELEASE, SINCE, BY, NOTE, REVIEWED, ID, VERSION];
 /// The attributes that tell who wrote a release.
 pub const RELEASE_WRITER: [&str; 3] = [RELEASE, SINCE, WRITE_TOKEN];
 /// The attributes of a flow that is live as a list shows it, and those of its release.
-pub const LIVE_FLOWS: [&str; 14] = [
+pub const LIVE_FLOWS: [&str; 15] = [
     ID,
     PROJECT,
     TYPE,
@@ -39,6 +43,7 @@ pub const LIVE_FLOWS: [&str; 14] = [
     SINCE,
     BY,
     NOTE,
+    REVIEWED,
 ];
 
 /// A character that sorts behind all others in sort keys.
@@ -79,6 +84,22 @@ pub fn release_sort(place: &Place, since: &Timestamp, number: u64) -> String {
     format!("{}{since}#{number:0MAX_VERSION_DIGITS$}", releases_sort(place))
 }
 
+/// Where the mark stands in its client's partition that a version of a flow was released in a place and reviewed.
+pub fn review_sort(place: &Place, id: &FlowId, version: u64) -> String {
+    format!("{REVIEW_PREFIX}{place}#{}#{version:0MAX_VERSION_DIGITS$}", id.as_str())
+}
+
+/// That mark: a key and nothing else, so that the highest version below another is one small read.
+pub fn review_key(client: &Client, place: &Place, ReleasedVersion { id, version }: &ReleasedVersion) -> Item {
+    key(partition(client), review_sort(place, id, *version))
+}
+
+/// The version that a mark is about.
+pub fn to_reviewed(mark: &Item) -> Result<u64, Cause> {
+    let version = text(mark, SORT_KEY).and_then(|sort| sort.rsplit_once('#')?.1.parse().ok());
+    version.ok_or_else(|| unreadable(SORT_KEY))
+}
+
 /// The item of the release in force in a place: the release, and a copy of the flow. It is not in the index.
 pub fn from_head(client: &Client, place: &Place, head: &Head) -> Item {
     let Head { release, flow } = head;
@@ -93,6 +114,9 @@ pub fn from_head(client: &Client, place: &Place, head: &Head) -> Item {
     }
     item.insert(RELEASE.to_owned(), AttributeValue::N(release.number.to_string()));
     add_change(&mut item, &release.change);
+    if release.reviewed {
+        item.insert(REVIEWED.to_owned(), AttributeValue::Bool(true));
+    }
     if let Some(flow) = flow {
         add_document(&mut item, flow);
     }
@@ -131,6 +155,7 @@ pub fn to_release(item: &Item) -> Result<Release, Cause> {
         since: Timestamp::from_stored(required(item, SINCE)?),
         change: to_change(item)?,
         version: version.transpose()?,
+        reviewed: item.get(REVIEWED) == Some(&AttributeValue::Bool(true)),
         write_token: text(item, WRITE_TOKEN).map(WriteToken::from_stored),
     })
 }

@@ -24,7 +24,7 @@ impl Operation<'_> for Releases {
     }
 
     async fn carry_out(self, store: &Store, caller: &Caller) -> Result<Answer, Error> {
-        let page = store.releases(&caller.client, self.place, self.after, self.limit).await?;
+        let page = store.releases(&caller.client, &self.place, self.after, self.limit).await?;
         Ok(Answer::page(&page, self.limit, |(release, until)| release.document(until.as_ref())))
     }
 }

@@ -1,7 +1,11 @@
-//! Whether a release has four eyes: somebody else has written what it puts in force.
+//! Whether a release has four eyes: all that it puts in force was written by others, or reviewed before.
+//!
+//! The base of a review is the highest version that passed one before, not above the one to release. A release that passes
+//! leaves a mark for its version, so the base is one small read, however many releases a place has. A review holds for
+//! ever: versions never change, and a base only rises.
 
-use aws_sdk_dynamodb::operation::query::QueryOutput;
-use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
+use std::time::Duration;
+
 use aws_sdk_dynamodb::types::{AttributeValue, Select};
 
 use super::transaction::Backoff;
@@ -9,116 +13,105 @@ use super::{Store, only, send_query};
 use crate::error::{Cause, Error};
 use crate::flow::{Author, Flow, Head, Place, Summary};
 use crate::item;
+use crate::problem::{Code, Problem};
+
+/// The most queries of a review. They read 8 megabytes at most: 2,048 read units of the 3,000 that a partition has for a
+/// second ("Burst and adaptive capacity" in the Developer Guide).
+const MAX_QUERIES: u32 = 8;
+
+/// The versions that the first query of a review reads. An own change is usually among the latest.
+const FIRST_READ: i32 = 64;
+
+/// The time of a review. The write after it still ends within the function's time.
+const REVIEW_TIME: Duration = Duration::from_secs(4);
 
 impl Store {
-    /// Whether others than `author` wrote every version after the last released one, up to `version`. A version without an
-    /// author counts as `author`'s. To go back to a version that was released in the flow's place before needs nobody else.
-    pub async fn is_work_of_others(
-        &self,
-        head: Option<&Head>,
-        newest: &Flow,
-        version: u64,
-        author: &Author,
-    ) -> Result<bool, Error> {
-        let id = &newest.summary.id;
-        let mut released = match head.and_then(|head| head.release.version.as_ref()) {
-            Some(live) if live.id == *id => live.version,
-            Some(_) | None => self.last_released(newest).await?,
+    /// Checks that others than `author` wrote every version after the base, up to `flow`. A version without an author counts
+    /// as `author`'s.
+    ///
+    /// # Errors
+    ///
+    /// [`Code::OwnChange`]; [`Code::TooManyChanges`] where a review would read too much.
+    pub async fn review(&self, head: Option<&Head>, flow: &Flow, author: &Author) -> Result<(), Error> {
+        let late = |_| Error::TemporarilyUnavailable(Cause::new("a review took too long"));
+        tokio::time::timeout(REVIEW_TIME, self.review_in_time(head, flow, author)).await.map_err(late)?
+    }
+
+    async fn review_in_time(&self, head: Option<&Head>, flow: &Flow, author: &Author) -> Result<(), Error> {
+        let Summary { client, id, version, .. } = &flow.summary;
+        let own = || {
+            let error =
+                "expected only versions by others since the last review, found one by the caller or without an author";
+            Err(Problem::new("/version", Code::OwnChange, error).into())
         };
-        // A version that was skipped is not reviewed because a later one is.
-        if version < released {
-            released = self.highest_released(newest, version).await?;
+        let base = self.last_reviewed(head, &flow.summary).await?;
+        if base == *version {
+            return Ok(());
         }
-        let mut last = version;
-        if last == newest.summary.version && last > released {
-            if newest.change.by.as_ref().is_none_or(|by| by == author) {
-                return Ok(false);
-            }
-            last -= 1;
+        if flow.change.by.as_ref().is_none_or(|by| by == author) {
+            return own();
         }
-        if last <= released {
-            return Ok(true);
+        let expected = version - base - 1;
+        if expected == 0 {
+            return Ok(());
         }
-        let expected = last - released;
+        let query = self
+            .range(client, item::version_sort(id, base + 1), item::version_sort(id, version - 1))
+            .scan_index_forward(false)
+            .filter_expression("attribute_not_exists(#by) OR #by = :author")
+            .expression_attribute_names("#by", item::BY)
+            .expression_attribute_values(":author", AttributeValue::S(author.as_str().to_owned()))
+            .select(Select::Count);
         let mut backoff = Backoff::of_window();
         loop {
-            let (first, last) = (item::version_sort(id, released + 1), item::version_sort(id, last));
-            let query = self
-                .range(&newest.summary.client, first, last)
-                .filter_expression("attribute_exists(#by) AND #by <> :author")
-                .expression_attribute_names("#by", item::BY)
-                .expression_attribute_values(":author", AttributeValue::S(author.as_str().to_owned()))
-                .select(Select::Count);
-            let (mut by_others, mut found, mut start) = (0, 0, None);
+            let (mut queries, mut limit, mut found, mut start) = (0, FIRST_READ, 0, None);
             loop {
-                let page = send_query(query.clone().set_exclusive_start_key(start)).await?;
-                by_others += u64::try_from(page.count()).unwrap_or_default();
+                if queries == MAX_QUERIES {
+                    let error = format!(
+                        "expected changes that {MAX_QUERIES} queries of at most 1 MB can review, found more: release an \
+                         earlier version first"
+                    );
+                    return Err(Problem::new("/version", Code::TooManyChanges, error).into());
+                }
+                queries += 1;
+                let page = send_query(query.clone().limit(limit).set_exclusive_start_key(start)).await?;
+                if page.count() > 0 {
+                    return own();
+                }
                 found += u64::try_from(page.scanned_count()).unwrap_or_default();
+                // A page that is shorter is full: it has reached its megabyte.
+                if page.scanned_count() == limit {
+                    limit = limit.saturating_mul(4);
+                }
                 start = page.last_evaluated_key;
                 if start.is_none() {
                     break;
                 }
             }
-            if by_others == expected {
-                return Ok(true);
-            }
             if found >= expected {
-                return Ok(false);
+                return Ok(());
             }
             // A version that was just replaced is perhaps not in the history yet.
             if !backoff.wait().await {
-                let cause = format!("history: expected {expected} versions since a release, found {found}");
+                let cause = format!("history: expected {expected} versions since a review, found {found}");
                 return Err(Error::TemporarilyUnavailable(Cause::new(cause)));
             }
         }
     }
 
-    /// The version of a flow that was released last in its place; 0 if none was.
-    async fn last_released(&self, flow: &Flow) -> Result<u64, Error> {
-        let query = self.releases_of(flow).filter_expression("#_id = :id");
-        let mut start = None;
-        loop {
-            let page = send_query(query.clone().set_exclusive_start_key(start)).await?;
-            if let Some(version) = versions(&page).next() {
-                return version;
-            }
-            start = page.last_evaluated_key;
-            if start.is_none() {
-                return Ok(0);
-            }
-        }
-    }
-
-    /// The highest version of a flow, up to `version`, that was ever released in its place; 0 if none was.
-    async fn highest_released(&self, flow: &Flow, version: u64) -> Result<u64, Error> {
+    /// The highest version of a flow, not above this one, that was released in its place and reviewed; 0 if none was.
+    async fn last_reviewed(&self, head: Option<&Head>, summary: &Summary) -> Result<u64, Error> {
+        let Summary { client, id, version, .. } = summary;
+        let place = Place::of(summary);
         let query = self
-            .releases_of(flow)
-            .filter_expression("#_id = :id AND #version <= :version")
-            .expression_attribute_values(":version", AttributeValue::N(version.to_string()));
-        let (mut highest, mut start) = (0, None);
-        loop {
-            let page = send_query(query.clone().set_exclusive_start_key(start)).await?;
-            for version in versions(&page) {
-                highest = highest.max(version?);
-            }
-            start = page.last_evaluated_key;
-            if start.is_none() {
-                return Ok(highest);
-            }
-        }
+            .range(client, item::review_sort(&place, id, 1), item::review_sort(&place, id, *version))
+            .scan_index_forward(false)
+            .limit(1);
+        let found = send_query(only(query, &[item::SORT_KEY])).await?;
+        let marked = found.items().first().map(item::to_reviewed).transpose()?.unwrap_or(0);
+        // A release may be seen before its mark.
+        let live = head.filter(|head| head.release.reviewed).and_then(|head| head.release.version.as_ref());
+        let live = live.filter(|live| live.id == *id && live.version <= *version);
+        Ok(live.map_or(marked, |live| marked.max(live.version)))
     }
-
-    /// A query of the releases of a flow's place since the flow was created, newest first, for a filter by `:id`.
-    fn releases_of(&self, flow: &Flow) -> QueryFluentBuilder {
-        let Summary { client, id, created_at, .. } = &flow.summary;
-        let prefix = item::releases_sort(&Place::of(&flow.summary));
-        let (first, last) = (format!("{prefix}{created_at}"), format!("{prefix}{}", item::LAST));
-        let query = self.range(client, first, last).scan_index_forward(false);
-        only(query, &item::RELEASES).expression_attribute_values(":id", AttributeValue::S(id.as_str().to_owned()))
-    }
-}
-
-/// The versions that the releases of a page name.
-fn versions(page: &QueryOutput) -> impl Iterator<Item = Result<u64, Error>> {
-    page.items().iter().map(|item| Ok(item::to_release(item)?.version.map_or(0, |released| released.version)))
 }

@@ -27,11 +27,11 @@ impl Store {
     pub async fn releases(
         &self,
         client: &Client,
-        place: Place,
+        place: &Place,
         after: Option<Cursor>,
         limit: usize,
     ) -> Result<Page<(Release, Option<Timestamp>)>, Error> {
-        let list = List::Releases(place);
+        let list = List::Releases(place.clone());
         let releases = Entries {
             list: &list,
             filter: Vec::new(),
@@ -40,12 +40,17 @@ impl Store {
             sort_key: None,
         };
         // A release ended when the one before it in the list began.
+        let is_first = after.is_none();
         let mut until = after.as_ref().and_then(|Cursor(key)| item::since_of(key));
         let mut page = releases.page(self, client, after, limit, MAX_QUERIES).await?;
         for (release, ended) in &mut page.entries {
             *ended = until.replace(release.since.clone());
         }
-        if page.entries.is_empty() { Err(Error::NoLiveFlow) } else { Ok(page) }
+        // Nothing comes after a forged cursor.
+        if page.entries.is_empty() && (is_first || self.head(client, place).await?.is_none()) {
+            return Err(Error::NoLiveFlow);
+        }
+        Ok(page)
     }
 
     /// At most `limit` places of `list`, the places of a client, in which a flow is live, that come after `after`.

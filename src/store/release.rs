@@ -87,6 +87,10 @@ impl Store {
         if let Some(flow) = &next.flow {
             writes.push(self.check_active(flow)?);
         }
+        if let (true, Some(version)) = (next.release.reviewed, &next.release.version) {
+            let mark = Put::builder().table_name(&self.table).set_item(Some(item::review_key(client, place, version)));
+            writes.push(TransactWriteItem::builder().put(mark.build().map_err(|_| incomplete())?).build());
+        }
 
         let (transacted, AnyUnanswered(any_unanswered)) = attempts::watch(self.transact(&writes, backoff)).await;
         let settle = |write: String| self.settle_release(client, place, previous, &next.release, write);

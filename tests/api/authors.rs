@@ -2,13 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Api, CLIENT, Request, now, page_request, page_request_with, signed};
-
-/// The request of a person of [`CLIENT`].
-fn by(author: &str, request: Request) -> Request {
-    let claims = json!({ "clientId": CLIENT, "sub": author, "exp": now() + 600 });
-    request.header("authorization", &format!("Bearer {}", signed(&claims)))
-}
+use crate::support::{Answer, Api, Request, page_request, page_request_with};
 
 /// The change of a version, without its digest.
 fn change(answer: &Value) -> Value {
@@ -20,15 +14,15 @@ fn change(answer: &Value) -> Value {
 #[tokio::test]
 async fn every_version_says_who_wrote_it_and_why() {
     let api = Api::start().await;
-    let path = api.create_from(&by("ann", Request::create(page_request()).query("note=First%20draft"))).await;
+    let path = api.create_from(&Request::create(page_request()).query("note=First%20draft").by("ann")).await;
     let requests = [
-        by("bob", Request::put(&path, json!({ "name": "Second" })).query("note=Shorter+name")),
-        by("cleo", Request::patch(&path, json!({ "name": "Third" }))),
+        Request::put(&path, json!({ "name": "Second" })).query("note=Shorter+name").by("bob"),
+        Request::patch(&path, json!({ "name": "Third" })).by("cleo"),
         Request::put(&path, json!({ "name": "Fourth" })).query("note=Nobody%20says%20who"),
-        by("dora", Request::restore(&path, 2).query("note=Bob%20was%20right%2C")),
-        by("emil", Request::restore(&path, 1)),
-        by("fay", Request::delete(&path).query("note=%C3%9Cberholt%20%F0%9F%97%91")),
-        by("gus", Request::restore(&path, 6)),
+        Request::restore(&path, 2).query("note=Bob%20was%20right%2C").by("dora"),
+        Request::restore(&path, 1).by("emil"),
+        Request::delete(&path).query("note=%C3%9Cberholt%20%F0%9F%97%91").by("fay"),
+        Request::restore(&path, 6).by("gus"),
     ];
     for request in &requests {
         let answer = api.send(request).await;
@@ -64,7 +58,7 @@ fn members(text: &str) -> Vec<&str> {
 async fn the_answers_of_the_page_do_not_change() {
     let api = Api::start().await;
     let plain = api.send(&Request::create(page_request())).await;
-    let noted = api.send(&by("ann", Request::create(page_request()).query("note=Why"))).await;
+    let noted = api.send(&Request::create(page_request()).query("note=Why").by("ann")).await;
     let without_identity = |answer: &Answer| {
         let data = answer.json()["data"].clone();
         ["_id", "createdAt", "updatedAt"]

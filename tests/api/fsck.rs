@@ -4,6 +4,7 @@
 mod damages;
 mod index;
 mod releases;
+mod reviews;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -13,7 +14,7 @@ use serde_json::{Value, json};
 use crate::engine;
 use crate::proxy::Proxy;
 use crate::support::{
-    Api, Engine, PLACE, Request, build_fsck, fsck, fsck_with, newest_key, page_request, page_request_with,
+    Api, Engine, PLACE, Request, build_fsck, fsck, fsck_with, newest_key, page_request, page_request_with, version_key,
 };
 
 /// A table with flows in all states of their lives.
@@ -29,6 +30,9 @@ struct Flows {
     live: String,
     /// The id of a flow at version 5, paused. [`LOGIN`] has two releases: its version 4 and a withdrawal.
     paused: String,
+    /// The id of a flow at version 3. Its place, in the project `reviewed`, has four releases that were reviewed: its versions 2
+    /// and 3, and both again.
+    reviewed: String,
 }
 
 /// The place of the flows of the other type.
@@ -65,11 +69,30 @@ impl Flows {
         }
         api.set(&live, "name", json!("Version 4")).await;
         api.set(&restored, "status", json!("paused")).await;
+        let path = Request::create(page_request_with("project", json!("reviewed"))).by("ann");
+        let path = api.create_from(&path).await;
+        let reviewed = path.rsplit('/').next().unwrap().to_owned();
+        let with_four_eyes = Api::with_four_eyes_on(api.engine.clone()).await;
+        let release = |author: &str, version: u64| {
+            let place = "/v2/project-flows/live/reviewed/onboarding";
+            Request::put(place, json!({ "_id": reviewed, "version": version })).by(author)
+        };
+        for request in [
+            Request::put(&path, json!({ "status": "active" })).by("bob"),
+            release("cleo", 2),
+            Request::put(&path, json!({ "name": "Version 3" })).by("dora"),
+            release("bob", 3),
+            release("dora", 2),
+            release("dora", 3),
+        ] {
+            let answer = with_four_eyes.send(&request).await;
+            assert_eq!(answer.status, 200, "{answer:?}");
+        }
         for client in ["client_2", "client#3", "~"] {
             api.create_from(&Request::create(page_request()).client(client)).await;
         }
         let [live, paused] = [&live, &restored].map(|path| path.rsplit('/').next().unwrap().to_owned());
-        Self { keyed: keyed.id(), new: new.id(), deleted: deleted.id(), live, paused, engine: api.engine }
+        Self { keyed: keyed.id(), new: new.id(), deleted: deleted.id(), live, paused, reviewed, engine: api.engine }
     }
 
     /// Copies the table to another engine.
@@ -79,7 +102,8 @@ impl Flows {
             engine.put(engine::TABLE, &item);
         }
         let [keyed, new, deleted] = [&self.keyed, &self.new, &self.deleted].map(Clone::clone);
-        Self { engine, keyed, new, deleted, live: self.live.clone(), paused: self.paused.clone() }
+        let [live, paused, reviewed] = [&self.live, &self.paused, &self.reviewed].map(Clone::clone);
+        Self { engine, keyed, new, deleted, live, paused, reviewed }
     }
 
     #[track_caller]
@@ -112,7 +136,7 @@ async fn a_table_with_flows_in_all_states_is_healthy_and_is_only_read() {
 
     checked.expect_healthy();
     let (counts, read_units) = checked.closing.rsplit_once(", ").unwrap();
-    assert_eq!(counts, "healthy: clients 4, flows 8, versions 20, releases 6, items 28");
+    assert_eq!(counts, "healthy: clients 4, flows 9, versions 23, releases 10, items 38");
     assert!(read_units.starts_with("read units "), "{read_units}");
     // Its reads of the table are consistent.
     for call in proxy.take_calls() {
@@ -128,6 +152,40 @@ async fn a_flow_that_was_deleted_before_there_was_a_trash_is_healthy() {
     flows.change(&newest_key(&flows.deleted), |item| drop(item.as_object_mut().unwrap().remove("listKey")));
 
     fsck(&flows.engine.url, engine::TABLE).await.expect_healthy();
+}
+
+#[tokio::test]
+async fn content_that_a_new_flow_could_not_have_is_counted_and_no_finding() {
+    let flows = Flows::create().await;
+    // These flows are older than digests, and than the rules that their content breaks.
+    for key in [newest_key(&flows.new), newest_key(&flows.keyed)]
+        .into_iter()
+        .chain((1..=3).map(|number| version_key(&flows.keyed, number)))
+    {
+        flows.change(&key, |item| drop(item.as_object_mut().unwrap().remove("digest")));
+    }
+    flows.set(&newest_key(&flows.new), "steps", "[]");
+    for number in [2, 3] {
+        let content = r#"{"securityThresholds": {"secret": 2}}"#;
+        flows.set(&version_key(&flows.keyed, number), "configuration", content);
+    }
+
+    let checked = fsck(&flows.engine.url, engine::TABLE).await;
+
+    let counted = "versions with content that a new flow could not have: 3";
+    assert_eq!((checked.status, checked.findings.as_slice()), (0, [counted.to_owned()].as_slice()), "{checked:?}");
+    assert!(checked.closing.starts_with("healthy: "), "{checked:?}");
+
+    // A flow that is read again is counted once.
+    flows.remove(&version_key(&flows.keyed, 1));
+    let checked = fsck(&flows.engine.url, engine::TABLE).await;
+    let finding = format!("{OF}{}: expected version 1 in the history, found nothing", flows.keyed);
+    assert_eq!(
+        (checked.status, checked.findings.as_slice()),
+        (1, [finding, counted.to_owned()].as_slice()),
+        "{checked:?}"
+    );
+    assert!(checked.closing.starts_with("findings: 1 in "), "{checked:?}");
 }
 
 #[tokio::test]

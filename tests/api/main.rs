@@ -21,6 +21,7 @@ mod digest;
 mod events;
 mod faults;
 mod fetched_keys;
+mod four_eyes;
 mod fsck;
 mod history;
 mod idempotency;

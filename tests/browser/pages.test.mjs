@@ -1,9 +1,10 @@
 // The console and the API reference, walked through as people do.
 
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
 import { get } from 'node:http'
 import { after, before, test } from 'node:test'
-import { API, CONFIGURATION, SHOTS, SITE, browse, enter, findings, flow, go, open, send, settled, token } from './people.mjs'
+import { API, CONFIGURATION, SHOTS, SITE, browse, enter, enterReference, findings, flow, go, open, send, settled, token, tryOut } from './people.mjs'
 import { pages } from './hashes.mjs'
 
 const MARKUP = '<img src=x onerror=alert(1)>'
@@ -309,17 +310,12 @@ test('the reference shows the operations, and tries one', async context => {
   for (const colorScheme of ['light', 'dark']) {
     // The renderer tries whether it may compile code at run time. It may not, and does without.
     const { page, assertQuiet } = await open(browser, { colorScheme }, 'policy: script-src eval')
-    await page.goto(`${SITE}/reference/#token=${token('walk', 'ann')}&api=${API}`)
-    await page.getByRole('heading', { level: 1, name: 'Project flows' }).waitFor()
+    await enterReference(page, 'walk')
     assert.doesNotMatch(page.url(), /token/)
     await page.getByRole('link', { name: /^Read a flow/ }).first().waitFor()
     assert.deepEqual(await findings(page), [])
     await page.screenshot({ path: `${SHOTS}/${colorScheme}-reference.png` })
-    await page.getByRole('link', { name: /List the client/ }).first().click()
-    await page.getByRole('button', { name: /Test Request.*get \/v2\/project-flows\)/is }).click()
-    const answered = page.waitForResponse(answer => answer.url().startsWith(`${API}/v2/project-flows?`) && answer.request().method() === 'GET')
-    await page.getByRole('dialog').getByRole('button', { name: /^Send Request/ }).click()
-    assert.equal((await answered).status(), 200)
+    assert.equal((await tryOut(page, 'List the client', 'get', '/v2/project-flows')).status(), 200)
     await page.getByRole('dialog').getByText('200 OK').first().waitFor()
     assert.deepEqual(await findings(page), [], 'the reference with a request')
     await page.screenshot({ path: `${SHOTS}/${colorScheme}-try-it.png` })
@@ -327,4 +323,68 @@ test('the reference shows the operations, and tries one', async context => {
     await page.close()
   }
   context.diagnostic('axe: nothing serious or critical in the reference')
+})
+
+test('the reference knows its own function alone, without a fragment too', async () => {
+  assert.ok(readFileSync(process.env.PRINTED, 'utf8').includes(`${SITE}/reference/`), '`make run` prints its address before it is built')
+  const document = await (await fetch(`${SITE}/reference/openapi.yaml`)).text()
+  assert.deepEqual(/^servers:\n((?: .*\n)*)/m.exec(document)[1].match(/https?:[^\s"']+/g), [API])
+  const { page } = await open(browser, {}, 'policy: script-src eval')
+  // No token either, so the answer is 401.
+  await page.goto(`${SITE}/reference/`)
+  assert.equal((await tryOut(page, 'List the client', 'get', '/v2/project-flows')).status(), 401)
+  await page.goto('about:blank')
+  await enterReference(page, 'reload')
+  await page.reload()
+  assert.equal((await tryOut(page, 'List the client', 'get', '/v2/project-flows')).status(), 401)
+  await page.close()
+})
+
+test('each request of the reference succeeds as it is offered, with the id of a flow', async context => {
+  const { page, assertQuiet } = await open(browser, {}, 'policy: script-src eval')
+  await enterReference(page, 'offered')
+  const [OFFERED, place] = ['project_flow_0123456789abcdefghjkmnpqrs', '/v2/project-flows/live/{project}/{type}']
+  const draft = JSON.parse(await send('offered', 'ann', 'POST', '', flow('wallet', 'login', 'A draft'))).data._id
+  let id = OFFERED
+  // Somebody fills in the id, and nothing else.
+  await page.route(`${API}/**`, route => {
+    const request = route.request()
+    route.continue({ url: request.url().replace(OFFERED, id), postData: request.postData()?.replace(OFFERED, id) })
+  })
+  const offers = async (name, method, path) => {
+    const answer = await tryOut(page, name, method, path)
+    const body = await answer.text()
+    assert.ok(answer.ok(), `${method} ${path}: ${answer.status()} ${body}`)
+    // What only narrows a request is not offered: no filter, no note, no precondition.
+    const sent = [...new URL(answer.request().url()).searchParams.keys(), ...Object.keys(answer.request().headers())]
+    assert.deepEqual(sent.filter(name => /^(project|type|status|note|if-match|if-none-match)$/.test(name)), [], `${method} ${path}`)
+    return JSON.parse(body)
+  }
+  const rows = [
+    ['Create a flow', 'post', '/v2/project-flows'],
+    ['List the client', 'get', '/v2/project-flows'],
+    ['Read a flow', 'get', '/v2/project-flows/{id}'],
+    ['Update a flow', 'put', '/v2/project-flows/{id}'],
+    ['Patch a flow', 'patch', '/v2/project-flows/{id}'],
+    ['List a flow', 'get', '/v2/project-flows/{id}/versions'],
+    ['Read a version', 'get', '/v2/project-flows/{id}/versions/{version}'],
+    ['Compare two versions', 'get', '/v2/project-flows/{id}/versions/{version}/diff'],
+    ['Release a version', 'put', place],
+    ['Read what is live', 'get', place],
+    ['List what is live', 'get', '/v2/project-flows/live'],
+    ['List the releases', 'get', `${place}/releases`],
+    ['Withdraw what is live', 'delete', place],
+    ['Delete a flow', 'delete', '/v2/project-flows/{id}'],
+    ['Restore a version', 'post', '/v2/project-flows/{id}/versions/{version}/restore']
+  ]
+  for (const row of rows) {
+    // The example of an update has activated the other flow, and an active flow cannot be deleted.
+    if (row[0] === 'Delete a flow') id = draft
+    const { data } = await offers(...row)
+    if (row[0] === 'Create a flow') id = data._id
+    if (row[0].startsWith('List ')) assert.ok(data.length > 0, row[0])
+  }
+  context.diagnostic(`${rows.length} requests succeed as they are offered`)
+  assertQuiet()
+  await page.close()
 })

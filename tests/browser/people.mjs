@@ -86,6 +86,31 @@ export const enter = async (page, client, author) => {
   await settled(page)
 }
 
+/** Enters the API reference in the same way. */
+export const enterReference = async (page, client) => {
+  await page.goto(`${SITE}/reference/#token=${token(client, 'ann')}`)
+  await page.getByRole('heading', { level: 1, name: 'Project flows' }).waitFor()
+}
+
+/** Sends the request of an operation as the reference offers it; answers the response. */
+export const tryOut = async (page, name, method, path) => {
+  const dialog = page.getByRole('dialog')
+  if (await dialog.count() > 0) {
+    await dialog.getByRole('button', { name: 'Close Client' }).click()
+    await dialog.waitFor({ state: 'detached' })
+  }
+  // The operations of a tag are in the sidebar only after a click on it.
+  const link = page.getByRole('link', { name: new RegExp(`^${name}`) }).first()
+  for (const tag of ['releases', 'history']) {
+    if (await link.count() === 0) await page.getByRole('link', { name: tag, exact: true }).first().click()
+  }
+  await link.click()
+  await page.getByRole('button', { name: new RegExp(`Test Request.*\\(${method} ${path.replace(/[{}]/g, '\\$&')}\\)`, 'is') }).click()
+  const answered = page.waitForResponse(answer => answer.url().startsWith(API) && answer.request().method() === method.toUpperCase())
+  await dialog.getByRole('button', { name: /^Send Request/ }).click()
+  return await answered
+}
+
 /** Goes to a view of the console. */
 export const go = async (page, route) => {
   await page.evaluate(route => { location.hash = route }, route)

@@ -27,7 +27,6 @@ from client.api.releases import (
 from client.models import (
     ConfigurationPatch,
     FlowConfiguration,
-    FlowNotActiveMessage,
     FlowPatch,
     FlowType,
     FlowUpdate,
@@ -36,6 +35,7 @@ from client.models import (
     NoLiveFlowMessage,
     NotFoundMessage,
     PreconditionFailedMessage,
+    ReleaseConflictMessage,
     SettableStatus,
     Status,
     Step,
@@ -128,7 +128,7 @@ def main():
     none = call(retrieve_live_flow, 404, *place)
     assert none.parsed.message == NoLiveFlowMessage.NO_LIVE_FLOW
     draft = call(release_project_flow, 409, *place, body=NewRelease(field_id=flow.field_id, version=1))
-    assert draft.parsed.message == FlowNotActiveMessage.FLOW_NOT_ACTIVE
+    assert draft.parsed.message == ReleaseConflictMessage.FLOW_NOT_ACTIVE
     released = call(release_project_flow, 200, *place, body=NewRelease(field_id=flow.field_id, version=2), note="First")
     assert (released.parsed.release.number, released.headers["ETag"], released.parsed.data.version) == (1, '"1"', 2)
     live = call(retrieve_live_flow, 200, *place)

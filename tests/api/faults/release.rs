@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::update::after_the_first;
 use super::{Met, Row, STALL, UNAVAILABLE, UNKNOWN, always, lost, print_table, row, throttled, unsent};
 use crate::proxy::{Fault, Loss};
-use crate::support::{Api, PLACE, Request};
+use crate::support::{Api, PLACE, Request, page_request};
 
 /// The items before a release: two versions of the flow.
 const BEFORE: usize = 2;
@@ -84,6 +84,46 @@ async fn meet(row: Row) -> Met {
     assert_eq!(again.status, if met.items == AFTER { 412 } else { 200 }, "{again:?}");
     assert_eq!(api.get(PLACE).await.json()["release"]["number"], 1);
     assert_eq!(api.engine.items().len(), AFTER);
+    met
+}
+
+/// The items after a release that was reviewed: also the mark of the review.
+const AFTER_REVIEW: usize = AFTER + 1;
+
+#[rustfmt::skip]
+fn rows_with_four_eyes() -> Vec<Row> {
+    let closed = || unsent(Loss::Close);
+    vec![
+        row("nothing", vec![], 200, "", AFTER_REVIEW),
+        row("closed after the commit, always", always(lost(Loss::Close)), 200, "", AFTER_REVIEW),
+        row("closed before the commit, always", always(closed()), 503, UNKNOWN, BEFORE),
+        row("conflict on the mark", vec![Fault::Cancelled(&["None", "None", "None", "TransactionConflict"])], 200, "", AFTER_REVIEW),
+        Row { reads: vec![closed(), closed()], ..row("the last review cannot be read, twice", vec![], 200, "", AFTER_REVIEW) },
+        Row { reads: always(closed()), ..row("the last review cannot be read", vec![], 503, UNAVAILABLE, BEFORE) },
+        Row { reads: after_the_first(closed()), ..row("the versions cannot be read", vec![], 503, UNAVAILABLE, BEFORE) },
+        Row { reads: always(unsent(Loss::Hang)), ..row("the last review is silent", vec![], 503, UNAVAILABLE, BEFORE) },
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn with_four_eyes_nothing_is_sent_unless_the_review_has_ended() {
+    let rows = rows_with_four_eyes().into_iter().map(|row| (row.name.to_owned(), meet_with_four_eyes(row)));
+    print_table("fault of a release with four eyes", rows.collect()).await;
+}
+
+async fn meet_with_four_eyes(row: Row) -> Met {
+    let api = Api::with_four_eyes().await;
+    let path = api.create_from(&Request::create(page_request()).by("ann")).await;
+    let active = api.send(&Request::put(&path, json!({ "status": "active" })).by("ann")).await;
+    assert_eq!(active.status, 200, "{active:?}");
+    let (faulty, proxy) = api.behind_proxy().await;
+    proxy.fail("TransactWriteItems", &row.writes);
+    proxy.fail("Query", &row.reads);
+    let met = row.expect_answer(&faulty, &Request::release(&path, 2).by("bob")).await;
+    assert!(met.items == BEFORE || api.get(PLACE).await.json()["release"]["reviewed"] == true);
+    if row.code == UNAVAILABLE {
+        assert_eq!(proxy.calls("TransactWriteItems"), 0);
+    }
     met
 }
 

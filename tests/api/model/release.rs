@@ -1,8 +1,10 @@
 //! A model of the protocols of a release, a withdrawal and a pause, in which a model checker tries every schedule.
 //!
-//! There is one flow and its place. Two clients send their calls one after the other, each call in two attempts. Up to two
+//! There is one flow and its place. Each client is an author, and nobody may release their own work unless it was reviewed.
+//! Two clients send their calls one after the other, each call in two attempts. Up to two
 //! answers or requests are lost or late, anywhere. The database never remembers a transaction that is sent again.
-//! Without the check in a release, or without the one in a pause, something is live that is not active.
+//! Without the check in a release, or without the one in a pause, something is live that is not active. Without the review,
+//! somebody puts their own work in force.
 
 use std::collections::BTreeSet;
 
@@ -16,6 +18,7 @@ enum Operation {
     Release,
     Withdraw,
     Pause,
+    Edit,
 }
 
 /// Which of the two checks a write has.
@@ -28,6 +31,8 @@ enum Protocol {
     WithoutPlace,
     /// A condition that fails is believed, although an attempt had no answer.
     Unsettled,
+    /// A release is not reviewed.
+    Unreviewed,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -37,6 +42,7 @@ enum Told {
     /// There was nothing to do.
     Same,
     NotActive,
+    OwnChange,
     Live,
     Unknown,
 }
@@ -53,13 +59,15 @@ struct Call {
 struct Transaction {
     call: Call,
     operation: Operation,
-    /// The newest release for a release or a withdrawal, the newest version for a pause.
+    /// The newest release for a release or a withdrawal, the newest version for a pause or an edit.
     newest: usize,
+    /// What a release puts in force.
+    version: Option<usize>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Phase {
-    /// Reads the place, or the flow for a pause.
+    /// Reads the place, or the flow for a pause or an edit.
     Reading,
     /// Reads the flow, after the place with this release.
     ReadingFlow(usize),
@@ -82,8 +90,8 @@ struct Client {
 struct State {
     /// Who wrote each version, and whether it is active. The first one is there before.
     versions: Vec<(Option<Call>, bool)>,
-    /// Who wrote each release, and whether it puts the flow in force.
-    releases: Vec<(Call, bool)>,
+    /// Who wrote each release, and the version that it puts in force.
+    releases: Vec<(Call, Option<usize>)>,
     network: BTreeSet<(Transaction, u8)>,
     clients: Vec<Client>,
     losses: u8,
@@ -123,8 +131,15 @@ impl State {
         self.versions.last().is_some_and(|(_, active)| *active)
     }
 
-    fn is_live(&self) -> bool {
-        self.releases.last().is_some_and(|(_, live)| *live)
+    fn live(&self) -> Option<usize> {
+        self.releases.last().and_then(|(_, version)| *version)
+    }
+
+    /// Whether a client wrote none of the versions after the base, which is the highest of these releases up to `version`.
+    fn is_work_of_others(&self, releases: usize, client: usize, version: usize) -> bool {
+        let reviewed = self.releases[..releases].iter().filter_map(|(_, reviewed)| *reviewed);
+        let base = reviewed.filter(|reviewed| *reviewed <= version).max().unwrap_or(0);
+        self.versions[base..version].iter().all(|(call, _)| call.is_none_or(|call| call.client != client))
     }
 
     /// How many numbers there are of what the transaction writes, and who wrote this one.
@@ -133,27 +148,30 @@ impl State {
             Operation::Release | Operation::Withdraw => {
                 (self.releases.len(), self.releases.get(number - 1).map(|(call, _)| *call))
             }
-            Operation::Pause => (self.versions.len(), self.versions.get(number - 1).and_then(|(call, _)| *call)),
+            Operation::Pause | Operation::Edit => {
+                (self.versions.len(), self.versions.get(number - 1).and_then(|(call, _)| *call))
+            }
         }
     }
 }
 
 impl Place {
     fn commit(&self, state: &mut State, transaction: Transaction) -> Outcome {
-        let Transaction { call, operation, newest } = transaction;
+        let Transaction { call, operation, newest, version } = transaction;
         let (count, _) = state.count_and_writer(operation, 1);
         if count != newest {
             return Outcome::Overtaken;
         }
         match operation {
             Operation::Release if self.protocol != Protocol::WithoutFlow && !state.is_active() => Outcome::NotActive,
-            Operation::Pause if self.protocol != Protocol::WithoutPlace && state.is_live() => Outcome::Live,
+            Operation::Pause if self.protocol != Protocol::WithoutPlace && state.live().is_some() => Outcome::Live,
             Operation::Release | Operation::Withdraw => {
-                state.releases.push((call, operation == Operation::Release));
+                state.releases.push((call, version));
                 Outcome::Written(newest + 1)
             }
-            Operation::Pause => {
-                state.versions.push((Some(call), false));
+            Operation::Pause | Operation::Edit => {
+                let active = operation == Operation::Edit && state.is_active();
+                state.versions.push((Some(call), active));
                 Outcome::Written(newest + 1)
             }
         }
@@ -217,18 +235,22 @@ impl Model for Place {
                 let call = Call { client, number: state.clients[client].number };
                 let operation = self.operation(client, call.number);
                 let (releases, versions) = (state.releases.len(), state.versions.len());
-                let (is_active, is_live) = (state.is_active(), state.is_live());
+                let (is_active, live) = (state.is_active(), state.live());
+                let is_reviewed =
+                    self.protocol == Protocol::Unreviewed || state.is_work_of_others(releases, client, versions);
                 let one = &mut state.clients[client];
-                let send = |newest| Phase::Sending(Transaction { call, operation, newest }, 0);
+                let version = (operation == Operation::Release).then_some(versions);
+                let send = |newest| Phase::Sending(Transaction { call, operation, newest, version }, 0);
                 match (operation, one.phase) {
-                    (Operation::Release, Phase::Reading) if is_live => one.tell(Told::Same),
+                    (Operation::Release, Phase::Reading) if live == version => one.tell(Told::Same),
                     (Operation::Release, Phase::Reading) => one.phase = Phase::ReadingFlow(releases),
                     (Operation::Release, Phase::ReadingFlow(_)) if !is_active => one.tell(Told::NotActive),
+                    (Operation::Release, Phase::ReadingFlow(_)) if !is_reviewed => one.tell(Told::OwnChange),
                     (Operation::Release, Phase::ReadingFlow(newest)) => one.phase = send(newest),
-                    (Operation::Withdraw, _) if !is_live => one.tell(Told::Same),
+                    (Operation::Withdraw, _) if live.is_none() => one.tell(Told::Same),
                     (Operation::Withdraw, _) => one.phase = send(releases),
                     (Operation::Pause, _) if !is_active => one.tell(Told::Same),
-                    (Operation::Pause, _) => one.phase = send(versions),
+                    (Operation::Pause | Operation::Edit, _) => one.phase = send(versions),
                     (Operation::Release, _) => return None,
                 }
                 // Nothing of what was sent before can still be written: another write has its number.
@@ -304,7 +326,12 @@ impl Model for Place {
             releases + state.versions.iter().filter(|(writer, _)| *writer == Some(call)).count()
         }
         vec![
-            Property::always("what is live is active", |_, state: &State| !state.is_live() || state.is_active()),
+            Property::always("what is live is active", |_, state: &State| state.live().is_none() || state.is_active()),
+            Property::always("nobody puts their own work in force unreviewed", |_, state: &State| {
+                state.releases.iter().enumerate().all(|(before, (call, version))| {
+                    version.is_none_or(|version| state.is_work_of_others(before, call.client, version))
+                })
+            }),
             Property::always("no call writes twice", |model: &Place, state: &State| {
                 let calls = |client: usize| (0..model.calls[client].len()).map(move |number| Call { client, number });
                 (0..2).flat_map(calls).all(|call| written(state, call) <= 1)
@@ -318,7 +345,7 @@ impl Model for Place {
             }),
             Property::always("what is refused, or the same, is not written", |_, state| {
                 told(state).all(|(call, told)| match told {
-                    Told::Same | Told::NotActive | Told::Live => written(state, call) == 0,
+                    Told::Same | Told::NotActive | Told::OwnChange | Told::Live => written(state, call) == 0,
                     Told::Written(_) | Told::Unknown => true,
                 })
             }),
@@ -331,15 +358,17 @@ impl Model for Place {
     }
 }
 
-const RACES: [[&[Operation]; 2]; 4] = [
+const RACES: [[&[Operation]; 2]; 6] = [
     [&[Operation::Release, Operation::Pause], &[Operation::Release]],
     [&[Operation::Release, Operation::Withdraw], &[Operation::Pause, Operation::Release]],
     [&[Operation::Release, Operation::Release], &[Operation::Withdraw, Operation::Pause]],
     [&[Operation::Release, Operation::Withdraw], &[Operation::Release, Operation::Pause]],
+    [&[Operation::Edit, Operation::Release], &[Operation::Release, Operation::Edit]],
+    [&[Operation::Edit, Operation::Release], &[Operation::Release, Operation::Withdraw]],
 ];
 
 #[test]
-fn what_is_live_is_active_in_every_schedule() {
+fn what_is_live_is_active_and_reviewed_in_every_schedule() {
     for calls in RACES {
         let checker = Place { protocol: Protocol::Both, calls }.checker().threads(2).spawn_bfs().join();
         checker.assert_properties();
@@ -355,6 +384,12 @@ fn without_either_check_something_is_live_that_is_not_active() {
         let path = checker.assert_any_discovery("what is live is active");
         println!("{protocol:?}: {:?}", path.into_actions());
     }
+}
+
+#[test]
+fn without_a_review_somebody_puts_their_own_work_in_force() {
+    let checker = Place { protocol: Protocol::Unreviewed, calls: RACES[4] }.checker().spawn_bfs().join();
+    checker.assert_any_discovery("nobody puts their own work in force unreviewed");
 }
 
 #[test]

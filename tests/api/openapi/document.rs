@@ -68,7 +68,7 @@ impl Document {
                     path,
                     parameters: parameters.map(|parameter| self.resolve(parameter)).collect(),
                     media_type: media_types.and_then(|types| types.keys().next()).map(String::as_str),
-                    body: media_types.and_then(|types| types.values().next()?.get("schema")),
+                    body: media_types.and_then(|types| types.values().next()),
                     responses: &operation["responses"],
                 });
             }
@@ -144,7 +144,7 @@ pub struct Operation<'document> {
     pub method: String,
     pub path: &'document str,
     pub parameters: Vec<&'document Value>,
-    /// The schema of the body, if it has one.
+    /// The schema and the examples of the body, if it has one.
     pub body: Option<&'document Value>,
     pub media_type: Option<&'document str>,
     pub responses: &'document Value,
@@ -155,6 +155,12 @@ impl<'document> Operation<'document> {
     pub fn parameters_in(&self, part: &str) -> BTreeMap<&'document str, &'document Value> {
         let parameters = self.parameters.iter().filter(|parameter| parameter["in"] == part);
         parameters.map(|parameter| (parameter["name"].as_str().unwrap(), *parameter)).collect()
+    }
+
+    /// The examples of the body.
+    pub fn examples(&self, document: &'document Document) -> Vec<&'document Value> {
+        let examples = self.body.and_then(|body| body["examples"].as_object()).into_iter().flatten();
+        examples.map(|(_, example)| &document.resolve(example)["value"]).collect()
     }
 
     /// The parameters of `path` with their values, if this operation has the path.
@@ -193,7 +199,7 @@ impl<'document> Operation<'document> {
             }
         }
         match self.body {
-            Some(schema) => document.expect(schema, &serde_json::from_str(&sent.body).expect("JSON"), what),
+            Some(body) => document.expect(&body["schema"], &serde_json::from_str(&sent.body).expect("JSON"), what),
             None => assert!(["", "{}"].contains(&sent.body.as_str()), "{what}: {}", sent.body),
         }
     }

@@ -24,6 +24,7 @@ pub struct Api {
     pub handler: Handler,
     /// The name of the table of projects, if the function has one.
     projects: Option<&'static str>,
+    claims: Claims,
 }
 
 impl Api {
@@ -33,15 +34,18 @@ impl Api {
 
     pub async fn on(engine: Engine) -> Self {
         let handler = handler(&engine.url).await;
-        Self { engine, handler, projects: None }
+        Self { engine, handler, projects: None, claims: Claims::default() }
     }
 
     /// The same, where nobody releases what they have written.
     pub async fn with_four_eyes() -> Self {
-        let engine = Engine::start().await;
+        Self::with_four_eyes_on(Engine::start().await).await
+    }
+
+    pub async fn with_four_eyes_on(engine: Engine) -> Self {
         let claims = Claims { four_eyes: true, ..Claims::default() };
-        let handler = handler_with_claims(&engine.url, None, claims, silent()).await;
-        Self { engine, handler, projects: None }
+        let handler = handler_with_claims(&engine.url, None, claims.clone(), silent()).await;
+        Self { engine, handler, projects: None, claims }
     }
 
     /// The same with a table of projects, each with the client that owns it.
@@ -49,14 +53,15 @@ impl Api {
         let engine = Engine::start().await;
         engine.add_projects(projects);
         let handler = handler_with_projects(&engine.url).await;
-        Self { engine, handler, projects: Some(PROJECTS) }
+        Self { engine, handler, projects: Some(PROJECTS), claims: Claims::default() }
     }
 
     /// The function on the same engine, with a network between them that fails on demand.
     pub async fn behind_proxy(&self) -> (Self, Proxy) {
         let proxy = Proxy::start(&self.engine.url).await;
-        let handler = handler_on(&proxy.url, self.projects, silent()).await;
-        (Self { engine: self.engine.clone(), handler, projects: self.projects }, proxy)
+        let claims = self.claims.clone();
+        let handler = handler_with_claims(&proxy.url, self.projects, claims.clone(), silent()).await;
+        (Self { engine: self.engine.clone(), handler, projects: self.projects, claims }, proxy)
     }
 
     #[track_caller]

@@ -3,9 +3,8 @@
 
 use std::borrow::Cow;
 use std::cell::Cell;
-use std::collections::BTreeSet;
 
-use project_flows::error::Error;
+use project_flows::error::{Cause, Error};
 use project_flows::flow::{Client, Content, Digest, Flow, FlowId, Status, Timestamp};
 use project_flows::item::{self, Item};
 use project_flows::json::{Node, Value};
@@ -30,13 +29,15 @@ pub struct Life<'flow> {
     written: Option<Timestamp>,
     /// The number and the digest of the version before, if that version is sound.
     chain: Option<(u64, Option<Digest>)>,
+    /// How many versions have content that a new flow could not have.
+    outdated: u64,
 }
 
 impl<'flow> Life<'flow> {
     pub fn new(client: &'flow Client, id: &'flow FlowId, newest: Option<&'flow Item>) -> Self {
         let number = newest.and_then(|item| item::text(item, item::VERSION)).and_then(|text| text.parse().ok());
         let pattern = newest.map(unchanging);
-        Self { client, id, newest, number, pattern, next: 1, surplus: None, written: None, chain: None }
+        Self { client, id, newest, number, pattern, next: 1, surplus: None, written: None, chain: None, outdated: 0 }
     }
 
     /// Judges the next item of the history; its key says version `number`.
@@ -65,8 +66,9 @@ impl<'flow> Life<'flow> {
         self.link(flow.as_ref(), number, &mut found);
     }
 
-    /// Judges the newest version, and whether the history is complete.
-    pub fn end(mut self, found: &mut impl FnMut(String)) {
+    /// Judges the newest version, and whether the history is complete. Returns how many versions have content that a new flow
+    /// could not have: rules change, and such a flow stays readable.
+    pub fn end(mut self, found: &mut impl FnMut(String)) -> u64 {
         if let Some(number) = self.number {
             self.gap(number, found);
         }
@@ -94,6 +96,7 @@ impl<'flow> Life<'flow> {
                 "expected a history that ends before version {newest}, which is the newest, found {found_there} in it"
             ));
         }
+        self.outdated
     }
 
     /// Reports the versions that are missing before `number`.
@@ -103,7 +106,7 @@ impl<'flow> Life<'flow> {
         }
     }
 
-    /// Checks that an item is readable, keeps the rules, agrees with its key, and has the derived attributes. Returns its flow.
+    /// Checks that an item is readable, agrees with its key, and has the derived attributes. Returns its flow.
     fn judge(&mut self, item: &Item, number: Option<u64>, found: &mut impl FnMut(String)) -> Option<Flow> {
         let mut flow = match item::to_flow(item) {
             Ok(flow) => flow,
@@ -124,8 +127,13 @@ impl<'flow> Life<'flow> {
         if order {
             self.order(&flow, found);
         }
-        for broken in broken_rules(&flow) {
-            found(broken);
+        match check(&flow) {
+            Ok(()) => {}
+            Err(Error::Invalid(_)) => self.outdated += 1,
+            Err(error) => {
+                let cause = error.cause().map_or("", Cause::as_str);
+                found(format!("expected content that can be read, found: {cause}"));
+            }
         }
 
         // Client, id and version come from the key. All other attributes must follow from the flow.
@@ -179,27 +187,6 @@ impl Life<'_> {
                 flow.summary.updated_at
             ));
         }
-    }
-}
-
-/// The rules that a stored flow breaks: member and code, never a value.
-fn broken_rules(flow: &Flow) -> Vec<String> {
-    match check(flow) {
-        Ok(()) => Vec::new(),
-        Err(Error::Invalid(problems)) => {
-            let members: BTreeSet<_> = problems
-                .into_iter()
-                .map(|problem| {
-                    let member = problem.path().unwrap_or_default().split('/').nth(1).unwrap_or_default().to_owned();
-                    format!("{member}: expected what its rules allow, found {}", problem.code.as_str())
-                })
-                .collect();
-            members.into_iter().collect()
-        }
-        Err(error) => vec![format!(
-            "expected content that can be read, found: {}",
-            error.cause().map_or("", |cause| cause.as_str())
-        )],
     }
 }
 

@@ -1,5 +1,7 @@
-//! Reads what is released in a partition: a merge of two sorted lists, the releases in force and all releases, so that only
-//! one place is in memory. `releases` judges a place.
+//! Reads what is released in a partition: a merge of three sorted lists, the releases in force, all releases and the marks
+//! of reviews, so that only one place is in memory. `releases` judges a place.
+
+use std::collections::BTreeMap;
 
 use project_flows::flow::{Client, Place, ReleasedVersion};
 use project_flows::item::{self, Item};
@@ -8,7 +10,7 @@ use crate::index::Sums;
 use crate::look::{self, Look};
 use crate::partition::List;
 use crate::place::ReleaseKey;
-use crate::releases::{self, Named, Releases};
+use crate::releases::{self, Named, Releases, Review};
 use crate::report::{self, Count, Report};
 use crate::table::{Part, Table, Unfinished};
 
@@ -19,24 +21,32 @@ pub async fn check(table: &Table, report: &Report, client: &Client, sums: &mut S
     let mut all = List { walk: table.walk(Part::releases(&partition)), parse: ReleaseKey::parse };
     let mut head = heads.next(report, sums).await?;
     let mut next = all.next(report, sums).await?;
+    let mut reviews = List { walk: table.walk(Part::reviews(&partition)), parse: ReleaseKey::parse };
+    let mut review = reviews.next(report, sums).await?;
     let mut versions = Versions { table, client, last: None };
 
-    while let Some(place) = first(head.as_ref(), next.as_ref()) {
+    while let Some(place) = first([&head, &next, &review]) {
         let this = head.take_if(|(key, _)| key.place() == &place).map(|(_, item)| item);
         let mut is_off = false;
         let mut note = |_| is_off = true;
         let mut releases = Releases::new(client, &place);
         while let Some((ReleaseKey::Release(_, since, number), item)) = next.take_if(|(key, _)| key.place() == &place) {
             report.count(Count::Releases);
+            let changes = versions.changes(releases.review(&item)).await?;
             let named = versions.named_by(&item).await?;
-            releases.next(&since, number, item, named, &mut note);
+            releases.next(&since, number, item, named, &changes, &mut note);
             next = all.next(report, sums).await?;
+        }
+        let mut marks = BTreeMap::new();
+        while let Some((_, mark)) = review.take_if(|(key, _)| key.place() == &place) {
+            marks.extend(sort_of(&mark).map(|sort| (sort, mark)));
+            review = reviews.next(report, sums).await?;
         }
         let named = match &this {
             Some(item) => versions.named_by(item).await?,
             None => None,
         };
-        releases.end(this.as_ref(), named, &mut note);
+        releases.end(this.as_ref(), named, &marks, &mut note);
         if let Some(item) = &this {
             inactive(table, client, item).await?.into_iter().for_each(note);
             head = heads.next(report, sums).await?;
@@ -48,9 +58,13 @@ pub async fn check(table: &Table, report: &Report, client: &Client, sums: &mut S
     Ok(())
 }
 
-/// The next place: both lists are sorted by project and type.
-fn first(head: Option<&(ReleaseKey, Item)>, next: Option<&(ReleaseKey, Item)>) -> Option<Place> {
-    let places = [head, next].into_iter().flatten().map(|(key, _)| key.place());
+fn sort_of(item: &Item) -> Option<String> {
+    item::text(item, item::SORT_KEY).map(str::to_owned)
+}
+
+/// The next place: all lists are sorted by project and type.
+fn first(lists: [&Option<(ReleaseKey, Item)>; 3]) -> Option<Place> {
+    let places = lists.into_iter().flatten().map(|(key, _)| key.place());
     places.min_by_key(|place| item::live_sort(place)).cloned()
 }
 
@@ -60,7 +74,6 @@ fn first(head: Option<&(ReleaseKey, Item)>, next: Option<&(ReleaseKey, Item)>) -
 /// that is read later must not be before it. All releases are read last, up to the one in force: they were complete by then.
 async fn look_at(table: &Table, client: &Client, place: &Place) -> Result<Look, Unfinished> {
     let partition = item::partition(client);
-    let sort_of = |item: &Item| item::text(item, item::SORT_KEY).map(str::to_owned);
     let end = table.walk(Part::end_of_releases(&partition, place)).next().await?.as_ref().and_then(sort_of);
     let head = table.item(item::live_key(client, place)).await?;
     let in_force = head.as_ref().and_then(|head| item::to_release(head).ok());
@@ -70,25 +83,26 @@ async fn look_at(table: &Table, client: &Client, place: &Place) -> Result<Look, 
     let mut found = |says| findings.push(says);
     let mut releases = Releases::new(client, place);
     let mut versions = Versions { table, client, last: None };
-    let Some(last) = end.max(in_force) else {
-        // If there is nothing to be released in force either, all was removed meanwhile.
-        if head.is_some() {
-            releases.end(head.as_ref(), None, &mut found);
-        }
-        return Ok(Look { findings, is_half_way: false });
-    };
-    let mut all = table.walk(Part::releases_of(&partition, place, last));
-    while let Some(item) = all.next().await? {
+    let mut all = end.max(in_force).map(|last| table.walk(Part::releases_of(&partition, place, last)));
+    while let Some(all) = &mut all
+        && let Some(item) = all.next().await?
+    {
         if let Some(ReleaseKey::Release(_, since, number)) = sort_of(&item).as_deref().and_then(ReleaseKey::parse) {
+            let changes = versions.changes(releases.review(&item)).await?;
             let named = versions.named_by(&item).await?;
-            releases.next(&since, number, item, named, &mut found);
+            releases.next(&since, number, item, named, &changes, &mut found);
         }
+    }
+    let mut marks = BTreeMap::new();
+    let mut reviews = table.walk(Part::reviews_in(&partition, place));
+    while let Some(mark) = reviews.next().await? {
+        marks.extend(sort_of(&mark).map(|sort| (sort, mark)));
     }
     let named = match &head {
         Some(item) => versions.named_by(item).await?,
         None => None,
     };
-    let is_half_way = releases.end(head.as_ref(), named, &mut found);
+    let is_half_way = releases.end(head.as_ref(), named, &marks, &mut found);
     if let Some(head) = &head
         && let Some(says) = inactive(table, client, head).await?
         // Else it was withdrawn or replaced, which lets a flow be paused.
@@ -122,6 +136,24 @@ impl Versions<'_> {
             self.last = Some(self.look_up(version).await?);
         }
         Ok(self.last.as_ref())
+    }
+
+    /// The versions that a release must have reviewed. Those that are missing are reported with their flow.
+    async fn changes(&mut self, review: Option<Review>) -> Result<Vec<Item>, Unfinished> {
+        let Some(Review { version, base }) = review else { return Ok(Vec::new()) };
+        let ReleasedVersion { id, version: last } = version;
+        let partition = item::partition(self.client);
+        let mut history = self.table.walk(Part::history_from(&partition, &id, base + 1, last));
+        let mut changes = Vec::new();
+        while let Some(mut version) = history.next().await? {
+            version.retain(|name, _| [item::ID, item::VERSION, item::BY].contains(&name.as_str()));
+            changes.push(version);
+        }
+        // The newest is not in the history.
+        if let Some(newest) = self.look_up(ReleasedVersion { id, version: last }).await?.item {
+            changes.push(newest);
+        }
+        Ok(changes)
     }
 
     /// Looks up a version. The newest version is read first: once it is another one, the version is in the history for ever.

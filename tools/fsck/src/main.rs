@@ -40,6 +40,7 @@ async fn main() -> ExitCode {
     let report = Arc::new(Report::default());
     match run(&report).await {
         Ok(read_units) => {
+            report.remark();
             let counts = format!("{}, read units {read_units:.0}", report.counts());
             match report.findings() {
                 0 => {

@@ -45,7 +45,7 @@ async fn check_flows(table: &Table, report: &Report, client: &Client, sums: &mut
             life.earlier(number, &item, &mut note);
             earlier = versions.next(report, sums).await?;
         }
-        life.end(&mut note);
+        report.add(Count::Outdated, life.end(&mut note));
         if this.is_some() {
             report.count(Count::Flows);
             report.count(Count::Versions);

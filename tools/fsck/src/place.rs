@@ -2,7 +2,7 @@
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use project_flows::flow::members::{FlowType, ProjectId};
-use project_flows::flow::{Client, FlowId, Place, Timestamp};
+use project_flows::flow::{Client, FlowId, Place, ReleasedVersion, Timestamp};
 use project_flows::item::{self, Item};
 
 /// Attributes that no update changes: all versions have the same.
@@ -60,6 +60,8 @@ pub enum ReleaseKey {
     Head(Place),
     /// Any release: since when, and its number.
     Release(Place, Timestamp, u64),
+    /// The mark that a version was reviewed.
+    Review(Place, ReleasedVersion),
 }
 
 impl ReleaseKey {
@@ -68,8 +70,16 @@ impl ReleaseKey {
         if let Some(place) = item::to_place(sort) {
             return Some(Self::Head(place));
         }
-        let mut parts = sort.strip_prefix(item::RELEASE_PREFIX)?.split('#');
+        let is_review = sort.starts_with(item::REVIEW_PREFIX);
+        let prefix = if is_review { item::REVIEW_PREFIX } else { item::RELEASE_PREFIX };
+        let mut parts = sort.strip_prefix(prefix)?.split('#');
         let place = Place { project: ProjectId::parse(parts.next()?)?, flow_type: FlowType::parse(parts.next()?)? };
+        if is_review {
+            let id = FlowId::parse(parts.next()?)?;
+            let version = parts.next()?.parse().ok().filter(|version| *version > 0)?;
+            return (item::review_sort(&place, &id, version) == sort)
+                .then_some(Self::Review(place, ReleasedVersion { id, version }));
+        }
         let since = Timestamp::parse(parts.next()?)?;
         let number = parts.next()?.parse().ok().filter(|number| *number > 0)?;
         (item::release_sort(&place, &since, number) == sort).then_some(Self::Release(place, since, number))
@@ -77,7 +87,7 @@ impl ReleaseKey {
 
     pub const fn place(&self) -> &Place {
         match self {
-            Self::Head(place) | Self::Release(place, _, _) => place,
+            Self::Head(place) | Self::Release(place, _, _) | Self::Review(place, _) => place,
         }
     }
 }

@@ -2,11 +2,13 @@
 //! and keeps only what the next item is compared with.
 
 use std::cell::Cell;
+use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use project_flows::flow::{Client, FlowId, Place, ReleasedVersion, Status, Timestamp};
+use project_flows::flow::{Client, FlowId, Place, Release, ReleasedVersion, Status, Timestamp};
 use project_flows::item::{self, Item};
 
+use crate::place;
 use crate::report::{self, difference, differences};
 
 /// A version of a flow that a release names.
@@ -29,24 +31,61 @@ pub struct Releases<'place> {
     gaps: Vec<(u64, u64)>,
     /// The release with the highest number, if it is sound.
     last: Option<Item>,
+    /// The versions that releases so far have reviewed, as the sort keys of their marks.
+    reviewed: BTreeSet<String>,
     is_half_way: bool,
+}
+
+/// What a release that was reviewed has put in force for the first time.
+pub struct Review {
+    pub version: ReleasedVersion,
+    /// The highest version that was reviewed before, not above it; 0 if none was.
+    pub base: u64,
 }
 
 impl<'place> Releases<'place> {
     pub const fn new(client: &'place Client, place: &'place Place) -> Self {
-        Self { client, place, highest: 0, since: None, gaps: Vec::new(), last: None, is_half_way: false }
+        Self {
+            client,
+            place,
+            highest: 0,
+            since: None,
+            gaps: Vec::new(),
+            last: None,
+            reviewed: BTreeSet::new(),
+            is_half_way: false,
+        }
     }
 
-    /// Judges the next release; its key says since when it is in force, and its number.
+    /// What the next release must have reviewed. `None` if it is no review, and where releases are missing, since nobody can
+    /// tell then what was reviewed before.
+    pub fn review(&self, item: &Item) -> Option<Review> {
+        let release = item::to_release(item).ok()?;
+        let version = release.version.filter(|_| release.reviewed && self.gaps.is_empty())?;
+        let sort = |number| item::review_sort(self.place, &version.id, number);
+        let before = self.reviewed.range(sort(1)..=sort(version.version)).next_back();
+        let base = before.and_then(|sort| sort.rsplit_once('#')?.1.parse().ok()).unwrap_or(0);
+        (base < version.version).then_some(Review { version, base })
+    }
+
+    /// Judges the next release; its key says since when it is in force, and its number. `changes` are the
+    /// versions that it must have reviewed.
     pub fn next(
         &mut self,
         since: &Timestamp,
         number: u64,
         item: Item,
         named: Option<&Named>,
+        changes: &[Item],
         found: &mut impl FnMut(String),
     ) {
         let mut found = |says: String| found(format!("release {number}: {says}"));
+        if let Ok(release @ Release { reviewed: true, .. }) = item::to_release(&item)
+            && let Some(version) = &release.version
+        {
+            own_change(&release, changes).into_iter().for_each(&mut found);
+            self.reviewed.insert(item::review_sort(self.place, &version.id, version.version));
+        }
         let is_sound = self.judge(&item, Some((since, number)), named, &mut found);
         if self.highest < number {
             self.gap_before(number);
@@ -62,9 +101,17 @@ impl<'place> Releases<'place> {
         }
     }
 
-    /// Judges the release in force, and whether all releases are there. Returns whether a transaction may be under way.
-    pub fn end(mut self, head: Option<&Item>, named: Option<&Named>, found: &mut impl FnMut(String)) -> bool {
+    /// Judges the release in force and the marks of reviews, and whether all releases are there. Returns whether a transaction
+    /// may be under way.
+    pub fn end(
+        mut self,
+        head: Option<&Item>,
+        named: Option<&Named>,
+        marks: &BTreeMap<String, Item>,
+        found: &mut impl FnMut(String),
+    ) -> bool {
         let highest = self.highest;
+        self.compare_marks(marks, found);
         let number = head.and_then(|head| item::text(head, item::RELEASE)).and_then(|text| text.parse::<u64>().ok());
         if let Some(number) = number.filter(|number| highest < *number) {
             self.gap_before(number.saturating_add(1));
@@ -75,6 +122,10 @@ impl<'place> Releases<'place> {
             found(format!("expected {}, found nothing", span(first, last)));
         }
         let Some(head) = head else {
+            // Marks alone are no release.
+            if highest == 0 {
+                return self.is_half_way;
+            }
             self.is_half_way |= highest == 1;
             found(format!("expected one of the releases in force, which end at release {highest}, found none"));
             return self.is_half_way;
@@ -97,6 +148,23 @@ impl<'place> Releases<'place> {
             }
         }
         self.is_half_way
+    }
+
+    /// Reports how the marks of reviews differ from the releases that were reviewed.
+    fn compare_marks(&mut self, marks: &BTreeMap<String, Item>, found: &mut impl FnMut(String)) {
+        for sort in self.reviewed.iter().filter(|sort| !marks.contains_key(*sort)) {
+            // A release may be seen before its mark, and a mark before its release.
+            self.is_half_way = true;
+            found(format!("expected the mark {sort:?} of a release that was reviewed, found nothing"));
+        }
+        for (sort, mark) in marks {
+            if !self.reviewed.contains(sort) {
+                self.is_half_way = true;
+                found(format!("expected a release that was reviewed for the mark {sort:?}, found none"));
+            }
+            let expected = place::key_of(mark);
+            differences(&expected, mark).for_each(|says| found(format!("mark {sort:?}: {says}")));
+        }
     }
 
     /// Notes that the releases before `number` are missing, down to the highest so far.
@@ -152,6 +220,7 @@ impl<'place> Releases<'place> {
             head.release.number = number;
         }
         head.release.change.restored = None;
+        head.release.reviewed &= head.flow.is_some();
         if let Some(flow) = &mut head.flow {
             flow.summary.client = self.client.clone();
             flow.summary.project = self.place.project.clone();
@@ -184,6 +253,21 @@ fn compare(item: &Item, named: &Named, found: &mut impl FnMut(String)) {
             found(format!("{}, though {name} has it so", difference(attribute, version, item)));
         }
     }
+}
+
+/// What is wrong with the author of a release that was reviewed, and has these changes since the review before.
+fn own_change(release: &Release, changes: &[Item]) -> Option<String> {
+    let by = item::BY;
+    let Some(author) = &release.change.by else {
+        return Some(format!("{by}: expected an author, because it was reviewed, found nothing"));
+    };
+    let author_of = |version| item::text(version, by);
+    let own = changes.iter().find(|version| author_of(version).is_none_or(|by| by == author.as_str()))?;
+    let (number, id) = (report::shown(own, item::VERSION), item::text(own, item::ID).unwrap_or_default());
+    let found = if author_of(own).is_some() { "the same" } else { "that it has none" };
+    Some(format!(
+        "{by}: expected another author than that of version {number} of flow {id}, because it was reviewed, found {found}"
+    ))
 }
 
 /// The version that a release names; `None` if it names none, or cannot be read.

@@ -24,12 +24,15 @@ pub enum Count {
     Versions,
     Releases,
     Items,
+    /// Versions with content that the rules for new flows refuse today.
+    Outdated,
     /// Flows that changed between all looks, so that their index entry could not be judged.
     Unsettled,
 }
 
 impl Count {
-    const ALL: [Self; 6] = [Self::Clients, Self::Flows, Self::Versions, Self::Releases, Self::Items, Self::Unsettled];
+    const ALL: [Self; 7] =
+        [Self::Clients, Self::Flows, Self::Versions, Self::Releases, Self::Items, Self::Outdated, Self::Unsettled];
 
     const fn name(self) -> &'static str {
         match self {
@@ -38,6 +41,7 @@ impl Count {
             Self::Versions => "versions",
             Self::Releases => "releases",
             Self::Items => "items",
+            Self::Outdated => "versions with content that a new flow could not have",
             Self::Unsettled => "flows too busy to compare with the index",
         }
     }
@@ -52,8 +56,13 @@ impl Report {
 
     /// Counts one.
     pub fn count(&self, count: Count) {
+        self.add(count, 1);
+    }
+
+    /// Counts some.
+    pub fn add(&self, count: Count, number: u64) {
         if let Some(counter) = self.counts.get(count as usize) {
-            counter.fetch_add(1, Ordering::Relaxed);
+            counter.fetch_add(number, Ordering::Relaxed);
         }
     }
 
@@ -62,15 +71,26 @@ impl Report {
         self.findings.load(Ordering::Relaxed)
     }
 
-    /// All counts, in words. [`Count::Unsettled`] appears only if it is not zero.
+    /// All counts of the last line, in words. [`Count::Unsettled`] appears only if it is not zero.
     pub fn counts(&self) -> String {
-        let counted =
-            Count::ALL.iter().zip(&self.counts).map(|(count, counter)| (count, counter.load(Ordering::Relaxed)));
-        let said = counted.filter(|(count, number)| match count {
+        let said = self.counted().filter(|(count, number)| match count {
             Count::Clients | Count::Flows | Count::Versions | Count::Releases | Count::Items => true,
+            Count::Outdated => false,
             Count::Unsettled => *number > 0,
         });
         said.map(|(count, number)| format!("{} {number}", count.name())).collect::<Vec<_>>().join(", ")
+    }
+
+    /// Prints a line for what is no damage but worth knowing, where there is any.
+    pub fn remark(&self) {
+        for (count, number) in self.counted().filter(|(count, number)| matches!(count, Count::Outdated) && *number > 0)
+        {
+            println!("{}: {number}", count.name());
+        }
+    }
+
+    fn counted(&self) -> impl Iterator<Item = (Count, u64)> {
+        Count::ALL.into_iter().zip(&self.counts).map(|(count, counter)| (count, counter.load(Ordering::Relaxed)))
     }
 }
 

@@ -179,9 +179,14 @@ impl Part {
         Self::between(partition, behind(item::LIVE_PREFIX), item::RELEASE_PREFIX.to_owned())
     }
 
-    /// The releases: everything behind those in force, before the earlier versions.
+    /// The releases: everything behind those in force, before the marks of reviews.
     pub fn releases(partition: &str) -> Self {
-        Self::between(partition, behind(item::RELEASE_PREFIX), item::VERSION_PREFIX.to_owned())
+        Self::between(partition, behind(item::RELEASE_PREFIX), item::REVIEW_PREFIX.to_owned())
+    }
+
+    /// The marks of reviews: everything behind the releases, before the earlier versions.
+    pub fn reviews(partition: &str) -> Self {
+        Self::between(partition, behind(item::REVIEW_PREFIX), item::VERSION_PREFIX.to_owned())
     }
 
     /// The earlier versions: everything behind the releases.
@@ -195,6 +200,13 @@ impl Part {
         Self::between(partition, item::releases_sort(place), last)
     }
 
+    /// The marks of reviews in one place.
+    pub fn reviews_in(partition: &str, place: &Place) -> Self {
+        let first = format!("{}{place}#", item::REVIEW_PREFIX);
+        let last = format!("{first}{}", item::LAST);
+        Self::between(partition, first, last)
+    }
+
     /// The last of the releases of one place.
     pub fn end_of_releases(partition: &str, place: &Place) -> Self {
         let last = format!("{}{}", item::releases_sort(place), item::LAST);
@@ -203,7 +215,12 @@ impl Part {
 
     /// The earlier versions of one flow, up to `last`.
     pub fn history(partition: &str, id: &FlowId, last: u64) -> Self {
-        Self::between(partition, item::version_sort(id, 1), item::version_sort(id, last))
+        Self::history_from(partition, id, 1, last)
+    }
+
+    /// The earlier versions of one flow from `first` to `last`.
+    pub fn history_from(partition: &str, id: &FlowId, first: u64, last: u64) -> Self {
+        Self::between(partition, item::version_sort(id, first), item::version_sort(id, last))
     }
 
     /// The last of the earlier versions of one flow.

@@ -87,7 +87,7 @@ async fn serve(once: bool, issuer: bool) -> Result<()> {
     }
     say(&format!("answered {:.1} s after its start", begin.elapsed().as_secs_f64()));
     let Some(pages) = pages else { return Ok(()) };
-    pages::serve(pages);
+    pages::serve(pages, port);
     let addresses = pages::addresses(pages_port, port, &tokens.console_token().await?);
     println!("\n{}\n\n{addresses}\n\nCtrl-C stops everything.", tokens.suggestions(port));
     tokio::select! {
