@@ -96,7 +96,7 @@ impl PartialEq for Member<'_> {
 pub struct Members<'text>(pub(super) Vec<Member<'text>>);
 
 impl<'text> Members<'text> {
-    pub fn iter(&self) -> std::slice::Iter<'_, Member<'text>> {
+    pub fn iter(&self) -> impl Iterator<Item = &Member<'text>> {
         self.0.iter()
     }
 
