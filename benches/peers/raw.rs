@@ -87,7 +87,7 @@ async fn carry_out(call: &str, client: &Client, table: &str, flow: &Flow) -> Res
         "Release" | "Withdraw" => {
             let place = Place::of(&flow.summary);
             let head = Head::release(None, SystemTime::now(), flow.clone(), Change::default());
-            let mut head = head.map_err(|cause| cause.to_string())?;
+            let mut head = head;
             if call == "Withdraw" {
                 let withdrawn = Head::withdraw(Some(&head), SystemTime::now(), Change::default());
                 head = withdrawn.map_err(|error| error.to_string())?;

@@ -166,7 +166,7 @@ impl Answers {
         };
         let (client, place) = (flow.summary.client.clone(), Place::of(&flow.summary));
         flow.summary.status = Status::Active;
-        let head = Head::release(None, SystemTime::now(), flow.clone(), Change::default()).unwrap();
+        let head = Head::release(None, SystemTime::now(), flow.clone(), Change::default());
         let live = item::from_head(&client, &place, &head);
         let release = item::into_release(live.clone(), &place, &head.release);
         let mut active = flow.clone();

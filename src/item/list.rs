@@ -2,7 +2,7 @@
 
 use super::{INDEX, LAST, LIST_KEY, SORT_KEY, VERSION_PREFIX, places_sort, releases_sort, to_place};
 use crate::flow::members::ProjectId;
-use crate::flow::{FlowId, MAX_VERSION_DIGITS, Place, Status, Summary, Timestamp, parse_version};
+use crate::flow::{FlowId, MAX_VERSION_DIGITS, Moment, Place, Status, Summary, Timestamp, parse_version};
 
 /// What the keys of deleted flows begin with in the index. It sorts after the digits that other keys begin with.
 const TRASH: &str = "~";
@@ -75,12 +75,14 @@ impl List {
     /// Whether an entry of the list can have this sort key.
     pub fn has(&self, key: &str) -> bool {
         let Some(rest) = key.strip_prefix(&self.prefix()) else { return false };
-        let is_moment = |text: &str| Timestamp::parse(text).is_some_and(|moment| moment.as_str() == text);
+        let is_second = |text: &str| Timestamp::parse(text).is_some_and(|second| second.as_str() == text);
         let is_number =
             |text: &str| text.len() == MAX_VERSION_DIGITS && parse_version(text.trim_start_matches('0')).is_some();
         match (self, rest.split_once('#')) {
-            (Self::Flows | Self::Trash, Some((moment, id))) => is_moment(moment) && FlowId::parse(id).is_some(),
-            (Self::Releases(_), Some((since, number))) => is_moment(since) && is_number(number),
+            (Self::Flows | Self::Trash, Some((moment, id))) => {
+                Moment::parse(moment).is_some() && FlowId::parse(id).is_some()
+            }
+            (Self::Releases(_), Some((since, number))) => is_second(since) && is_number(number),
             (Self::Flows | Self::Trash | Self::Releases(_), None) => false,
             (Self::Versions(_), _) => is_number(rest),
             (Self::Places(_), _) => to_place(key).is_some(),
@@ -107,8 +109,8 @@ pub fn is_first(key: &str) -> bool {
 pub fn list_key(summary: &Summary) -> String {
     let Summary { id, status, created_at, updated_at, .. } = summary;
     match status {
-        Status::Draft | Status::Active | Status::Paused => format!("{created_at}#{}", id.as_str()),
-        Status::Deleted => format!("{TRASH}{updated_at}#{}", id.as_str()),
+        Status::Draft | Status::Active | Status::Paused => format!("{}#{}", created_at.to_stored(), id.as_str()),
+        Status::Deleted => format!("{TRASH}{}#{}", updated_at.to_stored(), id.as_str()),
     }
 }
 

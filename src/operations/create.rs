@@ -37,8 +37,8 @@ impl Operation<'_> for Create {
             store.check_project(&flow).await?;
             return Ok(Answer::ok(&Envelope::of(Document::of_flow(&flow).without_id())));
         }
-        Ok(match store.create(&flow).await? {
-            Creation::Created => created(&flow),
+        Ok(match store.create(flow).await? {
+            Creation::Created(flow) => created(&flow),
             Creation::Replayed(first) => {
                 Answer { is_replay: true, ..created(&first).with("Idempotency-Replayed", "true") }
             }

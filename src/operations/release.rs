@@ -49,7 +49,7 @@ impl Operation<'_> for Release {
                 store.review(head.as_ref(), &flow, author).await?;
                 is_reviewed.store(true, Ordering::Relaxed);
             }
-            let mut next = Head::release(head.as_ref(), SystemTime::now(), flow, change.clone())?;
+            let mut next = Head::release(head.as_ref(), SystemTime::now(), flow, change.clone());
             next.release.reviewed = caller.four_eyes;
             Ok(Next::Release(next))
         };

@@ -6,7 +6,6 @@ use super::prelude::*;
 use crate::body::MediaType;
 use crate::etag::Preconditions;
 use crate::flow::{Edit, EditKind};
-use crate::store;
 
 pub struct Update<'request> {
     id: FlowId,
@@ -45,7 +44,6 @@ impl<'request> Operation<'request> for Update<'request> {
         if dry_run {
             let newest = store.newest(&caller.client, &id).await?;
             let updated = next(&newest)?.unwrap_or_else(|| newest.clone());
-            store::check_size(&updated)?;
             store.check_deactivation(&newest, &updated).await?;
             return Ok(Answer { flow: None, ..Answer::flow(&updated) });
         }
