@@ -8,7 +8,7 @@ mod merge_patch;
 mod reader;
 mod tree;
 
-use serde::de::{Deserializer, IgnoredAny};
+use serde::de::{Deserialize, Deserializer, IgnoredAny};
 use serde_json::value::RawValue;
 
 pub use self::merge_patch::merge_patch;
@@ -44,9 +44,7 @@ pub fn read_object(body: &[u8]) -> Result<Members<'_>, Problem> {
     if text.starts_with('\u{feff}') {
         return Err(malformed("expected JSON, found a byte order mark", "", 1, 1));
     }
-    let mut deserializer = serde_json::Deserializer::from_str(text);
-    let judged = deserializer.deserialize_any(IgnoredAny).and_then(|_| deserializer.end());
-    judged.map_err(|error| syntax(&error, ""))?;
+    judge(text).map_err(|error| syntax(&error, ""))?;
     let found = match Reader::new(text).value(1)?.value {
         Value::Object(members) => return Ok(members),
         Value::Null => "null",
@@ -56,6 +54,17 @@ pub fn read_object(body: &[u8]) -> Result<Members<'_>, Problem> {
         Value::Array(_) => "an array",
     };
     Err(Problem::new("", Code::InvalidBody, format!("expected a JSON object, found {found}")))
+}
+
+/// Whether `text` is JSON. What is wrong between the members of a body is said more exactly than what is wrong inside them.
+fn judge(text: &str) -> Result<(), serde_json::Error> {
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    if text.trim_start_matches([' ', '\t', '\n', '\r']).starts_with('{') {
+        deserializer.deserialize_map(IgnoredAny)?;
+    } else {
+        IgnoredAny::deserialize(&mut deserializer)?;
+    }
+    deserializer.end()
 }
 
 /// The tree of a text that `serde_json` has accepted.

@@ -39,6 +39,8 @@ const BODIES: &[(&str, &str, &str)] = &[
     ("\"{}\"", "INVALID_BODY", "expected a JSON object, found a string"),
     ("[{}]", "INVALID_BODY", "expected a JSON object, found an array"),
     ("[", "INVALID_JSON", "EOF while parsing a list at line 1 column 1"),
+    ("[1,]", "INVALID_JSON", "expected value at line 1 column 4"),
+    ("-", "INVALID_JSON", "invalid number at line 1 column 1"),
     ("[1] x", "INVALID_JSON", "trailing characters at line 1 column 5"),
     // Malformed JSON is reported first, even if the value is no object either.
     ("[1e999]", "INVALID_JSON", "number out of range at line 1 column 6"),
