@@ -6,7 +6,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use crate::flow::{FlowId, List, Place, Summary, Timestamp};
+use crate::flow::{FlowId, List, Moment, Place, Summary, Timestamp};
 
 /// What the keys of the trash begin with in the index. It sorts after the digits that other keys begin with, so the trash is
 /// a range of its own, behind all other flows.
@@ -16,18 +16,18 @@ pub const TRASH: &str = "~";
 ///
 /// ```
 /// # use project_flows::cursor::FlowCursor;
-/// # use project_flows::flow::{FlowId, List, Timestamp};
-/// let moment = Timestamp::parse("2024-01-15T10:30:00Z").expect("a timestamp");
+/// # use project_flows::flow::{FlowId, List, Moment};
+/// let moment = Moment::parse("2024-01-15T10:30:00.042Z").expect("a moment");
 /// let id = FlowId::parse("project_flow_0123456789abcdefghjkmnpqrs").expect("an id");
 /// let cursor = FlowCursor { list: List::Trash, moment, id };
-/// assert_eq!(cursor.to_stored(), "~2024-01-15T10:30:00Z#project_flow_0123456789abcdefghjkmnpqrs");
+/// assert_eq!(cursor.to_stored(), "~2024-01-15T10:30:00.042Z#project_flow_0123456789abcdefghjkmnpqrs");
 /// assert_eq!(FlowCursor::parse(&cursor.encode()), Some(cursor));
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FlowCursor {
     pub list: List,
     /// When the flow was created, or deleted if it is in the trash.
-    pub moment: Timestamp,
+    pub moment: Moment,
     pub id: FlowId,
 }
 
@@ -57,7 +57,7 @@ impl FlowCursor {
             List::Flows => "",
             List::Trash => TRASH,
         };
-        format!("{prefix}{}#{}", self.moment, self.id.as_str())
+        format!("{prefix}{}#{}", self.moment.to_stored(), self.id.as_str())
     }
 
     /// The position after the flow with this key in the index; `None` if the key is malformed.
@@ -67,13 +67,8 @@ impl FlowCursor {
             None => (List::Flows, key),
         };
         let (moment, id) = key.split_once('#')?;
-        Some(Self { list, moment: stored_moment(moment)?, id: FlowId::parse(id)? })
+        Some(Self { list, moment: Moment::parse(moment)?, id: FlowId::parse(id)? })
     }
-}
-
-/// A moment in the form that is stored, and no other.
-fn stored_moment(text: &str) -> Option<Timestamp> {
-    Timestamp::parse(text).filter(|moment| moment.as_str() == text)
 }
 
 /// The position after one version in the list of a flow's versions, newest first.
@@ -111,7 +106,9 @@ impl ReleaseCursor {
         let text = decode(text)?;
         let (text, number) = text.rsplit_once('#')?;
         let (place, since) = text.rsplit_once('#')?;
-        let (place, since) = (Place::parse(place)?, stored_moment(since)?);
+        // As it is stored, and not in another form.
+        let since = Timestamp::parse(since).filter(|second| second.as_str() == since)?;
+        let place = Place::parse(place)?;
         Some(Self { place, since, number: crate::flow::parse_version(number)? })
     }
 }

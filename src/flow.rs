@@ -18,11 +18,11 @@ use std::time::SystemTime;
 use serde_json::value::{RawValue, to_raw_value};
 
 pub use change::{Author, Change, ChangeDocument, Digest, MAX_AUTHOR, MAX_NOTE, Note};
-pub use content::Content;
+pub use content::{Content, MAX_CONTENT};
 pub use document::Document;
 pub use id::{Client, Fingerprint, FlowId, Idempotency, IdempotencyKey, MAX_CLIENT, MAX_KEY, WriteToken, random_text};
 pub use release::{Head, Place, Release, ReleaseDocument, ReleasedVersion, flow_is_live};
-pub use timestamp::Timestamp;
+pub use timestamp::{Moment, Timestamp};
 pub use update::{Update, UpdateKind};
 
 use self::members::{Description, FlowType, Json, Name, ProjectId};
@@ -104,8 +104,8 @@ pub struct Summary {
     pub name: Name,
     pub description: Option<Description>,
     pub client: Client,
-    pub created_at: Timestamp,
-    pub updated_at: Timestamp,
+    pub created_at: Moment,
+    pub updated_at: Moment,
 }
 
 /// A flow as it stands in the table, at one of its versions.
@@ -140,21 +140,29 @@ impl Flow {
             }
         };
         let Content { project, flow_type, name, description, configuration, steps } = content;
-        let (status, version, created_at) = (Status::Draft, 1, Timestamp::from(now));
+        let (status, version, created_at) = (Status::Draft, 1, Moment::from(now));
         let updated_at = created_at.clone();
         let summary =
             Summary { id, project, flow_type, status, version, name, description, client, created_at, updated_at };
         Self { summary, configuration, steps, write_token, fingerprint, change, digest: None }.chained()
     }
 
-    /// The next version, with this content.
+    /// The same new flow, created at another time.
+    pub fn created_anew(&self, now: SystemTime) -> Result<Self, Cause> {
+        let mut flow = Self { digest: None, ..self.clone() };
+        flow.summary.created_at = now.into();
+        flow.summary.updated_at = flow.summary.created_at.clone();
+        flow.chained()
+    }
+
+    /// The next version, with this content. The call that writes it adds its token.
     ///
     /// `updatedAt` never goes back, whatever the clock says, so that one version is in force at each moment.
     fn next(mut self, now: SystemTime, status: Status, change: Change) -> Result<Self, Cause> {
         self.summary.status = status;
         self.summary.version += 1;
         self.summary.updated_at = self.summary.updated_at.max(now.into());
-        self.write_token = Some(WriteToken::random()?);
+        self.write_token = None;
         self.change = change;
         self.chained()
     }
@@ -193,7 +201,7 @@ impl Flow {
     ///
     /// # Errors
     ///
-    /// [`Code::FlowIsActive`], or the machine has no random bytes to give.
+    /// [`Code::FlowIsActive`].
     pub fn delete(&self, now: SystemTime, change: Change) -> Result<Self, Error> {
         match self.summary.status {
             Status::Draft | Status::Paused | Status::Deleted => Ok(self.clone().next(now, Status::Deleted, change)?),

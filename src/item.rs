@@ -18,7 +18,7 @@ use crate::cursor::FlowCursor;
 use crate::error::Cause;
 use crate::flow::members::{Description, FlowType, Json, Name, ProjectId};
 use crate::flow::{
-    Author, Change, Client, Digest, Fingerprint, Flow, FlowId, MAX_VERSION_DIGITS, Note, Status, Summary, Timestamp,
+    Author, Change, Client, Digest, Fingerprint, Flow, FlowId, MAX_VERSION_DIGITS, Moment, Note, Status, Summary,
     WriteToken,
 };
 
@@ -33,7 +33,8 @@ pub const VERSION: &str = "version";
 pub const INDEX: &str = "newest-first";
 /// The index's partition key: the client.
 pub const CLIENT: &str = "client";
-/// The index's sort key: `<createdAt>#<_id>`; `~<updatedAt>#<_id>` for a deleted flow, behind all others.
+/// The index's sort key: `<createdAt>#<_id>`; `~<updatedAt>#<_id>` for a deleted flow, behind all others. Both times have
+/// milliseconds, which the API does not show.
 pub const LIST_KEY: &str = "listKey";
 pub const PROJECT: &str = "project";
 pub const TYPE: &str = "type";
@@ -164,8 +165,8 @@ fn add_document(item: &mut Item, flow: &Flow) {
     }
     text("configuration", configuration.as_str());
     text("steps", steps.as_str());
-    text(CREATED_AT, summary.created_at.as_str());
-    text(UPDATED_AT, summary.updated_at.as_str());
+    text(CREATED_AT, &summary.created_at.to_stored());
+    text(UPDATED_AT, &summary.updated_at.to_stored());
     item.insert(VERSION.to_owned(), AttributeValue::N(summary.version.to_string()));
 }
 
@@ -234,8 +235,8 @@ pub fn to_summary(item: &Item) -> Result<Summary, Cause> {
         name: Name::from_stored(text_of("name")?),
         description: text(item, "description").map(Description::from_stored),
         client: Client::parse(text_of(CLIENT)?).ok_or_else(|| unreadable(CLIENT))?,
-        created_at: Timestamp::from_stored(text_of(CREATED_AT)?),
-        updated_at: Timestamp::from_stored(text_of(UPDATED_AT)?),
+        created_at: Moment::from_stored(text_of(CREATED_AT)?),
+        updated_at: Moment::from_stored(text_of(UPDATED_AT)?),
     })
 }
 
@@ -253,11 +254,6 @@ pub fn text<'item>(item: &'item Item, name: &str) -> Option<&'item str> {
         Some(AttributeValue::S(text) | AttributeValue::N(text)) => Some(text),
         Some(_) | None => None,
     }
-}
-
-/// The bytes of an item: those of its names and values ("DynamoDB Item Sizes and Formats" in its Developer Guide).
-pub fn size(item: &Item) -> usize {
-    item.keys().map(|name| name.len() + text(item, name).map_or(0, str::len)).sum()
 }
 
 fn key(partition: String, sort: String) -> Item {

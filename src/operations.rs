@@ -10,7 +10,7 @@ use crate::diff::{PatchOperation, diff};
 use crate::error::Error;
 use crate::flow::{Change, Flow, Note, Place, Release};
 use crate::query::Base;
-use crate::store::{self, Creation, LiveFlows, Page, Releases, Store, Versions};
+use crate::store::{Creation, LiveFlows, Page, Releases, Store, Versions};
 
 /// What a request led to.
 #[derive(Debug, Clone)]
@@ -102,8 +102,8 @@ impl Command<'_> {
                     store.check_project(&flow).await?;
                     return Ok(Outcome::WouldCreate(flow));
                 }
-                Ok(match store.create(&flow).await? {
-                    Creation::Created => Outcome::Created(flow),
+                Ok(match store.create(flow).await? {
+                    Creation::Created(flow) => Outcome::Created(*flow),
                     Creation::Replayed(first) => Outcome::Replayed(*first),
                 })
             }
@@ -127,7 +127,6 @@ impl Command<'_> {
                 if dry_run {
                     let newest = store.newest(client, &id).await?;
                     let updated = next(&newest)?.unwrap_or_else(|| newest.clone());
-                    store::check_size(&updated)?;
                     store.check_deactivation(&newest, &updated).await?;
                     return Ok(Outcome::WouldUpdate(updated));
                 }

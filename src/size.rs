@@ -50,8 +50,8 @@ pub fn of_summary(summary: &Summary) -> usize {
         summary.name.as_str(),
         summary.description.as_ref().map_or("", Description::as_str),
         summary.client.as_str(),
-        summary.created_at.as_str(),
-        summary.updated_at.as_str(),
+        summary.created_at.second().as_str(),
+        summary.updated_at.second().as_str(),
     ];
     SUMMARY_FRAME + texts.into_iter().map(at_most).sum::<usize>()
 }

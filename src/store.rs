@@ -1,7 +1,7 @@
 //! Station 3, store: conditional writes and consistent reads, each exactly once whatever the network does.
 //!
 //! `create`, `change`, `history` and `list` are what commands ask of flows; `release`, `four_eyes` and `live` are what they
-//! ask of releases. `keys` is what authentication asks for. `transaction` and `attempts` are what they share.
+//! ask of releases. `keys` is what authentication asks for. `numbered`, `transaction` and `attempts` are what they share.
 //! The permissions that template.yaml grants are exactly the calls made here.
 
 mod attempts;
@@ -12,6 +12,7 @@ mod history;
 mod keys;
 mod list;
 mod live;
+mod numbered;
 mod release;
 mod transaction;
 
@@ -29,7 +30,7 @@ use aws_sdk_dynamodb::operation::query::QueryOutput;
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::types::AttributeValue;
 
-use self::attempts::Attempts;
+use self::attempts::{Attempts, ClockJumps, is_clock_jump};
 pub use self::attempts::{FailedAttempts, count_failed_attempts, watch_key_fetch};
 pub use self::create::Creation;
 pub use self::history::{Entry, Versions};
@@ -38,9 +39,8 @@ pub use self::list::{Filter, Page, Position, Totals};
 pub use self::live::{LiveFlows, Releases};
 pub use self::release::Next;
 use crate::error::{Cause, Error};
-use crate::flow::{Client, Flow};
+use crate::flow::Client;
 use crate::item::{self, Item};
-use crate::problem::{Code, Problem};
 
 /// Time nests: connect < attempt < operation < function (10 s) < gateway (30 s).
 const CONNECT_TIMEOUT: Duration = Duration::from_millis(500);
@@ -48,9 +48,6 @@ pub const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(1);
 const OPERATION_TIMEOUT: Duration = Duration::from_secs(3);
 const MAX_ATTEMPTS: u32 = 3;
 const INITIAL_BACKOFF: Duration = Duration::from_millis(25);
-
-/// The most bytes of an item ("Quotas in Amazon DynamoDB" in its Developer Guide).
-const MAX_ITEM: usize = 400 * 1024;
 
 /// The condition of a write that must find nothing.
 const ABSENT: &str = "attribute_not_exists(#pk)";
@@ -77,6 +74,7 @@ impl Store {
             // The timeout of an attempt covers its answer already.
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
             .interceptor(Attempts)
+            .retry_classifier(ClockJumps)
             .build();
         Self { client: DynamoDb::from_conf(config), table, projects }
     }
@@ -109,19 +107,6 @@ impl Store {
     }
 }
 
-/// Whether an item can hold `flow`, as far as can be told without writing it.
-pub fn check_size(flow: &Flow) -> Result<(), Error> {
-    if item::size(&item::from_flow(flow)) > MAX_ITEM { Err(item_too_large()) } else { Ok(()) }
-}
-
-fn item_too_large() -> Error {
-    Problem::new("", Code::FlowTooLarge, "expected a flow of at most 400 KB in the table, found more").into()
-}
-
-fn is_about_size(message: &str) -> bool {
-    message.contains("Item size")
-}
-
 /// The refusals of calls that are too many.
 const THROTTLING: [&str; 3] = ["ProvisionedThroughputExceededException", "RequestLimitExceeded", "ThrottlingException"];
 
@@ -133,15 +118,14 @@ fn map_error<E>(call: &str, error: &SdkError<E>) -> Error
 where
     E: StdError + ProvideErrorMetadata + 'static,
 {
-    if error.message().is_some_and(is_about_size) {
-        return item_too_large();
-    }
     let cause = Cause::new(describe(call, error));
     let unavailable = match error {
         SdkError::TimeoutError(_) | SdkError::DispatchFailure(_) | SdkError::ResponseError(_) => true,
         SdkError::ServiceError(service) => {
             let passes = |code| THROTTLING.contains(&code) || CONTENTION.contains(&code);
-            service.err().code().is_some_and(passes) || !service.raw().status().is_client_error()
+            service.err().code().is_some_and(passes)
+                || is_clock_jump(service.err().meta())
+                || !service.raw().status().is_client_error()
         }
         _ => false,
     };

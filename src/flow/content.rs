@@ -1,8 +1,9 @@
 //! What a client sends to create a flow, checked as a whole. All problems are found, not only the first.
 
 use super::members::{Description, FlowType, Json, Name, ProjectId};
+use super::{Flow, Summary};
 use crate::json::Members;
-use crate::problem::{ProblemList, Problems};
+use crate::problem::{Code, Problem, ProblemList, Problems};
 
 /// What a client sends to create a flow, all of it valid.
 ///
@@ -50,6 +51,25 @@ impl Content {
             steps: steps?,
         })
     }
+}
+
+/// The most bytes of a flow's name, description, configuration and steps together, as they are stored. An item has at most
+/// 409,600 ("Quotas in Amazon DynamoDB" in its Developer Guide), of which the rest takes less than 4,000: so what can be
+/// stored can also be paused, deleted, restored and released, whoever does it and with whatever note.
+pub const MAX_CONTENT: usize = 390_000;
+
+/// Refuses content that is too large.
+pub(super) fn check_size(flow: &Flow) -> Result<(), Problem> {
+    let Flow { summary: Summary { name, description, .. }, configuration, steps, .. } = flow;
+    let description = description.as_ref().map_or("", Description::as_str);
+    let found: usize = [name.as_str(), description, configuration.as_str(), steps.as_str()].map(str::len).iter().sum();
+    if found <= MAX_CONTENT {
+        return Ok(());
+    }
+    let error = format!(
+        "expected a name, description, configuration and steps of at most {MAX_CONTENT} bytes in all, found {found}"
+    );
+    Err(Problem::new("", Code::FlowTooLarge, error))
 }
 
 const MEMBERS: [&str; 6] = ["project", "type", "name", "description", "configuration", "steps"];

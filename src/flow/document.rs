@@ -70,8 +70,8 @@ impl<'flow> Document<'flow> {
             configuration: None,
             steps: None,
             client: summary.client.as_str(),
-            created_at: summary.created_at.as_str(),
-            updated_at: summary.updated_at.as_str(),
+            created_at: summary.created_at.second().as_str(),
+            updated_at: summary.updated_at.second().as_str(),
             change: None,
             release: None,
         }

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::members::{FlowType, Found, FromMember, ProjectId};
 use super::{Author, Change, Flow, FlowId, Note, Status, Summary, Timestamp, WriteToken};
-use crate::error::{Cause, Error};
+use crate::error::Error;
 use crate::json::Members;
 use crate::problem::{Code, Problem, ProblemList};
 
@@ -110,19 +110,14 @@ const MEMBERS: [&str; 2] = ["_id", "version"];
 
 impl Release {
     /// The release that follows `previous`. `since` never goes back, whatever the clock says, so that one release is in
-    /// force at each moment.
-    fn after(
-        previous: Option<&Self>,
-        now: SystemTime,
-        version: Option<ReleasedVersion>,
-        change: Change,
-    ) -> Result<Self, Cause> {
+    /// force at each moment. The call that writes it adds its token.
+    fn after(previous: Option<&Self>, now: SystemTime, version: Option<ReleasedVersion>, change: Change) -> Self {
         let now = Timestamp::from(now);
         let (number, since) = match previous {
             None => (1, now),
             Some(previous) => (previous.number + 1, now.max(previous.since.clone())),
         };
-        Ok(Self { number, since, change, version, reviewed: false, write_token: Some(WriteToken::random()?) })
+        Self { number, since, change, version, reviewed: false, write_token: None }
     }
 
     /// The release as the API shows it. It ended at `until`, if it has.
@@ -174,21 +169,21 @@ impl Head {
     }
 
     /// The release that puts `flow` in force after `head`, the newest of its place.
-    pub fn release(head: Option<&Self>, now: SystemTime, flow: Flow, change: Change) -> Result<Self, Cause> {
+    pub fn release(head: Option<&Self>, now: SystemTime, flow: Flow, change: Change) -> Self {
         let version = ReleasedVersion { id: flow.summary.id.clone(), version: flow.summary.version };
-        let release = Release::after(head.map(|head| &head.release), now, Some(version), change)?;
-        Ok(Self { release, flow: Some(flow) })
+        let release = Release::after(head.map(|head| &head.release), now, Some(version), change);
+        Self { release, flow: Some(flow) }
     }
 
     /// The release that withdraws what is live.
     ///
     /// # Errors
     ///
-    /// [`Error::NoLiveFlow`] if nothing is, or the machine has no random bytes to give.
+    /// [`Error::NoLiveFlow`] if nothing is.
     pub fn withdraw(head: Option<&Self>, now: SystemTime, change: Change) -> Result<Self, Error> {
         match head {
             Some(Self { release, flow: Some(_) }) => {
-                Ok(Self { release: Release::after(Some(release), now, None, change)?, flow: None })
+                Ok(Self { release: Release::after(Some(release), now, None, change), flow: None })
             }
             Some(Self { flow: None, .. }) | None => Err(Error::NoLiveFlow),
         }

@@ -1,4 +1,4 @@
-//! The timestamps of a flow.
+//! The times of a flow: what is shown is exact to the second, what is stored and sorted to the millisecond.
 
 use std::fmt;
 use std::time::SystemTime;
@@ -25,8 +25,8 @@ impl Timestamp {
         Self::of(moment.checked_to_offset(UtcOffset::UTC)?)
     }
 
-    pub fn from_stored(text: &str) -> Self {
-        Self(text.to_owned())
+    pub fn from_stored(text: impl Into<String>) -> Self {
+        Self(text.into())
     }
 
     fn of(moment: OffsetDateTime) -> Option<Self> {
@@ -43,6 +43,60 @@ impl From<SystemTime> for Timestamp {
     fn from(time: SystemTime) -> Self {
         // Only years past 9999 have no RFC 3339 form.
         Self::of(OffsetDateTime::from(time)).unwrap_or_else(|| Self(String::new()))
+    }
+}
+
+/// The moment of a write, to the millisecond, in UTC; later ones are greater.
+///
+/// ```
+/// # use std::time::{Duration, SystemTime};
+/// # use project_flows::flow::Moment;
+/// let moment = Moment::from(SystemTime::UNIX_EPOCH + Duration::from_millis(1_705_314_600_042));
+/// assert_eq!(moment.to_stored(), "2024-01-15T10:30:00.042Z");
+/// assert_eq!(moment.second().as_str(), "2024-01-15T10:30:00Z");
+/// assert_eq!(Moment::from_stored("2024-01-15T10:30:00.042Z"), moment);
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Moment {
+    second: Timestamp,
+    /// `None` only for a text of the table that is malformed, which stays as it is.
+    millisecond: Option<u16>,
+}
+
+impl Moment {
+    /// Its second, which is all that the API shows.
+    pub const fn second(&self) -> &Timestamp {
+        &self.second
+    }
+
+    /// As it is stored. All moments have the same length, so that their texts sort as they do.
+    pub fn to_stored(&self) -> String {
+        let second = self.second.as_str();
+        self.millisecond.map_or_else(
+            || second.to_owned(),
+            |millisecond| format!("{}.{millisecond:03}Z", second.trim_end_matches('Z')),
+        )
+    }
+
+    pub fn from_stored(text: &str) -> Self {
+        let parts = text.strip_suffix('Z').and_then(|text| text.split_once('.'));
+        let parts = parts.and_then(|(second, millisecond)| Some((format!("{second}Z"), millisecond.parse().ok()?)));
+        let (second, millisecond) =
+            parts.map_or_else(|| (text.to_owned(), None), |(second, millisecond)| (second, Some(millisecond)));
+        Self { second: Timestamp::from_stored(second), millisecond }
+    }
+
+    /// `None` if `text` is malformed.
+    pub fn parse(text: &str) -> Option<Self> {
+        let moment = Self::from_stored(text);
+        let is_second = Timestamp::parse(moment.second.as_str()).as_ref() == Some(&moment.second);
+        (is_second && moment.millisecond.is_some() && moment.to_stored() == text).then_some(moment)
+    }
+}
+
+impl From<SystemTime> for Moment {
+    fn from(time: SystemTime) -> Self {
+        Self { second: time.into(), millisecond: Some(OffsetDateTime::from(time).millisecond()) }
     }
 }
 

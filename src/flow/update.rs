@@ -5,6 +5,7 @@
 
 use std::time::SystemTime;
 
+use super::content::check_size;
 use super::members::Json;
 use super::{Change, Flow, Summary, Timestamp};
 use crate::error::Error;
@@ -49,9 +50,10 @@ impl Flow {
     /// # Errors
     ///
     /// [`Code::VersionConflict`] when `update` was made from another version; else all problems, in the order of a
-    /// flow's document, unknown members last; or the machine has no random bytes to give.
+    /// flow's document, unknown members last; else [`Code::FlowTooLarge`].
     pub fn update(&self, now: SystemTime, update: &Update<'_>, change: Change) -> Result<Option<Self>, Error> {
         let Summary { id, project, flow_type, status, version, client, created_at, updated_at, .. } = &self.summary;
+        let (created_at, updated_at) = (created_at.second(), updated_at.second());
         let members = &update.members;
         let (sent_version, sent_updated_at) = (members.value("version"), members.value("updatedAt"));
         if let Some(expected) = sent_version.and_then(Value::positive)
@@ -86,6 +88,7 @@ impl Flow {
         if new_status == *status && self.says_the_same(&merged) {
             return Ok(None);
         }
+        check_size(&merged)?;
         Ok(Some(merged.next(now, new_status, change)?))
     }
 

@@ -69,7 +69,8 @@ impl Jwk<'_> {
         }
         match self.member("key_ops") {
             None => {}
-            Some(Value::Array(operations)) if operations.iter().any(|one| matches!(&one.value, Value::String(name) if name == "verify")) => {}
+            Some(Value::Array(operations))
+                if operations.iter().any(|one| matches!(&one.value, Value::String(name) if name == "verify")) => {}
             Some(Value::Array(_)) => return Err("key_ops: expected \"verify\" among them, found others".to_owned()),
             Some(_) => return Err("key_ops: expected an array, found something else".to_owned()),
         }

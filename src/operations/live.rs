@@ -51,7 +51,7 @@ impl LiveCommand {
                         store.review(head.as_ref(), &flow, author).await?;
                         is_reviewed.store(true, Ordering::Relaxed);
                     }
-                    let mut next = Head::release(head.as_ref(), SystemTime::now(), flow, change.clone())?;
+                    let mut next = Head::release(head.as_ref(), SystemTime::now(), flow, change.clone());
                     next.release.reviewed = *four_eyes;
                     Ok(Next::Release(next))
                 };

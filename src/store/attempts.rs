@@ -1,16 +1,20 @@
 //! Counts the attempts of each call to the database, of which the SDK tells only how the last one ended, and the fetches of
-//! keys.
+//! keys. Says which attempts are worth another one, beside those that the SDK knows.
 
 use std::cell::Cell;
 use std::error::Error as StdError;
 
-use aws_sdk_dynamodb::config::interceptors::{BeforeTransmitInterceptorContextRef, FinalizerInterceptorContextRef};
+use aws_sdk_dynamodb::config::interceptors::{
+    BeforeTransmitInterceptorContextRef, FinalizerInterceptorContextRef, InterceptorContext,
+};
+use aws_sdk_dynamodb::config::retry::{ClassifyRetry, RetryAction};
 use aws_sdk_dynamodb::config::{ConfigBag, Intercept, RuntimeComponents};
-use aws_sdk_dynamodb::error::{BoxError, ProvideErrorMetadata};
+use aws_sdk_dynamodb::error::{BoxError, ErrorMetadata};
 use aws_sdk_dynamodb::operation::get_item::GetItemError;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::query::QueryError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+use aws_smithy_runtime_api::client::interceptors::context;
 
 use super::transaction::is_throttled;
 use super::{THROTTLING, on_heap, sources};
@@ -114,11 +118,7 @@ impl Intercept for Attempts {
             Some(Ok(_)) => (true, FailedAttempts::default()),
             Some(Err(error)) => match error.as_operation_error() {
                 Some(error) if refused => {
-                    let code = None
-                        .or_else(|| error.downcast_ref::<GetItemError>()?.code())
-                        .or_else(|| error.downcast_ref::<PutItemError>()?.code())
-                        .or_else(|| error.downcast_ref::<QueryError>()?.code())
-                        .or_else(|| error.downcast_ref::<TransactWriteItemsError>()?.code());
+                    let code = metadata(error).and_then(ErrorMetadata::code);
                     let throttled = code.is_some_and(|code| THROTTLING.contains(&code))
                         || error.downcast_ref().is_some_and(is_throttled);
                     (true, FailedAttempts { throttled: throttled.into(), ..FailedAttempts::default() })
@@ -141,6 +141,48 @@ impl Intercept for Attempts {
             counts.open.update(|open| open.saturating_sub(closed.into()));
         });
         Ok(())
+    }
+}
+
+/// What the database says of a call that it refuses.
+fn metadata(error: &context::Error) -> Option<&ErrorMetadata> {
+    None.or_else(|| Some(error.downcast_ref::<GetItemError>()?.meta()))
+        .or_else(|| Some(error.downcast_ref::<PutItemError>()?.meta()))
+        .or_else(|| Some(error.downcast_ref::<QueryError>()?.meta()))
+        .or_else(|| Some(error.downcast_ref::<TransactWriteItemsError>()?.meta()))
+}
+
+/// Tries again after a signature that has expired, or is not valid yet: the clock has jumped, or the function was frozen
+/// between signing and sending. Nothing was done. The SDK tries again only if the answer's `Date` is four minutes away from
+/// the time of the request, which it is not after a frozen request, and not after the SDK has just corrected its clock.
+#[derive(Debug)]
+pub(super) struct ClockJumps;
+
+impl ClassifyRetry for ClockJumps {
+    fn classify_retry(&self, context: &InterceptorContext) -> RetryAction {
+        let error = context.output_or_error().and_then(|outcome| outcome.err()?.as_operation_error());
+        if error.and_then(metadata).is_some_and(is_clock_jump) {
+            RetryAction::transient_error()
+        } else {
+            RetryAction::NoActionIndicated
+        }
+    }
+
+    fn name(&self) -> &'static str {
+        "ClockJumps"
+    }
+}
+
+/// Whether a call was refused for the time of its signature ("Troubleshoot Signature Version 4 signing for AWS API requests"
+/// in the AWS Identity and Access Management User Guide). The same code says that the secret is wrong.
+pub(super) fn is_clock_jump(error: &ErrorMetadata) -> bool {
+    let says = |text| error.message().is_some_and(|message| message.contains(text));
+    match error.code() {
+        Some("InvalidSignatureException" | "SignatureDoesNotMatch") => {
+            says("Signature expired") || says("Signature not yet current")
+        }
+        Some(code) => ["RequestExpired", "RequestTimeTooSkewed"].contains(&code),
+        None => false,
     }
 }
 

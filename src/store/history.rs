@@ -74,16 +74,16 @@ impl Store {
     pub async fn version_as_of(&self, client: &Client, id: &FlowId, moment: &Timestamp) -> Result<Flow, Error> {
         let mut version = self.newest(client, id).await?;
         version.check_undeleted()?;
-        if *moment < version.summary.created_at {
+        if moment < version.summary.created_at.second() {
             return Err(Error::ProjectFlowNotFound);
         }
-        if version.summary.updated_at > *moment {
+        if version.summary.updated_at.second() > moment {
             let newest = version;
             version = self.version(&newest, 1).await?;
             let mut later = newest.summary.version;
             while version.summary.version + 1 < later {
                 let middle = self.version(&newest, u64::midpoint(version.summary.version, later)).await?;
-                if middle.summary.updated_at > *moment {
+                if middle.summary.updated_at.second() > moment {
                     later = middle.summary.version;
                 } else {
                     version = middle;

@@ -1,4 +1,4 @@
-//! Several writes as one, tried again while others write the same items.
+//! Several writes as one, and how long a call tries again while others write the same items.
 //!
 //! `DynamoDB` finishes a stalled transaction by itself, some five seconds after it began. Until then it refuses the same
 //! request with `TransactionInProgressException` and every other write of the same items with a conflict.
@@ -9,7 +9,7 @@ use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{CancellationReason, TransactWriteItem};
 
-use super::{INITIAL_BACKOFF, Store, describe, is_about_size, item_too_large, map_error, on_heap};
+use super::{INITIAL_BACKOFF, Store, describe, map_error, on_heap};
 use crate::error::{Cause, Error};
 use crate::flow::random_text;
 use crate::item::Item;
@@ -19,7 +19,7 @@ use crate::item::Item;
 const CONTENTION_TIME: Duration = Duration::from_secs(6);
 /// The longest pause between two tries while others write the same items.
 const CONTENTION_PAUSE: Duration = Duration::from_millis(100);
-/// The pause between two tries while this very transaction is stalled.
+/// The longest pause between two tries while a transaction of this very call is stalled.
 const STALLED_PAUSE: Duration = Duration::from_millis(400);
 /// How long a read is tried again that has met a transaction half-way.
 const WINDOW_TIME: Duration = Duration::from_secs(2);
@@ -31,6 +31,8 @@ pub(super) enum Transacted {
     Done,
     /// Nothing is written: a condition failed.
     Refused(Refusal),
+    /// Others write the same items, or it has stalled. A new request may be carried out.
+    Busy(Cause),
 }
 
 /// The first write of a transaction whose condition failed. Those of later writes may have failed too.
@@ -42,44 +44,35 @@ pub(super) struct Refusal {
 }
 
 impl Store {
-    /// Carries out all writes, or none.
+    /// Carries out all writes, or none: one request, whose token makes its attempts one transaction.
     pub(super) async fn transact(
         &self,
-        writes: &[TransactWriteItem],
+        writes: Vec<TransactWriteItem>,
         backoff: &mut Backoff,
     ) -> Result<Transacted, Error> {
-        let mut token = random_text()?;
-        loop {
-            // All attempts with one request token are one transaction: only one of them can write.
-            let transaction = self
-                .client
-                .transact_write_items()
-                .client_request_token(&token)
-                .set_transact_items(Some(writes.to_vec()))
-                .send();
-            let Err(error) = on_heap(transaction).await else { return Ok(Transacted::Done) };
-            let cancelled = match (&error, error.as_service_error()) {
-                (_, Some(TransactWriteItemsError::TransactionCanceledException(cancelled))) => cancelled,
-                // It may have stalled. The same request finds it done once it is.
-                (SdkError::TimeoutError(_), _)
-                | (_, Some(TransactWriteItemsError::TransactionInProgressException(_)))
-                    if backoff.wait_for(STALLED_PAUSE).await =>
-                {
-                    continue;
-                }
-                _ => return Err(map_error("TransactWriteItems", &error)),
-            };
-            match cancellation(cancelled.cancellation_reasons()) {
-                Cancellation::Refused(refusal) => return Ok(Transacted::Refused(refusal)),
-                Cancellation::TooLarge => return Err(item_too_large()),
-                Cancellation::Contended if backoff.wait().await => token = random_text()?,
-                Cancellation::Contended => {
-                    return Err(Error::TemporarilyUnavailable(Cause::new(describe("TransactWriteItems", &error))));
-                }
-                Cancellation::Other(codes) => {
-                    return Err(Error::Internal(Cause::new(format!("TransactWriteItems: cancelled, {codes}"))));
+        let transaction = self
+            .client
+            .transact_write_items()
+            .client_request_token(random_text()?)
+            .set_transact_items(Some(writes))
+            .send();
+        let Err(error) = on_heap(transaction).await else { return Ok(Transacted::Done) };
+        let busy = || Ok(Transacted::Busy(Cause::new(describe("TransactWriteItems", &error))));
+        match (&error, error.as_service_error()) {
+            (_, Some(TransactWriteItemsError::TransactionCanceledException(cancelled))) => {
+                match cancellation(cancelled.cancellation_reasons()) {
+                    Cancellation::Refused(refusal) => Ok(Transacted::Refused(refusal)),
+                    Cancellation::Contended => busy(),
+                    Cancellation::Other(codes) => {
+                        Err(Error::Internal(Cause::new(format!("TransactWriteItems: cancelled, {codes}"))))
+                    }
                 }
             }
+            (SdkError::TimeoutError(_), _) | (_, Some(TransactWriteItemsError::TransactionInProgressException(_))) => {
+                backoff.expect_stall();
+                busy()
+            }
+            _ => Err(map_error("TransactWriteItems", &error)),
         }
     }
 }
@@ -88,7 +81,6 @@ impl Store {
 enum Cancellation {
     Refused(Refusal),
     Contended,
-    TooLarge,
     Other(String),
 }
 
@@ -116,7 +108,6 @@ fn cancellation(reasons: &[CancellationReason]) -> Cancellation {
             Cancellation::Refused(Refusal { write, item: reason.item.clone() })
         }
         _ if is_contended => Cancellation::Contended,
-        _ if reasons.iter().any(|reason| reason.message().is_some_and(is_about_size)) => Cancellation::TooLarge,
         _ => Cancellation::Other(codes.join(", ")),
     }
 }
@@ -144,18 +135,18 @@ impl Backoff {
         Self { start: Instant::now(), time, pause: INITIAL_BACKOFF, longest }
     }
 
+    /// From now on, longer pauses: this very transaction may have stalled.
+    const fn expect_stall(&mut self) {
+        (self.pause, self.longest) = (STALLED_PAUSE, STALLED_PAUSE);
+    }
+
     /// Waits before the next try; `false` at once when there is no time for one.
     pub(super) async fn wait(&mut self) -> bool {
         let pause = self.pause;
         self.pause = self.longest.min(pause * 2);
-        self.start.elapsed() + pause < self.time && self.wait_for(jittered(pause)).await
-    }
-
-    /// The same, for a pause that is given.
-    async fn wait_for(&self, pause: Duration) -> bool {
         let is_time = self.start.elapsed() + pause < self.time;
         if is_time {
-            tokio::time::sleep(pause).await;
+            tokio::time::sleep(jittered(pause)).await;
         }
         is_time
     }

@@ -40,14 +40,14 @@ fn versions() -> [Value; 3] {
     first["note"] = json!({ "S": "First, with \"quotes\"" });
     let mut second = first.clone();
     second["version"] = json!({ "N": "2" });
-    second["updatedAt"] = json!({ "S": "2024-01-15T10:31:00Z" });
+    second["updatedAt"] = json!({ "S": "2024-01-15T10:31:00.310Z" });
     second["description"] = json!({ "S": "Described" });
     for absent in ["by", "note"] {
         second.as_object_mut().unwrap().remove(absent);
     }
     let mut third = first.clone();
     third["version"] = json!({ "N": "3" });
-    third["updatedAt"] = json!({ "S": "2024-01-15T10:32:00Z" });
+    third["updatedAt"] = json!({ "S": "2024-01-15T10:32:00.999Z" });
     third["restored"] = json!({ "N": "1" });
     third["note"] = json!({ "S": "Ends with a comma," });
     [first, second, third]

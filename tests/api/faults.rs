@@ -4,6 +4,7 @@ mod create;
 mod deadline;
 mod outage;
 mod release;
+mod times;
 mod update;
 mod windows;
 
@@ -28,6 +29,13 @@ pub const fn unsent(loss: Loss) -> Fault {
 pub const fn throttled(code: &'static str) -> Fault {
     Fault::Error(400, code, "slow down")
 }
+
+/// The database refuses the call for the time of its signature.
+const EXPIRED: Fault = Fault::Error(
+    400,
+    "InvalidSignatureException",
+    "Signature expired: 20240115T103000Z is now earlier than 20240115T103500Z (20240115T104000Z - 5 min.)",
+);
 
 /// More faults than a request has attempts.
 fn always(fault: Fault) -> Vec<Fault> {

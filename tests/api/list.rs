@@ -1,21 +1,22 @@
 //! `GET /v2/project-flows`
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use crate::engine;
-use crate::support::{Api, CLIENT, Engine, Request, flow_item, page_request};
+use crate::support::{Api, CLIENT, Engine, Request, flow_item, page_request, page_request_with};
 
-/// Puts `count` flows of a client into the table, each created a minute after the one before.
+/// Puts `count` flows of a client into the table, each created seven milliseconds after the one before: many in each second.
 ///
 /// Of ten, the first is active and the second is a login flow. Of a hundred, the first belongs to another project.
 fn fill(engine: &Engine, client: &str, count: usize) {
     for number in 0..count {
-        let (hours, minutes) = (number / 60, number % 60);
-        let created =
-            format!("2024-{:02}-{:02}T{:02}:{minutes:02}:00Z", hours / 24 / 28 + 1, hours / 24 % 28 + 1, hours % 24);
-        let mut item = flow_item(client, &format!("project_flow_{number:026}"), &created);
+        let (seconds, milliseconds) = (7 * number / 1_000, 7 * number % 1_000);
+        let created = format!("2024-01-15T10:30:{seconds:02}.{milliseconds:03}Z");
+        // The ids are in the opposite order, so that it is not they which make the order of the list.
+        let mut item = flow_item(client, &format!("project_flow_{:026}", 9_999 - number), &created);
         for (name, text) in [
             ("project", if number % 100 == 0 { "rare" } else { "common" }),
             ("type", if number % 10 == 1 { "login" } else { "onboarding" }),
@@ -192,4 +193,48 @@ async fn each_page_by_cursor_takes_one_query() {
     }
     assert_eq!((pages, proxy.calls("Query")), (100, 2 + 99));
     assert_eq!(proxy.calls("GetItem") + proxy.calls("Scan"), 0);
+}
+
+/// The names of all flows of a list, page by page.
+async fn names(api: &Api, list: &str) -> Vec<String> {
+    let (mut names, mut query) = (Vec::new(), format!("{list}&limit=3"));
+    loop {
+        let page = page(api, &query).await;
+        let flows = page["data"].as_array().unwrap().iter();
+        names.extend(flows.map(|flow| flow["name"].as_str().unwrap().to_owned()));
+        let Some(next) = page["pagination"]["next"].as_str() else { return names };
+        query = format!("{list}&limit=3&cursor={next}");
+    }
+}
+
+/// Within one second too. Each call waits for another millisecond.
+#[tokio::test]
+async fn flows_are_listed_in_the_order_in_which_they_were_created_or_deleted() {
+    let api = Api::start().await;
+    let send = async |request: Request| {
+        tokio::time::sleep(Duration::from_millis(2)).await;
+        api.send(&request).await
+    };
+    let mut paths = Vec::new();
+    for number in 0..20 {
+        let create = Request::create(page_request_with("name", json!(number.to_string())));
+        paths.push(send(create).await.path());
+    }
+    let numbers =
+        |numbers: &mut dyn Iterator<Item = usize>| numbers.map(|number| number.to_string()).collect::<Vec<_>>();
+    assert_eq!(names(&api, "type=onboarding").await, numbers(&mut (0..20).rev()));
+
+    // 7 has no factor in common with 20, so this is an order of its own.
+    let deleted: Vec<_> = (0..20).map(|number| number * 7 % 20).collect();
+    for number in &deleted {
+        assert_eq!(send(Request::delete(&paths[*number])).await.status, 200);
+    }
+    assert_eq!(names(&api, "status=deleted").await, numbers(&mut deleted.iter().rev().copied()));
+
+    // A flow that comes back stands where it stood.
+    for number in deleted.iter().filter(|number| **number != 5) {
+        assert_eq!(send(Request::restore(&paths[*number], 1)).await.status, 200);
+    }
+    assert_eq!(names(&api, "type=onboarding").await, numbers(&mut (0..20).rev().filter(|number| *number != 5)));
+    assert_eq!(names(&api, "status=deleted").await, ["5"]);
 }

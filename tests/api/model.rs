@@ -1,7 +1,7 @@
 //! A model of the protocol of a create, in which a model checker tries every schedule.
 //!
 //! There are two clients that send again, and two attempts in each call. Up to two answers or requests are lost or late,
-//! anywhere, and a transaction under way refuses some puts. The same model of a plain conditional put has the false conflict
+//! anywhere, and a transaction under way refuses some puts. After that a call sends a new put, with the time of that. The same model of a plain conditional put has the false conflict
 //! that the protocol avoids.
 
 mod release;
@@ -25,14 +25,17 @@ enum Protocol {
     Plain,
     /// There is no key and the id is fresh, so the item is ours.
     IdIsProof,
+    /// The same, and the answer shows the put that was sent last.
+    ShowsSent,
     /// Both clients use the same key. The fingerprint and the write token tell whose the item is.
     Key,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 enum Told {
-    Created,
-    Replayed,
+    /// The flow of this time.
+    Created(u8),
+    Replayed(u8),
     Conflict,
     /// Nothing is written.
     Unavailable,
@@ -59,20 +62,23 @@ enum Phase {
 struct Caller {
     number: u8,
     phase: Phase,
+    /// The time of the put: one later with each new one.
+    time: u8,
     /// Whether an attempt of this call may have written, or may still write.
     open: bool,
     told: Vec<Told>,
 }
 
-/// An item: its content, and the call that wrote it.
+/// An item: its content, the call that wrote it, and the time of that put.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Stored {
     content: u8,
     writer: Call,
+    time: u8,
 }
 
-/// A put under way: its call, and the number of the attempt.
-type Put = (Call, u8);
+/// A put under way: its call, the number of the attempt, and its time.
+type Put = (Call, u8, u8);
 /// `None` is the id of the shared key. Without a key, each call has an id of its own.
 type Id = Option<Call>;
 
@@ -94,7 +100,7 @@ enum Action {
     DeliverAndLose(Put),
     /// A put is lost on its way.
     Lose(Put),
-    /// The engine refuses a put, because its item is in a transaction. The call tries again.
+    /// The engine refuses a put, because its item is in a transaction. The call sends a new one.
     Refuse(Put),
     /// The same, and the call gives up.
     RefuseForGood(Put),
@@ -113,32 +119,37 @@ impl Create {
     fn id(&self, call: Call) -> Id {
         match self.protocol {
             Protocol::Key => None,
-            Protocol::Plain | Protocol::IdIsProof => Some(call),
+            Protocol::Plain | Protocol::IdIsProof | Protocol::ShowsSent => Some(call),
         }
     }
 
-    /// The answer to a call whose id already has an item.
-    fn judge(&self, call: Call, stored: Stored) -> Told {
+    /// The answer to a call whose id already has an item, after a put of this time.
+    fn judge(&self, call: Call, time: u8, stored: Stored) -> Told {
         match self.protocol {
             Protocol::Plain => Told::Conflict,
-            Protocol::IdIsProof => Told::Created,
+            Protocol::IdIsProof => Told::Created(stored.time),
+            Protocol::ShowsSent => Told::Created(time),
             Protocol::Key if stored.content != self.contents[call.client] => Told::Conflict,
-            Protocol::Key if stored.writer == call => Told::Created,
-            Protocol::Key => Told::Replayed,
+            Protocol::Key if stored.writer == call => Told::Created(stored.time),
+            Protocol::Key => Told::Replayed(stored.time),
         }
     }
 
-    fn commit(&self, state: &mut State, call: Call) -> Told {
+    fn commit(&self, state: &mut State, (call, _, time): Put) -> Told {
         let content = self.contents[call.client];
         if let Some(stored) = state.table.get(&self.id(call)) {
-            return self.judge(call, *stored);
+            return self.judge(call, time, *stored);
         }
-        state.table.insert(self.id(call), Stored { content, writer: call });
-        Told::Created
+        state.table.insert(self.id(call), Stored { content, writer: call, time });
+        Told::Created(time)
     }
 }
 
 impl Caller {
+    fn waits_for(&self, (call, attempt, time): Put) -> bool {
+        (self.number, self.phase, self.time) == (call.number, Phase::Waiting(attempt), time)
+    }
+
     fn tell(&mut self, told: Told) {
         self.phase = Phase::Done(told);
         self.told.push(told);
@@ -155,7 +166,7 @@ impl Model for Create {
     type Action = Action;
 
     fn init_states(&self) -> Vec<State> {
-        let caller = Caller { number: 0, phase: Phase::Sending(0), open: false, told: Vec::new() };
+        let caller = Caller { number: 0, phase: Phase::Sending(0), time: 0, open: false, told: Vec::new() };
         let callers = vec![caller; CLIENTS];
         let (table, network) = (BTreeMap::new(), BTreeSet::new());
         vec![State { table, network, callers, losses: LOSSES, refusals: REFUSALS }]
@@ -191,34 +202,38 @@ impl Model for Create {
                 let caller = &mut state.callers[client];
                 let Phase::Sending(attempt) = caller.phase else { return None };
                 caller.phase = Phase::Waiting(attempt);
-                state.network.insert((Call { client, number: caller.number }, attempt));
+                let put = (Call { client, number: caller.number }, attempt, caller.time);
+                state.network.insert(put);
             }
-            Action::Deliver(put @ (call, attempt)) => {
+            Action::Deliver(put @ (call, ..)) => {
                 state.network.remove(&put);
-                let told = self.commit(&mut state, call);
+                let told = self.commit(&mut state, put);
                 let caller = &mut state.callers[call.client];
-                if (caller.number, caller.phase) == (call.number, Phase::Waiting(attempt)) {
+                if caller.waits_for(put) {
                     caller.tell(told);
                 }
             }
-            Action::DeliverAndLose(put @ (call, attempt)) | Action::Lose(put @ (call, attempt)) => {
+            Action::DeliverAndLose(put @ (call, attempt, _)) | Action::Lose(put @ (call, attempt, _)) => {
                 state.losses -= 1;
                 state.network.remove(&put);
                 if matches!(action, Action::DeliverAndLose(_)) {
-                    self.commit(&mut state, call);
+                    self.commit(&mut state, put);
                 }
                 let caller = &mut state.callers[call.client];
-                if (caller.number, caller.phase) == (call.number, Phase::Waiting(attempt)) {
+                if caller.waits_for(put) {
                     caller.no_answer(attempt);
                 }
             }
-            Action::Refuse(put @ (call, attempt)) | Action::RefuseForGood(put @ (call, attempt)) => {
+            Action::Refuse(put @ (call, attempt, _)) | Action::RefuseForGood(put @ (call, attempt, _)) => {
                 state.refusals -= 1;
                 state.network.remove(&put);
                 let caller = &mut state.callers[call.client];
-                if (caller.number, caller.phase) == (call.number, Phase::Waiting(attempt)) {
+                if caller.waits_for(put) {
                     match action {
-                        Action::Refuse(_) => caller.phase = Phase::Sending(attempt),
+                        Action::Refuse(_) => {
+                            caller.time += 1;
+                            caller.phase = Phase::Sending(attempt);
+                        }
                         _ if caller.open => caller.phase = Phase::Settling,
                         _ => caller.tell(Told::Unavailable),
                     }
@@ -231,13 +246,15 @@ impl Model for Create {
             }
             Action::Settle(client) => {
                 let call = Call { client, number: state.callers[client].number };
-                let found = state.table.get(&self.id(call)).map(|stored| self.judge(call, *stored));
+                let time = state.callers[client].time;
+                let found = state.table.get(&self.id(call)).map(|stored| self.judge(call, time, *stored));
                 state.callers[client].tell(found.unwrap_or(Told::Unknown));
             }
             Action::TryAgain(client) => {
                 let caller = &mut state.callers[client];
                 caller.number += 1;
                 caller.phase = Phase::Sending(0);
+                caller.time = 0;
                 caller.open = false;
             }
         }
@@ -254,16 +271,23 @@ impl Model for Create {
             }),
             Property::always("a success is stored", |model, state: &State| {
                 state.callers.iter().enumerate().all(|(client, caller)| {
-                    let Phase::Done(Told::Created | Told::Replayed) = caller.phase else { return true };
+                    let Phase::Done(Told::Created(_) | Told::Replayed(_)) = caller.phase else { return true };
                     let id = model.id(Call { client, number: caller.number });
                     state.table.get(&id).is_some_and(|stored| stored.content == model.contents[client])
+                })
+            }),
+            Property::always("a success shows what is stored", |model, state: &State| {
+                state.callers.iter().enumerate().all(|(client, caller)| {
+                    let Phase::Done(Told::Created(time) | Told::Replayed(time)) = caller.phase else { return true };
+                    let id = model.id(Call { client, number: caller.number });
+                    state.table.get(&id).is_some_and(|stored| stored.time == time)
                 })
             }),
             Property::always("only the call that wrote a flow is told that it created it", |model, state: &State| {
                 state.callers.iter().enumerate().all(|(client, caller)| {
                     let call = Call { client, number: caller.number };
                     let own = || state.table.get(&model.id(call)).is_some_and(|stored| stored.writer == call);
-                    caller.phase != Phase::Done(Told::Created) || own()
+                    !matches!(caller.phase, Phase::Done(Told::Created(_))) || own()
                 })
             }),
             Property::always("a call that is unavailable has written nothing", |_, state: &State| {
@@ -303,7 +327,7 @@ fn the_protocol_keeps_its_properties_in_every_schedule() {
 
 #[test]
 fn the_model_has_a_replay_and_a_reused_key() {
-    for (contents, told) in [([0, 0], Told::Replayed), ([0, 1], Told::Conflict)] {
+    for (contents, told) in [([0, 0], Told::Replayed(0)), ([0, 1], Told::Conflict)] {
         let model = Create { protocol: Protocol::Key, contents };
         let mut state = model.init_states().remove(0);
         for client in 0..CLIENTS {
@@ -313,6 +337,12 @@ fn the_model_has_a_replay_and_a_reused_key() {
         }
         assert_eq!(state.callers[1].phase, Phase::Done(told));
     }
+}
+
+#[test]
+fn an_answer_that_shows_what_was_sent_last_is_not_always_what_is_stored() {
+    let checker = Create { protocol: Protocol::ShowsSent, contents: [0, 1] }.checker().spawn_bfs().join();
+    checker.assert_any_discovery("a success shows what is stored");
 }
 
 #[test]

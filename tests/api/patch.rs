@@ -269,7 +269,7 @@ async fn a_patch_can_make_a_flow_as_deep_as_a_create_can_and_no_deeper() {
 }
 
 #[tokio::test]
-async fn a_patched_flow_that_is_too_large_for_an_item_is_refused_and_not_written() {
+async fn a_patched_flow_that_is_too_large_is_refused_and_not_written() {
     let api = Api::start().await;
     let path = api.create().await;
     let part = "x".repeat(195 * 1024);

@@ -1,4 +1,4 @@
-//! No answer is larger than Lambda takes, whatever is stored.
+//! No answer is larger than Lambda takes, whatever is stored; and what can be stored can be written again.
 
 use std::sync::Mutex;
 
@@ -6,13 +6,16 @@ use axum::Router;
 use oracles::proptest::prelude::*;
 use oracles::proptest::test_runner::{Config, TestRunner};
 use project_flows::diff::MAX_PATH_BYTES;
+use project_flows::flow::{MAX_AUTHOR, MAX_CLIENT, MAX_CONTENT, MAX_KEY, MAX_NOTE};
 use project_flows::log::Log;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::runtime::Builder;
 
 use crate::engine;
-use crate::support::{Answer, Api, CLIENT, Engine, Request, flow_item, handler_with_log, send, version_key};
+use crate::support::{
+    Answer, Api, CLIENT, Engine, Request, flow_item, handler_with_log, now, send, signed, version_key,
+};
 
 const FLOWS: &str = "/v2/project-flows";
 
@@ -292,4 +295,95 @@ async fn a_response_that_lambda_would_refuse_becomes_an_internal_error() {
     assert_eq!((&line["http.status"], &line["code"]), (&json!(500), &json!("INTERNAL_ERROR")));
     assert!(line["cause"].as_str().unwrap().starts_with("reply: expected at most 6000000 bytes, found 70"), "{line}");
     assert_eq!((&line["flow.id"], line.get("flow.version")), (&json!(ID), None));
+}
+
+/// The largest number of ten digits that leaves room for a few more.
+const HIGH: &str = "9999999900";
+
+/// Sets the number of the newest item whose sort key begins so.
+fn set_number(api: &Api, sort: &str, name: &str) {
+    let items = api.engine.items();
+    let mut item = items.into_iter().find(|item| item["sk"]["S"].as_str().unwrap().starts_with(sort)).unwrap();
+    item[name] = json!({ "N": HIGH });
+    api.engine.put(engine::TABLE, &item);
+}
+
+/// The engine refuses an item of more than 409,600 bytes, as the database does.
+#[test]
+fn what_can_be_stored_can_be_paused_deleted_restored_and_released_whoever_does_it_and_why() {
+    let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+    let character = || prop::sample::select(vec!["a", "é", "\u{1d11e}"]);
+    let texts = (character(), 1_usize..=120, character(), 0_usize..=2_000, 0_usize..=2);
+    cases(8)
+        .run(&texts, |(name, name_length, description, description_length, below)| {
+            runtime.block_on(async {
+                let api = Api::start().await;
+                let author = "\u{1d11e}".repeat(MAX_AUTHOR);
+                let claims = json!({ "clientId": "c".repeat(MAX_CLIENT), "sub": author, "exp": now() + 600 });
+                let token = format!("Bearer {}", signed(&claims));
+                let note = format!("note={}", "%F0%9D%84%9E".repeat(MAX_NOTE));
+                let write = async |request: Request| {
+                    let request = request.header("authorization", &token).query(&note);
+                    let answer = api.send(&request).await;
+                    assert!([200, 201].contains(&answer.status), "{} {}: {answer:?}", request.method, request.path);
+                    answer
+                };
+                let project = "p".repeat(64);
+                let created = write(
+                    Request::create(json!({
+                        "project": project, "type": "onboarding", "name": name.repeat(name_length),
+                        "description": description.repeat(description_length), "configuration": {},
+                        "steps": [{ "stepType": "document", "order": 1, "required": true }],
+                    }))
+                    .key(&"k".repeat(MAX_KEY)),
+                )
+                .await;
+                let path = created.path();
+                set_number(&api, "FLOW#", "version");
+
+                // As large as can be, or a byte or two smaller.
+                write(Request::put(&path, json!({ "configuration": { "large": "x".repeat(200_000) } }))).await;
+                let flow = write(Request::put(&path, json!({ "status": "draft" }))).await.json()["data"].clone();
+                let size = |flow: &Value| {
+                    let texts = ["configuration", "steps"].map(|member| flow[member].to_string());
+                    let texts = texts
+                        .into_iter()
+                        .chain(["name", "description"].map(|name| flow[name].as_str().unwrap().to_owned()));
+                    texts.map(|text| text.len()).sum::<usize>()
+                };
+                let steps = |length: usize| {
+                    let config = json!({ "large": "y".repeat(length) });
+                    json!([{ "stepType": "document", "order": 1, "required": true, "config": config }])
+                };
+                let mut flow_with_steps = flow.clone();
+                flow_with_steps["steps"] = steps(0);
+                let length = MAX_CONTENT - size(&flow_with_steps);
+                let too_large =
+                    Request::put(&path, json!({ "steps": steps(length + 1) })).header("authorization", &token);
+                let before = api.engine.items();
+                api.send(&too_large).await.expect(413, "FLOW_TOO_LARGE");
+                api.send(&too_large.query("dryRun=true")).await.expect(413, "FLOW_TOO_LARGE");
+                assert_eq!(api.engine.items(), before);
+                write(Request::put(&path, json!({ "steps": steps(length - below) }))).await;
+
+                let active = write(Request::put(&path, json!({ "status": "active" }))).await;
+                let place = format!("{FLOWS}/live/{project}/onboarding");
+                let release = |answer: &Answer| {
+                    let data = &answer.json()["data"];
+                    Request::put(&place, json!({ "_id": data["_id"], "version": data["version"] }))
+                };
+                write(release(&active)).await;
+                set_number(&api, "LIVE#", "release");
+                write(Request::delete(&place)).await;
+                write(release(&active)).await;
+                write(Request::delete(&place)).await;
+                write(Request::put(&path, json!({ "status": "paused" }))).await;
+                let deleted = write(Request::delete(&path)).await;
+                let version = deleted.json()["data"]["version"].as_u64().unwrap();
+                let restored = write(Request::restore(&path, version - 1)).await;
+                assert_eq!(restored.json()["data"]["version"].to_string().len(), HIGH.len());
+            });
+            Ok(())
+        })
+        .unwrap();
 }

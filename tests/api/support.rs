@@ -12,7 +12,7 @@ mod token;
 
 pub use answer::Answer;
 pub use api::{Api, handler, handler_with_log, handler_with_projects, send, send_before};
-pub use engine::{Engine, PROJECTS, dynamo_db, flow_item, newest_key, sdk, version_key};
+pub use engine::{Engine, PROJECTS, dynamo_db, flow_item, newest_key, sdk, stored, version_key};
 pub use fsck::{build_fsck, fsck, fsck_with};
 pub use issuer::{ISSUER, Issuer, Published, Signer};
 pub use process::Process;

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::engine;
-use crate::support::{Api, CLIENT, Engine, Request, flow_item, newest_key, page_request};
+use crate::support::{Api, CLIENT, Engine, Request, flow_item, newest_key, page_request, stored};
 
 /// The moment of a minute in 2024.
 fn minute(number: usize) -> String {
@@ -24,8 +24,8 @@ fn fill(engine: &Engine, client: &str, count: usize) {
             ("type", if number % 10 == 1 { "login" } else { "onboarding" }),
             ("status", "deleted"),
             ("name", &format!("Flow {number}")),
-            ("updatedAt", &deleted),
-            ("listKey", &format!("~{deleted}#{id}")),
+            ("updatedAt", &stored(&deleted)),
+            ("listKey", &format!("~{}#{id}", stored(&deleted))),
         ] {
             item[name] = json!({ "S": text });
         }

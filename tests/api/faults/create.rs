@@ -5,7 +5,9 @@ use std::time::{Duration, Instant};
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde_json::json;
 
-use super::{Met, Row, STALL, UNAVAILABLE, UNKNOWN, always, in_turn, lost, print_table, row, throttled, unsent};
+use super::{
+    EXPIRED, Met, Row, STALL, UNAVAILABLE, UNKNOWN, always, in_turn, lost, print_table, row, throttled, unsent,
+};
 use crate::engine;
 use crate::proxy::{Fault, Loss, Proxy};
 use crate::support::{Answer, Api, CLIENT, Engine, Request, dynamo_db, page_request};
@@ -54,7 +56,13 @@ fn puts() -> Vec<Row> {
         row("access denied", always(Fault::Error(400, "AccessDeniedException", "no")), 500, "INTERNAL_ERROR", 0),
         row("credentials expired", always(Fault::Error(400, "ExpiredTokenException", "old")), 500, "INTERNAL_ERROR", 0),
         row("table missing", always(Fault::Error(400, "ResourceNotFoundException", "no table")), 500, "INTERNAL_ERROR", 0),
-        row("item too large", always(Fault::Error(400, "ValidationException", "Item size has exceeded the maximum allowed size")), 413, "FLOW_TOO_LARGE", 0),
+        row("a signature that has expired, once", vec![EXPIRED], 201, "", 1),
+        row("a signature that has expired, always", always(EXPIRED), 503, UNAVAILABLE, 0),
+        row("a signature that is not yet current, once", vec![Fault::Error(400, "InvalidSignatureException", "Signature not yet current: 1 is still later than 0")], 201, "", 1),
+        row("a request that has expired, always", always(Fault::Error(400, "RequestExpired", "old")), 503, UNAVAILABLE, 0),
+        row("lost after the commit, then expired", vec![lost(Close), EXPIRED, EXPIRED], 201, "", 1),
+        row("lost before the commit, then expired", vec![unsent(Close), EXPIRED, EXPIRED], 503, UNKNOWN, 0),
+        row("a wrong secret", always(Fault::Error(400, "InvalidSignatureException", "The request signature we calculated does not match")), 500, "INTERNAL_ERROR", 0),
     ]
 }
 
@@ -79,7 +87,9 @@ fn transactions() -> Vec<Row> {
         row("transaction, in progress, always", always(throttled("TransactionInProgressException")), 503, UNAVAILABLE, 0),
         row("transaction, stalled for five seconds", vec![Fault::Stalled(STALL)], 201, "", 1),
         row("transaction, cancelled for another reason", always(Fault::Cancelled(&["ItemCollectionSizeLimitExceeded", "None"])), 500, "INTERNAL_ERROR", 0),
-        row("transaction, with an item too large", always(Fault::Cancelled(&["ValidationError", "None"])), 413, "FLOW_TOO_LARGE", 0),
+        row("transaction, with a signature that has expired, once", vec![EXPIRED], 201, "", 1),
+        row("transaction, with a signature that has expired, always", always(EXPIRED), 503, UNAVAILABLE, 0),
+        row("transaction, lost after the commit, then in conflict", vec![lost(Hang), Fault::Cancelled(&["TransactionConflict", "None"])], 201, "", 1),
         row("transaction, throttled, always", always(throttled("ThrottlingException")), 503, UNAVAILABLE, 0),
         row("transaction, denied", always(Fault::Error(400, "AccessDeniedException", "no")), 500, "INTERNAL_ERROR", 0),
     ]
@@ -111,6 +121,10 @@ async fn meet(row: Row, write: Write) -> Met {
 
     let met = row.expect_answer(&api, &request).await;
     assert_eq!(met.answer.headers.get("idempotency-replayed"), None, "the client has sent it once");
+    if met.answer.status == 201 {
+        let stored = Api::on(api.engine.clone()).await.get(&met.answer.path()).await;
+        assert_eq!(stored.text, met.answer.text, "the answer is what is stored");
+    }
 
     proxy.heal();
     let again = api.send(&request).await;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{UNAVAILABLE, UNKNOWN, always, unsent};
+use super::{EXPIRED, UNAVAILABLE, UNKNOWN, always, unsent};
 use crate::engine;
 use crate::proxy::Loss;
 use crate::support::{Api, PLACE, Request, handler, page_request, send};
@@ -85,5 +85,23 @@ async fn a_failed_read_is_temporarily_unavailable_and_its_outcome_never_unknown(
     let late = [(&reads[0], UNAVAILABLE), (&reads[3], UNAVAILABLE), (&Request::put(&path, "{}"), UNKNOWN)];
     for (request, code) in late {
         api.send_before(request, Duration::from_millis(600)).await.expect(503, code);
+    }
+}
+
+/// Each read has a client of its own, because the SDK limits how often a client tries again.
+#[tokio::test]
+async fn a_read_whose_signature_has_expired_is_signed_anew() {
+    let api = Api::start().await;
+    let path = api.create_active().await;
+    assert_eq!(api.send(&Request::release(&path, 2)).await.status, 200);
+    for path in [path.as_str(), "/v2/project-flows", PLACE, &format!("{PLACE}/releases"), &format!("{path}/versions")] {
+        for (faults, status) in [(vec![EXPIRED, EXPIRED], 200), (always(EXPIRED), 503)] {
+            let (api, proxy) = api.behind_proxy().await;
+            for operation in ["GetItem", "Query"] {
+                proxy.fail(operation, &faults);
+            }
+            let answer = api.get(path).await;
+            assert_eq!(answer.status, status, "{path}: {answer:?}");
+        }
     }
 }

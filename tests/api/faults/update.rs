@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::{Met, Row, STALL, UNAVAILABLE, UNKNOWN, always, lost, print_table, row, throttled, unsent};
+use super::{EXPIRED, Met, Row, STALL, UNAVAILABLE, UNKNOWN, always, lost, print_table, row, throttled, unsent};
 use crate::proxy::{Fault, Loss};
 use crate::support::{Answer, Api, Request};
 
@@ -37,7 +37,7 @@ fn rows() -> Vec<Row> {
         row("closed before the commit, always", always(unsent(Close)), 503, UNKNOWN, 1),
         row("silent before the commit, always", always(unsent(Hang)), 503, UNKNOWN, 1),
         row("lost after the commit, then its condition fails", vec![lost(Close), FAILED], 200, "", 2),
-        row("lost before the commit, then its condition fails", vec![unsent(Close), FAILED], 503, UNKNOWN, 1),
+        row("lost before the commit, then its condition fails", vec![unsent(Close), FAILED], 200, "", 2),
         row("lost after the commit, then denied", vec![lost(Close), Fault::Error(400, "AccessDeniedException", "no")], 200, "", 2),
         Row { reads: after_the_first(unsent(Close)), ..row("lost after the commit, and the read too", always(lost(Close)), 503, UNKNOWN, 2) },
         Row { reads: after_the_first(throttled("ThrottlingException")), ..row("lost after the commit, and the read throttled", always(lost(Close)), 503, UNKNOWN, 2) },
@@ -52,7 +52,14 @@ fn rows() -> Vec<Row> {
         row("throttled within, once", vec![Fault::Cancelled(&["ThrottlingError", "None"])], 200, "", 2),
         row("stalled for five seconds", vec![Fault::Stalled(STALL)], 200, "", 2),
         row("in progress, always", always(throttled("TransactionInProgressException")), 503, UNAVAILABLE, 1),
-        row("item too large", always(Fault::Cancelled(&["ValidationError", "None"])), 413, "FLOW_TOO_LARGE", 1),
+        row("a signature that has expired, once", vec![EXPIRED], 200, "", 2),
+        row("a signature that has expired, always", always(EXPIRED), 503, UNAVAILABLE, 1),
+        Row { reads: vec![EXPIRED], ..row("the signature of the first read has expired, once", vec![], 200, "", 2) },
+        Row { reads: always(EXPIRED), ..row("the signature of the first read has expired, always", vec![], 503, UNAVAILABLE, 1) },
+        row("lost after the commit, then in conflict", vec![lost(Hang), Fault::Cancelled(&["TransactionConflict", "None"])], 200, "", 2),
+        row("lost before the commit, then in conflict", vec![unsent(Hang), Fault::Cancelled(&["TransactionConflict", "None"])], 200, "", 2),
+        row("lost before the commit, then in conflict, always", [&[unsent(Hang)], &always(Fault::Cancelled(&["TransactionConflict", "None"]))[..]].concat(), 503, UNKNOWN, 1),
+        row("stalled, and meets the next request", vec![Fault::Stalled(Duration::from_millis(1_500)), unsent(Hang)], 200, "", 2),
         row("history there already", always(Fault::Cancelled(&["None", "ConditionalCheckFailed"])), 500, "INTERNAL_ERROR", 1),
         row("denied", always(Fault::Error(400, "AccessDeniedException", "no")), 500, "INTERNAL_ERROR", 1),
     ]
@@ -74,7 +81,11 @@ async fn meet(row: Row) -> Met {
     let update = Request::put(&path, json!({ "name": "Updated" })).header("if-match", "\"1\"");
 
     let met = row.expect_answer(&faulty, &update).await;
-    assert_eq!(api.get(&path).await.json()["data"]["version"], met.items, "one item for each version");
+    let stored = api.get(&path).await;
+    assert_eq!(stored.json()["data"]["version"], met.items, "one item for each version");
+    if met.answer.status == 200 {
+        assert_eq!(met.answer.text, stored.text, "the answer is what is stored");
+    }
 
     // The retry writes now, or is refused because the update was written before.
     proxy.heal();

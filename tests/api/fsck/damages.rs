@@ -134,19 +134,19 @@ const DAMAGES: [Damage; 39] = [
     (
         "the time of a version is not a time",
         |flows| flows.set(&version_key(&flows.keyed, 2), "updatedAt", "yesterday"),
-        &["KEYED: version 2: updatedAt: expected an instant as in 2024-01-15T10:30:00Z, found \"yesterday\""],
+        &["KEYED: version 2: updatedAt: expected an instant as in 2024-01-15T10:30:00.123Z, found \"yesterday\""],
     ),
     (
         "a version was written before the one before it",
-        |flows| flows.set(&version_key(&flows.keyed, 3), "updatedAt", "2024-01-15T10:30:00Z"),
+        |flows| flows.set(&version_key(&flows.keyed, 3), "updatedAt", "2024-01-15T10:30:00.000Z"),
         &["KEYED: version 3: updatedAt: expected TIME or later, when the version before was written, \
-           found 2024-01-15T10:30:00Z"],
+           found 2024-01-15T10:30:00.000Z"],
     ),
     (
         "the newest version was written before the one before it",
-        |flows| flows.set(&newest_key(&flows.keyed), "updatedAt", "2024-01-15T10:30:00Z"),
+        |flows| flows.set(&newest_key(&flows.keyed), "updatedAt", "2024-01-15T10:30:00.000Z"),
         &["KEYED: version 4, the newest: updatedAt: expected TIME or later, when the version before was written, \
-           found 2024-01-15T10:30:00Z"],
+           found 2024-01-15T10:30:00.000Z"],
     ),
     (
         "the newest version is another client's",
@@ -179,9 +179,9 @@ const DAMAGES: [Damage; 39] = [
     ),
     (
         "the creation of a version is another",
-        |flows| flows.set(&version_key(&flows.keyed, 2), "createdAt", "2024-01-15T10:30:00Z"),
+        |flows| flows.set(&version_key(&flows.keyed, 2), "createdAt", "2024-01-15T10:30:00.000Z"),
         &[
-            "KEYED: version 2: createdAt: expected \"TIME\", found \"2024-01-15T10:30:00Z\", though it never changes and \
+            "KEYED: version 2: createdAt: expected \"TIME\", found \"2024-01-15T10:30:00.000Z\", though it never changes and \
            the newest version has it so",
         ],
     ),

@@ -117,7 +117,7 @@ async fn an_index_that_catches_up_in_time_is_no_finding() {
     };
     // A time in the future counts as just now.
     flows.change(&newest_key(&flows.new), |item| {
-        item["updatedAt"] = json!({ "S": "2999-01-01T00:00:00Z" });
+        item["updatedAt"] = json!({ "S": "2999-01-01T00:00:00.000Z" });
         item.as_object_mut().unwrap().remove("digest");
     });
 
@@ -132,7 +132,7 @@ async fn a_flow_that_changes_at_every_look_is_counted_but_is_no_finding() {
     let flows = Flows::create().await;
     let changes = Arc::new(AtomicU32::new(0));
     let (database, mut item) = (flows.engine.database.clone(), flows.engine.item(&newest_key(&flows.new)));
-    item["updatedAt"] = json!({ "S": "2999-01-01T00:00:00Z" });
+    item["updatedAt"] = json!({ "S": "2999-01-01T00:00:00.000Z" });
     let change = move |read: &Value| {
         if read.get("IndexName").is_none() {
             return;

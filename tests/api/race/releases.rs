@@ -407,6 +407,7 @@ async fn run(attempts: u32, faults: bool) {
         let worker = Worker { number, url: proxy.url.clone(), shared: Arc::clone(&shared) };
         workers.push(tokio::spawn(worker.run(role)));
     }
+    let asked = ask(&direct, &shared).await;
     let mut all = Seen::default();
     for worker in workers {
         let mut seen = worker.await.unwrap();
@@ -450,6 +451,7 @@ async fn run(attempts: u32, faults: bool) {
         judge_refusals(&all.refusals, &flows, &ids, (&all.releases, &releases))
     })();
     let moments = judge_moments(&direct, &releases, &all.answers, first_second).await;
+    let asked = judge_asked(&asked, &ask_again(&direct, &asked).await);
 
     let met = proxy.counts();
     let count = |why: Why| all.refusals.iter().filter(|refusal| refusal.why == why).count();
@@ -457,7 +459,7 @@ async fn run(attempts: u32, faults: bool) {
     println!(
         "{attempts} attempts by {EDITORS} editors, {RELEASERS} releasers and {PAUSERS} who pause, {} of {} calls {}: {} \
          releases, {} versions, {} refused as not active, {} as live, {} as nothing live, {unknown} unknown; {:.0} attempts a \
-         second; verdict: {}",
+         second; asOf of settled seconds, and the oldest that has changed: {asked:?}; verdict: {}",
         met.faulty,
         met.all,
         if faults { "faulty" } else { "seen half-way" },
@@ -471,10 +473,68 @@ async fn run(attempts: u32, faults: bool) {
     );
     verdict.unwrap();
     moments.unwrap();
+    asked.unwrap();
     assert!(releases.len() > attempts as usize / 200, "hardly anything was released");
     for why in [Why::NotActive, Why::Live, Why::NothingLive] {
         assert!(count(why) > 0, "the race has no {why:?}");
     }
+}
+
+/// What was live in a second, as it was asked while the race ran.
+struct Asked {
+    moment: Timestamp,
+    /// How long ago the second had begun.
+    age: Duration,
+    live: Option<u64>,
+}
+
+/// How old a second is whose answer stays the same: a call to the database takes three seconds at most, and no transaction
+/// stalls for more than two.
+const SETTLED: Duration = Duration::from_secs(6);
+
+/// The number of the release that was in force at a moment.
+async fn live_at(api: &Api, moment: &Timestamp) -> Option<u64> {
+    let answer = api.get(&format!("{PLACE}?asOf={moment}")).await;
+    assert!([200, 404].contains(&answer.status), "{answer:?}");
+    answer.json()["release"]["number"].as_u64()
+}
+
+/// Asks for what was live some seconds before, again and again.
+async fn ask(api: &Api, shared: &Shared) -> Vec<Asked> {
+    let mut asked = Vec::new();
+    while shared.left.load(Ordering::Relaxed) > 0 {
+        for age in [1, 2, 4, 6, 7, 8, 9].map(Duration::from_secs) {
+            let now = SystemTime::now();
+            let moment = Timestamp::from(now - age);
+            let live = live_at(api, &moment).await;
+            asked.push(Asked { moment, age, live });
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    asked
+}
+
+/// Asks for the same seconds once more.
+async fn ask_again(api: &Api, asked: &[Asked]) -> BTreeMap<String, Option<u64>> {
+    let mut now = BTreeMap::new();
+    for Asked { moment, .. } in asked {
+        if !now.contains_key(moment.as_str()) {
+            now.insert(moment.to_string(), live_at(api, moment).await);
+        }
+    }
+    now
+}
+
+/// Whether the answers of settled seconds have stayed the same. `now` says what is answered at the end. Returns how many
+/// were compared, and the greatest age of a second whose answer has changed.
+fn judge_asked(asked: &[Asked], now: &BTreeMap<String, Option<u64>>) -> Result<(usize, Duration), String> {
+    let changed: Vec<_> = asked.iter().filter(|one| now[one.moment.as_str()] != one.live).collect();
+    if let Some(Asked { moment, age, live }) = changed.iter().find(|one| one.age >= SETTLED) {
+        let found = now[moment.as_str()];
+        return Err(format!("{moment}: release {live:?} was live, as asked {age:?} later, and now {found:?} was"));
+    }
+    let latest = changed.iter().map(|one| one.age).max().unwrap_or_default();
+    Ok((asked.iter().filter(|one| one.age >= SETTLED).count(), latest))
 }
 
 /// Whether every second of the run knows what was live, as the answers said.
@@ -595,6 +655,18 @@ async fn the_judge_finds_what_was_live_and_not_active() {
     pause["dynamodb"]["NewImage"]["status"] = json!({ "S": "paused" });
     paused.insert(withdrawal, pause);
     assert!(judge_order(&paused).unwrap_err().contains("paused"));
+}
+
+#[test]
+fn the_judge_finds_a_settled_second_whose_answer_has_changed() {
+    let moment = Timestamp::parse("2024-01-15T10:30:00Z").unwrap();
+    let asked = |age, live| Asked { moment: moment.clone(), age, live };
+    let judged = |asked: &[Asked]| judge_asked(asked, &BTreeMap::from([(moment.to_string(), Some(3))]));
+    let second = Duration::from_secs(1);
+    assert_eq!(judged(&[asked(second, Some(2)), asked(SETTLED, Some(3)), asked(SETTLED, Some(3))]), Ok((2, second)));
+    for live in [None, Some(2)] {
+        assert!(judged(&[asked(SETTLED, live)]).unwrap_err().contains("now Some(3) was"));
+    }
 }
 
 #[test]

@@ -13,7 +13,7 @@ use project_flows::log::Log;
 use project_flows::store::Store;
 use serde_json::{Value, json};
 
-use super::engine::sdk;
+use super::engine::{sdk, stored};
 use super::{Answer, Engine, JWKS, PROJECTS, Request, page_request};
 use crate::engine;
 use crate::proxy::Proxy;
@@ -121,8 +121,8 @@ impl Api {
         let number = json!({ "N": version.to_string() });
         let item = self.engine.items().into_iter().find(|item| item["_id"]["S"] == id && item["version"] == number);
         let mut item = item.expect("a version");
-        item["createdAt"] = json!({ "S": "2024-01-15T01:00:00Z" });
-        item["updatedAt"] = json!({ "S": updated_at });
+        item["createdAt"] = json!({ "S": "2024-01-15T01:00:00.000Z" });
+        item["updatedAt"] = json!({ "S": stored(updated_at) });
         self.engine.put(engine::TABLE, &item);
     }
 

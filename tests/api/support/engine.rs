@@ -130,8 +130,14 @@ pub fn version_key(id: &str, version: u64) -> String {
     format!("VERSION#{id}#{version:010}")
 }
 
-/// The item of a flow at version 1, as DynamoDB JSON.
+/// A moment as the table has it: with milliseconds, of which the API shows none.
+pub fn stored(moment: &str) -> String {
+    if moment.contains('.') { moment.to_owned() } else { moment.replace('Z', ".000Z") }
+}
+
+/// The item of a flow at version 1, as DynamoDB JSON
 pub fn flow_item(client: &str, id: &str, created_at: &str) -> Value {
+    let created_at = stored(created_at);
     let mut item = json!({ "version": { "N": "1" } });
     for (attribute, text) in [
         ("pk", format!("CLIENT#{client}").as_str()),
@@ -145,8 +151,8 @@ pub fn flow_item(client: &str, id: &str, created_at: &str) -> Value {
         ("name", "Complete Onboarding Flow"),
         ("configuration", "{}"),
         ("steps", "[]"),
-        ("createdAt", created_at),
-        ("updatedAt", created_at),
+        ("createdAt", &created_at),
+        ("updatedAt", &created_at),
     ] {
         item[attribute] = json!({ "S": text });
     }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, SystemTime};
 
 use aws_lc_rs::digest::{SHA256, digest};
-use project_flows::flow::Timestamp;
+use project_flows::flow::Moment;
 use project_flows::item::{self, Item};
 
 use crate::place::{self, FlowKey};
@@ -172,7 +172,7 @@ fn same_place(one: &Item, other: &Item) -> bool {
 
 /// Whether the index must have the item by now.
 fn is_settled(item: Option<&Item>) -> bool {
-    let moment = Timestamp::from(SystemTime::now() - SETTLING);
+    let moment = Moment::from(SystemTime::now() - SETTLING);
     let written = item.and_then(|item| item::to_flow(item).ok()).map(|flow| flow.summary.updated_at);
     written.is_some_and(|written| written < moment)
 }

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::cell::Cell;
 
 use project_flows::error::{Cause, Error};
-use project_flows::flow::{Client, Content, Digest, Flow, FlowId, Status, Timestamp};
+use project_flows::flow::{Client, Content, Digest, Flow, FlowId, Moment, Status};
 use project_flows::item::{self, Item};
 use project_flows::json::{Node, Value};
 
@@ -26,7 +26,7 @@ pub struct Life<'flow> {
     /// The first and the last version in the history that are not older than the newest.
     surplus: Option<(u64, u64)>,
     /// When the version before was written.
-    written: Option<Timestamp>,
+    written: Option<Moment>,
     /// The number and the digest of the version before, if that version is sound.
     chain: Option<(u64, Option<Digest>)>,
     /// How many versions have content that a new flow could not have.
@@ -119,9 +119,10 @@ impl<'flow> Life<'flow> {
         for (name, instant) in
             [(item::CREATED_AT, &flow.summary.created_at), (item::UPDATED_AT, &flow.summary.updated_at)]
         {
-            if Timestamp::parse(instant.as_str()).as_ref() != Some(instant) {
+            let text = instant.to_stored();
+            if Moment::parse(&text).is_none() {
                 order = false;
-                found(format!("{name}: expected an instant as in 2024-01-15T10:30:00Z, found {:?}", instant.as_str()));
+                found(format!("{name}: expected an instant as in 2024-01-15T10:30:00.123Z, found {text:?}"));
             }
         }
         if order {
@@ -182,9 +183,10 @@ impl Life<'_> {
             self.written.replace(flow.summary.updated_at.clone()).unwrap_or_else(|| flow.summary.created_at.clone());
         if flow.summary.updated_at < before {
             found(format!(
-                "{}: expected {before} or later, when the version before was written, found {}",
+                "{}: expected {} or later, when the version before was written, found {}",
                 item::UPDATED_AT,
-                flow.summary.updated_at
+                before.to_stored(),
+                flow.summary.updated_at.to_stored()
             ));
         }
     }
