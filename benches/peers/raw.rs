@@ -14,7 +14,7 @@ use aws_sdk_dynamodb::types::{
     AttributeValue, ConditionCheck, Put, ReturnValuesOnConditionCheckFailure, Select, TransactWriteItem,
 };
 use lambda_http::lambda_runtime::{Error, LambdaEvent, run, service_fn};
-use project_flows::flow::{self, Change, Content, Flow, Head, Place};
+use project_flows::flow::{self, Change, Content, Flow, Head, Place, WriteToken};
 use project_flows::{item, json};
 use serde::de::IgnoredAny;
 
@@ -86,12 +86,12 @@ async fn carry_out(call: &str, client: &Client, table: &str, flow: &Flow) -> Res
         }
         "Release" | "Withdraw" => {
             let place = Place::of(&flow.summary);
-            let head = Head::release(None, SystemTime::now(), flow.clone(), Change::default());
-            let mut head = head;
+            let mut head = Head::release(None, SystemTime::now(), flow.clone(), Change::default());
             if call == "Withdraw" {
                 let withdrawn = Head::withdraw(Some(&head), SystemTime::now(), Change::default());
                 head = withdrawn.map_err(|error| error.to_string())?;
             }
+            head.release.write_token = WriteToken::random().ok();
             let live = item::from_head(&flow.summary.client, &place, &head);
             let copy = Put::builder().table_name(table);
             let copy = copy.set_item(Some(item::into_release(live.clone(), &place, &head.release)));

@@ -11,7 +11,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use project_flows::flow::{Change, Client, Content, Flow, FlowId, Head, Idempotency, IdempotencyKey, Place, Status};
+use project_flows::flow::{
+    Change, Client, Content, Flow, FlowId, Head, Idempotency, IdempotencyKey, Place, Status, WriteToken,
+};
 use project_flows::{item, json};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use serde_json::{Value, json};
@@ -166,7 +168,8 @@ impl Answers {
         };
         let (client, place) = (flow.summary.client.clone(), Place::of(&flow.summary));
         flow.summary.status = Status::Active;
-        let head = Head::release(None, SystemTime::now(), flow.clone(), Change::default());
+        let mut head = Head::release(None, SystemTime::now(), flow.clone(), Change::default());
+        head.release.write_token = WriteToken::random().ok();
         let live = item::from_head(&client, &place, &head);
         let release = item::into_release(live.clone(), &place, &head.release);
         let mut active = flow.clone();

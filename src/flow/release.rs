@@ -120,11 +120,6 @@ impl Release {
         Self { number, since, change, version, reviewed: false, write_token: None }
     }
 
-    /// What it puts in force, if that was reviewed.
-    pub fn reviewed_version(&self) -> Option<&ReleasedVersion> {
-        self.version.as_ref().filter(|_| self.reviewed)
-    }
-
     /// The release as the API shows it. It ended at `until`, if it has.
     pub fn document<'release>(&'release self, until: Option<&'release Timestamp>) -> ReleaseDocument<'release> {
         ReleaseDocument {

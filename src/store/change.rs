@@ -4,7 +4,7 @@
 
 use std::future;
 
-use aws_sdk_dynamodb::types::{AttributeValue, ConditionCheck};
+use aws_sdk_dynamodb::types::{AttributeValue, ConditionCheck, TransactWriteItem};
 
 use super::Store;
 use super::numbered::{Next, Row, Write};
@@ -17,8 +17,8 @@ impl Store {
     /// Applies `next` to a flow's newest version, writes the result as the next version, and returns it. If `next` returns
     /// nothing, nothing is written, and the newest version is returned.
     ///
-    /// `next` is called again for each new request. So it checks preconditions each time, and takes the time. Without
-    /// preconditions, changes of different members are all kept.
+    /// `next` is called again for each new request, with the version that is the newest then. So it checks preconditions each
+    /// time, and takes the time. Without preconditions, changes of different members are all kept.
     ///
     /// # Errors
     ///
@@ -47,8 +47,11 @@ impl Store {
                 number,
                 newest: item::from_flow(&next),
                 copy: item::into_version(item, &newest),
-                guard: newest.is_deactivated_by(&next).then(|| self.is_not_live(&newest)).transpose()?,
-                mark: None,
+                beside: newest
+                    .is_deactivated_by(&next)
+                    .then(|| self.is_not_live(&newest))
+                    .into_iter()
+                    .collect::<Result<_, _>>()?,
                 range: (sort.clone(), sort),
             };
             Ok(Next::Write(next, Box::new(write)))
@@ -67,14 +70,15 @@ impl Store {
     }
 
     /// The condition that `flow` is not live in its place.
-    fn is_not_live(&self, flow: &Flow) -> Result<ConditionCheck, Error> {
-        ConditionCheck::builder()
+    fn is_not_live(&self, flow: &Flow) -> Result<TransactWriteItem, Error> {
+        let check = ConditionCheck::builder()
             .table_name(&self.table)
             .set_key(Some(item::live_key(&flow.summary.client, &Place::of(&flow.summary))))
             .condition_expression("attribute_not_exists(#id) OR #id <> :id")
             .expression_attribute_names("#id", item::ID)
             .expression_attribute_values(":id", AttributeValue::S(flow.summary.id.as_str().to_owned()))
-            .build()
-            .map_err(|_| incomplete())
+            .build();
+        let check = check.map_err(|_| incomplete())?;
+        Ok(TransactWriteItem::builder().condition_check(check).build())
     }
 }

@@ -2,14 +2,14 @@
 //!
 //! The newest item of a row stands under one key. Its number is one higher than that of the item before it. The next item is
 //! one transaction: it takes the place of the newest, on condition that this is still the one that was read; a copy goes under
-//! a key of its own, which must be absent; and a guard is a condition on another item.
+//! a key of its own, which must be absent; and what stands beside them are conditions on other items, and marks.
 //!
 //! Why it is exactly once: the condition is the number before, so each number is written at most once. All requests of a call
 //! carry the token of the call. A request that had no answer may be carried out late, but only under its number. So the call
 //! goes on with the same number, each time as a new request with the time of that request, until the number is there. Then
 //! its token tells whether the call has written it. The answer is what is stored: of two requests, the first may have won.
 
-use aws_sdk_dynamodb::types::{AttributeValue, ConditionCheck, Put, TransactWriteItem};
+use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem};
 
 use super::attempts::{self, AnyUnanswered};
 use super::transaction::{Backoff, Refusal, Transacted, incomplete};
@@ -26,7 +26,7 @@ pub(super) struct Row<'row, T> {
     /// The attribute with the number of an item.
     pub(super) number: &'static str,
     pub(super) read: fn(&Item) -> Result<T, Cause>,
-    /// What it means that the guard fails; `None` if the next item must be judged again.
+    /// What it means that a condition on another item fails; `None` if the next item must be judged again.
     pub(super) guarded: Option<fn() -> Error>,
 }
 
@@ -42,9 +42,8 @@ pub(super) struct Write {
     pub(super) number: u64,
     pub(super) newest: Item,
     pub(super) copy: Item,
-    pub(super) guard: Option<ConditionCheck>,
-    /// An item that is put beside them.
-    pub(super) mark: Option<Item>,
+    /// Conditions on other items, and marks.
+    pub(super) beside: Vec<TransactWriteItem>,
     /// The range of sort keys in which this number comes first, once a later one is the newest.
     pub(super) range: (String, String),
 }
@@ -124,11 +123,12 @@ impl Store {
             return Ok(Tried::Done(entry));
         }
         let (entry, write) = match next(newest, token.clone()).await? {
-            Next::Same(entry) => return Ok(Tried::Done(entry)),
+            Next::Same(entry) if open.is_none() => return Ok(Tried::Done(entry)),
+            Next::Same(_) => return Ok(Tried::Again(Cause::new("a request had no answer"))),
             Next::Write(entry, write) => (entry, write),
         };
-        let (number, range) = (write.number, write.range.clone());
-        let writes = self.transaction(row.number, *write)?;
+        let Write { number, newest, copy, beside, range } = *write;
+        let writes = self.transaction(row.number, number, newest, copy, beside)?;
         let (transacted, AnyUnanswered(unanswered)) = attempts::watch(self.transact(writes, backoff)).await;
         if unanswered && open.is_none() {
             *open = Some((number, range));
@@ -142,29 +142,38 @@ impl Store {
             }
             Transacted::Refused(_) => match row.guarded {
                 Some(error) => Err(error()),
-                None => Ok(Tried::Again(Cause::new("guarded every time"))),
+                None => Ok(Tried::Again(Cause::new("refused for another item every time"))),
             },
         }
     }
 
-    fn transaction(&self, attribute: &str, write: Write) -> Result<Vec<TransactWriteItem>, Error> {
-        let Write { number, newest, copy, guard, mark, range: _ } = write;
-        let put = |item| Put::builder().table_name(&self.table).set_item(Some(item));
-        let absent =
-            |item| put(item).condition_expression(ABSENT).expression_attribute_names("#pk", item::PARTITION_KEY);
+    fn transaction(
+        &self,
+        attribute: &str,
+        number: u64,
+        newest: Item,
+        copy: Item,
+        beside: Vec<TransactWriteItem>,
+    ) -> Result<Vec<TransactWriteItem>, Error> {
+        let absent = |item| {
+            Put::builder()
+                .table_name(&self.table)
+                .set_item(Some(item))
+                .condition_expression(ABSENT)
+                .expression_attribute_names("#pk", item::PARTITION_KEY)
+        };
         let newest = match number {
             1 => absent(newest),
-            _ => put(newest)
+            _ => Put::builder()
+                .table_name(&self.table)
+                .set_item(Some(newest))
                 .condition_expression("#number = :previous")
                 .expression_attribute_names("#number", attribute)
                 .expression_attribute_values(":previous", AttributeValue::N((number - 1).to_string())),
         };
         let (Ok(newest), Ok(copy)) = (newest.build(), absent(copy).build()) else { return Err(incomplete()) };
         let puts = [newest, copy].map(|put| TransactWriteItem::builder().put(put).build());
-        let guard = guard.map(|guard| TransactWriteItem::builder().condition_check(guard).build());
-        let mark = mark.map(|mark| put(mark).build()).transpose().map_err(|_| incomplete())?;
-        let mark = mark.map(|mark| TransactWriteItem::builder().put(mark).build());
-        Ok(puts.into_iter().chain(guard).chain(mark).collect())
+        Ok(puts.into_iter().chain(beside).collect())
     }
 
     /// Who has written the open number, wherever it is by now. If that is known, the number is no longer open.

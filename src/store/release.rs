@@ -2,7 +2,7 @@
 //!
 //! The same write checks that the flow is active, so no pause can come between.
 
-use aws_sdk_dynamodb::types::{AttributeValue, ConditionCheck};
+use aws_sdk_dynamodb::types::{AttributeValue, ConditionCheck, Put, TransactWriteItem};
 
 use super::Store;
 use super::numbered::{self, Row, Write};
@@ -52,12 +52,20 @@ impl Store {
             };
             head.release.write_token = Some(token);
             let newest = item::from_head(client, place, &head);
+            let mut beside = Vec::new();
+            if let Some(flow) = &head.flow {
+                beside.push(self.is_active(flow)?);
+            }
+            if let (true, Some(version)) = (head.release.reviewed, &head.release.version) {
+                let mark = Put::builder().table_name(&self.table);
+                let mark = mark.set_item(Some(item::review_key(client, place, version))).build();
+                beside.push(TransactWriteItem::builder().put(mark.map_err(|_| incomplete())?).build());
+            }
             let write = Write {
                 number: head.release.number,
                 copy: item::into_release(newest.clone(), place, &head.release),
                 newest,
-                guard: head.flow.as_ref().map(|flow| self.is_active(flow)).transpose()?,
-                mark: head.release.reviewed_version().map(|version| item::review_key(client, place, version)),
+                beside,
                 range: (after, format!("{all}{}", item::LAST)),
             };
             Ok(numbered::Next::Write(head, Box::new(write)))
@@ -66,14 +74,15 @@ impl Store {
     }
 
     /// The condition that the newest version of `flow` is active.
-    fn is_active(&self, flow: &Flow) -> Result<ConditionCheck, Error> {
-        ConditionCheck::builder()
+    fn is_active(&self, flow: &Flow) -> Result<TransactWriteItem, Error> {
+        let check = ConditionCheck::builder()
             .table_name(&self.table)
             .set_key(Some(item::flow_key(&flow.summary.client, &flow.summary.id)))
             .condition_expression("#status = :active")
             .expression_attribute_names("#status", item::STATUS)
             .expression_attribute_values(":active", AttributeValue::S(Status::Active.as_str().to_owned()))
-            .build()
-            .map_err(|_| incomplete())
+            .build();
+        let check = check.map_err(|_| incomplete())?;
+        Ok(TransactWriteItem::builder().condition_check(check).build())
     }
 }

@@ -82,10 +82,8 @@ async fn after_an_update_that_waited_as_of_says_what_the_flow_was_meanwhile() {
 #[tokio::test]
 async fn a_flow_is_created_at_the_time_of_the_request_that_made_it() {
     for (with_projects, key) in [(false, None), (false, Some("k")), (true, None), (true, Some("k"))] {
-        let api = match with_projects {
-            false => Api::start().await,
-            true => Api::with_projects(&[("project_123456789", CLIENT)]).await,
-        };
+        let api =
+            if with_projects { Api::with_projects(&[("project_123456789", CLIENT)]).await } else { Api::start().await };
         let create = Request::create(page_request());
         let create = key.map_or(create.clone(), |key| create.key(key));
 

@@ -2,9 +2,10 @@
 //!
 //! There is one flow and its place. Each client is an author, and nobody may release their own work unless it was reviewed.
 //! Two clients send their calls one after the other, each call in two attempts. Up to two answers or requests are lost or
-//! late, anywhere, and one transaction is refused for a conflict. The database never remembers a transaction that is sent
-//! again. Without the check in a release, or without the one in a pause, something is live that is not active. Without the
-//! review, somebody puts their own work in force.
+//! late, anywhere, and one transaction is refused for a conflict: then its call sends a new one. The database never remembers
+//! a transaction that is sent again.
+//! Without the check in a release, or without the one in a pause, something is live that is not active. Without the review,
+//! somebody puts their own work in force.
 
 use std::collections::BTreeSet;
 
@@ -184,6 +185,24 @@ impl Place {
         }
     }
 
+    /// Looks, before a new request, whether an earlier one has written its number. Whether that ends the call.
+    fn settles_before(&self, state: &mut State, call: Call, operation: Operation) -> bool {
+        let one = &mut state.clients[call.client];
+        one.open = one.open.filter(|_| self.protocol != Protocol::Forgetful);
+        let (Some(number), Phase::Reading) = (one.open, one.phase) else { return false };
+        let (count, writer) = state.count_and_writer(operation, number);
+        if count < number {
+            return false;
+        }
+        // It is written, by this call or, for good, by another one.
+        let one = &mut state.clients[call.client];
+        one.open = None;
+        if writer == Some(call) {
+            one.tell(Told::Written(number));
+        }
+        writer == Some(call)
+    }
+
     fn operation(&self, client: usize, number: usize) -> Operation {
         self.calls[client][number]
     }
@@ -193,6 +212,15 @@ impl Client {
     fn tell(&mut self, told: Told) {
         self.phase = Phase::Done(told);
         self.told.push(told);
+    }
+
+    /// Tells that nothing is written, unless an earlier request may have written.
+    fn refuse(&mut self, told: Told, open: Transaction) {
+        if self.open.is_some() {
+            self.phase = Phase::Settling(open);
+        } else {
+            self.tell(told);
+        }
     }
 
     fn no_answer(&mut self, transaction: Transaction, attempt: u8) {
@@ -245,18 +273,8 @@ impl Model for Place {
             Action::Read(client) => {
                 let call = Call { client, number: state.clients[client].number };
                 let operation = self.operation(client, call.number);
-                let open = state.clients[client].open.filter(|_| self.protocol != Protocol::Forgetful);
-                state.clients[client].open = open;
-                if let (Some(number), Phase::Reading) = (open, state.clients[client].phase) {
-                    let (count, writer) = state.count_and_writer(operation, number);
-                    if count >= number {
-                        // It is written, by this call or, for good, by another one.
-                        state.clients[client].open = None;
-                        if writer == Some(call) {
-                            state.clients[client].tell(Told::Written(number));
-                            return Some(state);
-                        }
-                    }
+                if self.settles_before(&mut state, call, operation) {
+                    return Some(state);
                 }
                 let (releases, versions) = (state.releases.len(), state.versions.len());
                 let (is_active, live) = (state.is_active(), state.live());
@@ -265,18 +283,17 @@ impl Model for Place {
                 let one = &mut state.clients[client];
                 let version = (operation == Operation::Release).then_some(versions);
                 let send = |newest| Phase::Sending(Transaction { call, operation, newest, version }, 0);
+                // Where an earlier request is open, its number is settled before anything is refused.
+                let settled = Transaction { call, operation, newest: one.open.unwrap_or(1) - 1, version };
                 match (operation, one.phase) {
-                    (Operation::Release, Phase::Reading) if live == version => one.tell(Told::Same),
+                    (Operation::Release, Phase::Reading) if live == version => one.refuse(Told::Same, settled),
                     (Operation::Release, Phase::Reading) => one.phase = Phase::ReadingFlow(releases),
-                    (Operation::Release, Phase::ReadingFlow(newest)) if !is_active || !is_reviewed => match one.open {
-                        Some(_) => one.phase = Phase::Settling(Transaction { call, operation, newest, version }),
-                        None if is_active => one.tell(Told::OwnChange),
-                        None => one.tell(Told::NotActive),
-                    },
+                    (Operation::Release, Phase::ReadingFlow(_)) if !is_active => one.refuse(Told::NotActive, settled),
+                    (Operation::Release, Phase::ReadingFlow(_)) if !is_reviewed => one.refuse(Told::OwnChange, settled),
                     (Operation::Release, Phase::ReadingFlow(newest)) => one.phase = send(newest),
-                    (Operation::Withdraw, _) if live.is_none() => one.tell(Told::Same),
+                    (Operation::Withdraw, _) if live.is_none() => one.refuse(Told::Same, settled),
                     (Operation::Withdraw, _) => one.phase = send(releases),
-                    (Operation::Pause, _) if !is_active => one.tell(Told::Same),
+                    (Operation::Pause, _) if !is_active => one.refuse(Told::Same, settled),
                     (Operation::Pause | Operation::Edit, _) => one.phase = send(versions),
                     (Operation::Release, _) => return None,
                 }

@@ -451,13 +451,7 @@ async fn run(attempts: u32, faults: bool) {
         judge_refusals(&all.refusals, &flows, &ids, (&all.releases, &releases))
     })();
     let moments = judge_moments(&direct, &releases, &all.answers, first_second).await;
-    let mut now = BTreeMap::new();
-    for Asked { moment, .. } in &asked {
-        if !now.contains_key(moment.as_str()) {
-            now.insert(moment.as_str().to_owned(), live_at(&direct, moment).await);
-        }
-    }
-    let asked = judge_asked(&asked, &now);
+    let asked = judge_asked(&asked, &ask_again(&direct, &asked).await);
 
     let met = proxy.counts();
     let count = |why: Why| all.refusals.iter().filter(|refusal| refusal.why == why).count();
@@ -518,6 +512,17 @@ async fn ask(api: &Api, shared: &Shared) -> Vec<Asked> {
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     asked
+}
+
+/// Asks for the same seconds once more.
+async fn ask_again(api: &Api, asked: &[Asked]) -> BTreeMap<String, Option<u64>> {
+    let mut now = BTreeMap::new();
+    for Asked { moment, .. } in asked {
+        if !now.contains_key(moment.as_str()) {
+            now.insert(moment.to_string(), live_at(api, moment).await);
+        }
+    }
+    now
 }
 
 /// Whether the answers of settled seconds have stayed the same. `now` says what is answered at the end. Returns how many
