@@ -79,11 +79,12 @@ def hold_to_types(value):
 
 
 def main():
-    configuration = FlowConfiguration.from_dict({
+    sections = {
         "emailVerification": {"enabled": True, "method": "code", "mine": [1]},
         "securityThresholds": {"face": 0.9},
         "mine": {},
-    })
+    }
+    configuration = FlowConfiguration.from_dict(sections)
     steps = [Step(step_type=StepType.EMAIL, order=1, required=True)]
     new = NewFlow(project="client", type_=FlowType.LOGIN, name="Login", configuration=configuration, steps=steps)
 
@@ -92,6 +93,7 @@ def main():
     created = call(create_project_flow, 201, body=new, idempotency_key="generated-client")
     flow = created.parsed.data
     assert (flow.status, flow.version, created.headers["ETag"]) == (Status.DRAFT, 1, '"1"')
+    assert flow.configuration.to_dict() == sections
     replayed = call(create_project_flow, 201, body=new, idempotency_key="generated-client")
     assert (replayed.parsed, replayed.headers["Idempotency-Replayed"]) == (created.parsed, "true")
 

@@ -28,11 +28,12 @@ def call(operation, status, /, *arguments, **named):
 
 
 def main():
-    configuration = FlowConfiguration.from_dict({
+    sections = {
         "emailVerification": {"enabled": True, "method": "code", "mine": [1]},
         "securityThresholds": {"face": 0.9},
         "mine": {},
-    })
+    }
+    configuration = FlowConfiguration.from_dict(sections)
     steps = [Step(step_type="email", order=1, required=True, config={"mine": 1.5})]
     new = NewFlow(project="wallet", type="login", name="Login", configuration=configuration, steps=steps)
 
@@ -41,6 +42,7 @@ def main():
     created, headers = call(FLOWS.create_project_flow, 201, new, idempotency_key="generated-client")
     flow = created.data
     assert (flow.status, flow.version, headers["etag"]) == ("draft", 1, '"1"')
+    assert flow.configuration.to_dict() == sections, "expected the sections of the client too"
     replayed, headers = call(FLOWS.create_project_flow, 201, new, idempotency_key="generated-client")
     assert (replayed, headers["idempotency-replayed"]) == (created, "true")
     twice = NewFlow(project="wallet", type="login", name="Login", configuration=configuration, steps=steps * 2)
