@@ -165,7 +165,7 @@ impl FromMember for Status {
     const CODE: Code = Code::InvalidStatus;
 
     fn from_member(found: Found<'_, '_>) -> Result<Self, String> {
-        let parsed = found.string().and_then(|text| Self::parse(text));
+        let parsed = found.string().and_then(|text| Self::settable(text));
         parsed.ok_or_else(|| format!("expected {}, found {found}", Self::SETTABLE.map(Self::as_str).join(", ")))
     }
 }

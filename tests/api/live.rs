@@ -398,7 +398,7 @@ async fn a_forged_cursor_of_releases_finds_nothing_and_not_that_there_were_none(
             release(&api, &path, 2).await;
         }
         for (since, number, why) in cursors {
-            let forged = URL_SAFE_NO_PAD.encode(format!("project_123456789#onboarding#{since}#{number}"));
+            let forged = URL_SAFE_NO_PAD.encode(format!("RELEASE#project_123456789#onboarding#{since}#{number:010}"));
             let page = api.get(&format!("{list}?cursor={forged}")).await;
             if are_there_any {
                 let found = (page.status, &page.json()["data"], &page.json()["pagination"]);
@@ -431,13 +431,14 @@ async fn a_forged_cursor_is_a_position_in_every_other_list_too() {
         ("/v2/project-flows?", "/v2/project-flows?status=deleted&", format!("{}/versions?", paths[0]));
     // Before the first year in which there was anything, and behind the first version.
     let long_ago = async |list: &str| next(list).await.replacen("20", "10", 1);
+    let id = paths[0].strip_prefix("/v2/project-flows/").unwrap();
     let rows = [
         (flows, long_ago(flows).await, 0),
         (trash, long_ago(trash).await, 0),
-        (&versions, "1".to_owned(), 0),
-        (&versions, "9999999999".to_owned(), 2),
-        ("/v2/project-flows/live?", "a#login".to_owned(), 1),
-        ("/v2/project-flows/live?", "z#login".to_owned(), 0),
+        (&versions, format!("VERSION#{id}#0000000001"), 0),
+        (&versions, format!("VERSION#{id}#9999999999"), 2),
+        ("/v2/project-flows/live?", "LIVE#a#login".to_owned(), 1),
+        ("/v2/project-flows/live?", "LIVE#z#login".to_owned(), 0),
     ];
     for (list, forged, count) in rows {
         let page = api.get(&format!("{list}cursor={}", URL_SAFE_NO_PAD.encode(&forged))).await;
