@@ -32,6 +32,14 @@ impl List {
         }
     }
 
+    /// Whether its entries are numbered, down to 1.
+    pub const fn is_numbered(&self) -> bool {
+        match self {
+            Self::Versions(_) | Self::Releases(_) => true,
+            Self::Flows | Self::Trash | Self::Places(_) => false,
+        }
+    }
+
     /// The attribute that has its sort keys.
     pub const fn sort_attribute(&self) -> &'static str {
         match self.index() {

@@ -90,8 +90,13 @@ impl Store {
         let newest_key = item::version_sort(&id, newest.summary.version);
         let totals = Some(Totals { page: None, total: newest.summary.version });
         let list = List::Versions(id);
-        let earlier =
-            Entries { list: &list, filter: Vec::new(), attributes: &item::HISTORY, read: Entry::of, sort_key: None };
+        let earlier = Entries {
+            list: &list,
+            filter: Vec::new(),
+            attributes: &item::HISTORY,
+            read: Entry::of,
+            sort_key: &|entry: &Entry| item::version_sort(&entry.summary.id, entry.summary.version),
+        };
 
         let (first, after) = match after {
             Some(Cursor(key)) if key <= newest_key => (None, Cursor(key)),

@@ -57,7 +57,7 @@ impl Store {
             filter: conditions.collect(),
             attributes: &item::SUMMARY,
             read: item::to_summary,
-            sort_key: Some(item::list_key),
+            sort_key: &item::list_key,
         };
         match begin {
             Begin::After(cursor) => flows.page(self, client, Some(cursor.clone()), limit, MAX_QUERIES).await,

@@ -37,7 +37,9 @@ impl Store {
             filter: Vec::new(),
             attributes: &item::RELEASES,
             read: |item| Ok((item::to_release(item)?, None)),
-            sort_key: None,
+            sort_key: &|(release, _): &(Release, Option<Timestamp>)| {
+                item::release_sort(place, &release.since, release.number)
+            },
         };
         // A release ended when the one before it in the list began.
         let is_first = after.is_none();
@@ -66,7 +68,7 @@ impl Store {
             filter: vec![Condition::Exists(item::ID)],
             attributes: &item::LIVE_FLOWS,
             read: |item| Ok((item::to_summary(item)?, item::to_release(item)?)),
-            sort_key: Some(|(summary, _)| item::live_sort(&Place::of(summary))),
+            sort_key: &|(summary, _): &(Summary, Release)| item::live_sort(&Place::of(summary)),
         };
         places.page(self, client, after, limit, MAX_QUERIES).await
     }

@@ -85,7 +85,12 @@ impl Store {
             let error = match on_heap(self.try_next(&row, &next, &token, &mut open, &mut backoff)).await {
                 Ok(Tried::Done(entry)) => return Ok(entry),
                 Ok(Tried::Again(_)) if backoff.wait().await => continue,
-                Ok(Tried::Again(cause)) => Error::TemporarilyUnavailable(cause),
+                Ok(Tried::Again(cause)) => {
+                    if open.is_some() {
+                        Backoff::last_pause().await;
+                    }
+                    Error::TemporarilyUnavailable(cause)
+                }
                 Err(error) => error,
             };
             if open.is_none() {

@@ -62,8 +62,8 @@ pub(super) struct Entries<'list, T> {
     pub(super) filter: Vec<Condition<'list>>,
     pub(super) attributes: &'static [&'static str],
     pub(super) read: fn(&Item) -> Result<T, Cause>,
-    /// The sort key of an entry. `None` if entries are numbered down to 1, so that the number tells whether there is another.
-    pub(super) sort_key: Option<fn(&T) -> String>,
+    /// The sort key of an entry.
+    pub(super) sort_key: &'list (dyn Fn(&T) -> String + Sync),
 }
 
 /// A condition on an attribute.
@@ -108,29 +108,29 @@ impl<T> Entries<'_, T> {
         limit: usize,
         max_queries: usize,
     ) -> Result<Page<T>, Error> {
-        let mut entries = Vec::new();
-        // One more than the page holds tells whether there is another.
-        let wanted = limit + usize::from(self.sort_key.is_some());
+        let mut entries: Vec<T> = Vec::new();
+        // The number of an entry tells whether there is another one. Elsewhere, one more than the page holds does.
+        let wanted = limit + usize::from(!self.list.is_numbered());
         let mut read = wanted;
         for _ in 0..max_queries {
             let query = only(self.query(store, client, after.as_ref()), self.attributes);
             let found = send_query(query.limit(count_limit(read as u64))).await?;
-            for item in found.items() {
-                if let (true, Some(last), Some(sort_key)) = (entries.len() == limit, entries.last(), self.sort_key) {
-                    let next = Some(Cursor(sort_key(last)));
-                    return Ok(Page { entries, next, totals: None });
-                }
+            let is_full = entries.len() + found.items().len() >= wanted;
+            for item in found.items().iter().take(limit - entries.len()) {
                 entries.push((self.read)(item)?);
             }
+            if let (true, Some(last)) = (is_full, entries.last()) {
+                let key = Some((self.sort_key)(last)).filter(|key| !(self.list.is_numbered() && item::is_first(key)));
+                return Ok(Page { entries, next: key.map(Cursor), totals: None });
+            }
             after = self.last_key(&found)?;
-            if after.is_none() || entries.len() == wanted {
+            if after.is_none() {
                 break;
             }
             // A filter drops entries, so the next query reads more.
             read = if self.filter.is_empty() { wanted - entries.len() } else { MAX_READ.min(read * 4) };
         }
-        let next = after.filter(|Cursor(key)| self.sort_key.is_some() || !item::is_first(key));
-        Ok(Page { entries, next, totals: None })
+        Ok(Page { entries, next: after, totals: None })
     }
 
     /// The position where a query has stopped, unless it has reached the end.

@@ -140,6 +140,11 @@ impl Backoff {
         (self.pause, self.longest) = (STALLED_PAUSE, STALLED_PAUSE);
     }
 
+    /// Waits before the last look at what a stalled transaction has done.
+    pub(super) async fn last_pause() {
+        tokio::time::sleep(STALLED_PAUSE).await;
+    }
+
     /// Waits before the next try; `false` at once when there is no time for one.
     pub(super) async fn wait(&mut self) -> bool {
         let pause = self.pause;
