@@ -2,7 +2,7 @@
 //!
 //! `lambda_http` builds its own request from an event, and panics on events that a stranger can cause: a space or a
 //! quote in the query, bad base64, a query of 64 KiB. So this module reads the event itself, straight
-//! from its JSON. It judges nothing: that is left to [`crate::caller`] and [`crate::command`].
+//! from its JSON. It judges nothing: that is left to [`crate::caller`] and [`crate::operations`].
 //!
 //! Formats: "Working with AWS Lambda proxy integrations for HTTP APIs" (payload 1.0 and 2.0) in the API Gateway
 //! Developer Guide.
