@@ -6,19 +6,17 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
-use serde_json::value::RawValue;
 
-use crate::error::Cause;
-use crate::json::{self, Members, Node, Value, pointer_step};
+use crate::json::{Members, Node, Value, pointer_step};
 use crate::size::{Budget, escaped_twice};
 
 /// One operation of a patch; `path` is a JSON Pointer (RFC 6901).
 #[derive(Debug, Clone, Serialize)]
 #[serde(tag = "op", rename_all = "lowercase")]
-pub enum PatchOperation {
-    Add { path: String, value: Box<RawValue> },
+pub enum PatchOperation<'tree> {
+    Add { path: String, value: &'tree Node<'tree> },
     Remove { path: String },
-    Replace { path: String, value: Box<RawValue> },
+    Replace { path: String, value: &'tree Node<'tree> },
 }
 
 /// The most bytes that the paths of a patch take in a response. Each operation spells out its path, so that a patch could be
@@ -31,28 +29,26 @@ const OPERATION: usize = 46;
 /// The operations that make the object `to` of the object `from`.
 ///
 /// ```
-/// # use project_flows::diff::diff;
-/// # use serde_json::value::RawValue;
-/// let from: &RawValue = serde_json::from_str(r#"{"threshold": 1, "steps": ["email", "phone"]}"#)?;
-/// let to: &RawValue = serde_json::from_str(r#"{"threshold": 1.00, "steps": ["email"]}"#)?;
+/// # use project_flows::{diff::diff, json};
+/// let from = serde_json::from_str(r#"{"threshold": 1, "steps": ["email", "phone"]}"#)?;
+/// let to = serde_json::from_str(r#"{"threshold": 1.00, "steps": ["email"]}"#)?;
 /// assert_eq!(
-///     serde_json::to_string(&diff(from, to).expect("a patch"))?,
+///     serde_json::to_string(&diff(&json::read(from).expect("a tree"), &json::read(to).expect("a tree")))?,
 ///     r#"[{"op":"remove","path":"/steps/1"},{"op":"replace","path":"/threshold","value":1.00}]"#
 /// );
 /// # Ok::<(), serde_json::Error>(())
 /// ```
-pub fn diff(from: &RawValue, to: &RawValue) -> Result<Vec<PatchOperation>, Cause> {
+pub fn diff<'tree>(from: &Node<'_>, to: &'tree Node<'tree>) -> Vec<PatchOperation<'tree>> {
     let budget = Budget::new(MAX_PATH_BYTES);
     let mut walk = Walk { operations: Vec::new(), path: String::new(), path_bytes: 0, level: 0, budget };
-    let read = |document| json::read(document).map_err(|problem| Cause::new(format!("diff: {}", problem.error)));
-    walk.compare(&read(from)?, &read(to)?).map_err(|error| Cause::new(format!("diff: {error}")))?;
-    Ok(walk.operations)
+    walk.compare(from, to);
+    walk.operations
 }
 
 /// A walk through both documents at once.
-struct Walk {
+struct Walk<'tree> {
     /// What was found to differ so far.
-    operations: Vec<PatchOperation>,
+    operations: Vec<PatchOperation<'tree>>,
     /// The place that the walk is at, and its bytes in a response.
     path: String,
     path_bytes: usize,
@@ -62,67 +58,55 @@ struct Walk {
     budget: Budget,
 }
 
-/// Whether every difference is noted. If the budget is spent, the value that contains the difference is replaced whole.
-type Noted = Result<bool, serde_json::Error>;
-
-impl Walk {
+/// Each step says whether every difference is noted. If the budget is spent, the value that contains the difference is
+/// replaced whole.
+impl<'tree> Walk<'tree> {
     /// Notes how two values at this place differ.
-    fn compare(&mut self, from: &Node<'_>, to: &Node<'_>) -> Noted {
+    fn compare(&mut self, from: &Node<'_>, to: &'tree Node<'tree>) -> bool {
         let (noted, budget) = (self.operations.len(), self.budget);
         let is_noted = match (&from.value, &to.value) {
-            (Value::Object(from), Value::Object(to)) => self.members(from, to)?,
-            (Value::Array(from), Value::Array(to)) => self.elements(from, to)?,
+            (Value::Object(from), Value::Object(to)) => self.members(from, to),
+            (Value::Array(from), Value::Array(to)) => self.elements(from, to),
             (from, to) => from == to,
         };
         if is_noted {
-            return Ok(true);
+            return true;
         }
         self.operations.truncate(noted);
         self.budget = budget;
-        let value = text_of(to)?;
-        Ok(self.note(|path| PatchOperation::Replace { path, value }))
+        self.note(|path| PatchOperation::Replace { path, value: to })
     }
 
     /// Compares members in the order of their names, then removes those that are gone.
-    fn members(&mut self, from: &Members<'_>, to: &Members<'_>) -> Noted {
+    fn members(&mut self, from: &Members<'_>, to: &'tree Members<'tree>) -> bool {
         let mut from: BTreeMap<_, _> = from.iter().map(|member| (&member.name, &member.node)).collect();
-        for (name, to) in to.iter().map(|member| (&member.name, &member.node)).collect::<BTreeMap<_, _>>() {
-            let from = from.remove(name);
-            if from.is_some_and(|from| from.text == to.text) {
-                continue;
-            }
-            let is_noted = self.at(&pointer_step(name), |walk| match from {
+        let to: BTreeMap<_, _> = to.iter().map(|member| (&member.name, &member.node)).collect();
+        let mut compared = to.into_iter().filter_map(|(name, to)| match from.remove(name) {
+            Some(from) if from.text == to.text => None,
+            from => Some((name, from, to)),
+        });
+        compared.all(|(name, from, to)| {
+            self.at(&pointer_step(name), |walk| match from {
                 Some(from) => walk.compare(from, to),
                 None => walk.add(to),
-            });
-            if !is_noted? {
-                return Ok(false);
-            }
-        }
-        let mut gone = from.into_keys();
-        Ok(gone.all(|name| self.at(&pointer_step(name), Self::remove)))
+            })
+        }) && from.into_keys().all(|name| self.at(&pointer_step(name), Self::remove))
     }
 
     /// Skips the common beginning and the common end. The elements between are compared in pairs. Those left over are
     /// removed, from the end, or added.
-    fn elements(&mut self, from: &[Node<'_>], to: &[Node<'_>]) -> Noted {
+    fn elements(&mut self, from: &[Node<'_>], to: &'tree [Node<'tree>]) -> bool {
         let is_same = |(from, to): &(&Node<'_>, &Node<'_>)| from.text == to.text;
         let start = from.iter().zip(to).take_while(is_same).count();
         let ((_, from), (_, to)) = (from.split_at(start), to.split_at(start));
         let end = from.iter().rev().zip(to.iter().rev()).take_while(is_same).count();
         let ((from, _), (to, _)) = (from.split_at(from.len() - end), to.split_at(to.len() - end));
-        for (index, (from, to)) in (start..).zip(from.iter().zip(to)) {
-            if from.text != to.text && !self.at(&format!("/{index}"), |walk| walk.compare(from, to))? {
-                return Ok(false);
-            }
-        }
+        let mut pairs = (start..).zip(from.iter().zip(to)).filter(|(_, pair)| !is_same(pair));
         let (before, after) = (start + from.len(), start + to.len());
-        for (index, value) in (before..after).zip(to.iter().skip(from.len())) {
-            if !self.at(&format!("/{index}"), |walk| walk.add(value))? {
-                return Ok(false);
-            }
-        }
-        Ok((after..before).rev().all(|index| self.at(&format!("/{index}"), Self::remove)))
+        let mut added = (before..after).zip(to.iter().skip(from.len()));
+        pairs.all(|(index, (from, to))| self.at(&format!("/{index}"), |walk| walk.compare(from, to)))
+            && (after..before).rev().all(|index| self.at(&format!("/{index}"), Self::remove))
+            && added.all(|(index, node)| self.at(&format!("/{index}"), |walk| walk.add(node)))
     }
 
     /// Does something one step deeper in the path.
@@ -138,9 +122,8 @@ impl Walk {
         done
     }
 
-    fn add(&mut self, value: &Node<'_>) -> Noted {
-        let value = text_of(value)?;
-        Ok(self.note(|path| PatchOperation::Add { path, value }))
+    fn add(&mut self, value: &'tree Node<'tree>) -> bool {
+        self.note(|path| PatchOperation::Add { path, value })
     }
 
     fn remove(&mut self) -> bool {
@@ -149,16 +132,11 @@ impl Walk {
 
     /// Notes an operation at this place. A flow has few members with short names, so each can be replaced, whatever the
     /// budget.
-    fn note(&mut self, operation: impl FnOnce(String) -> PatchOperation) -> bool {
+    fn note(&mut self, operation: impl FnOnce(String) -> PatchOperation<'tree>) -> bool {
         let is_noted = self.level <= 1 || self.budget.take(OPERATION + self.path_bytes);
         if is_noted {
             self.operations.push(operation(self.path.clone()));
         }
         is_noted
     }
-}
-
-/// The text of a value, for the answer.
-fn text_of(node: &Node<'_>) -> Result<Box<RawValue>, serde_json::Error> {
-    RawValue::from_string(node.text.to_owned())
 }

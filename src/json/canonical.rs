@@ -3,10 +3,9 @@
 //! It has no white space, strings with the fewest escapes, and members sorted by name. Numbers keep their spelling, because
 //! treating 1 and 1.0 as equal, or 2^64 and 2^64 + 1, would alter what was sent.
 
-use serde::ser::{Error, Serialize, Serializer};
-use serde_json::value::RawValue;
+use serde::ser::{Serialize, Serializer};
 
-use super::{Members, Value};
+use super::{Members, Node, Value};
 
 impl Members<'_> {
     /// The canonical form of the object.
@@ -26,22 +25,18 @@ struct Sorted<'tree, T>(&'tree T);
 
 impl Serialize for Sorted<'_, Members<'_>> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut members: Vec<_> = self.0.iter().map(|member| (&member.name, Sorted(&member.node.value))).collect();
+        let mut members: Vec<_> = self.0.iter().map(|member| (&member.name, Sorted(&member.node))).collect();
         members.sort_unstable_by_key(|(name, _)| *name);
         serializer.collect_map(members)
     }
 }
 
-impl Serialize for Sorted<'_, Value<'_>> {
+impl Serialize for Sorted<'_, Node<'_>> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self.0 {
-            Value::Null => serializer.serialize_unit(),
-            Value::Bool(value) => serializer.serialize_bool(*value),
-            Value::Number(text) => {
-                serde_json::from_str::<&RawValue>(text).map_err(S::Error::custom)?.serialize(serializer)
-            }
+        match &self.0.value {
+            Value::Null | Value::Bool(_) | Value::Number(_) => self.0.serialize(serializer),
             Value::String(text) => serializer.serialize_str(text),
-            Value::Array(nodes) => serializer.collect_seq(nodes.iter().map(|node| Sorted(&node.value))),
+            Value::Array(nodes) => serializer.collect_seq(nodes.iter().map(Sorted)),
             Value::Object(members) => Sorted(members).serialize(serializer),
         }
     }

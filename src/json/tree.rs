@@ -3,6 +3,9 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use serde::ser::{Error, Serialize, Serializer};
+use serde_json::value::RawValue;
+
 use super::pointer_step;
 use crate::problem::{Problem, unknown_field};
 
@@ -11,6 +14,13 @@ use crate::problem::{Problem, unknown_field};
 pub struct Node<'text> {
     pub text: &'text str,
     pub value: Value<'text>,
+}
+
+/// Writes the text as it is.
+impl Serialize for Node<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serde_json::from_str::<&RawValue>(self.text).map_err(S::Error::custom)?.serialize(serializer)
+    }
 }
 
 /// Compares values: white space and escapes do not matter. The spelling of numbers and the order of members do.

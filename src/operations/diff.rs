@@ -2,7 +2,9 @@
 
 use super::prelude::*;
 use crate::diff::diff;
+use crate::error::Cause;
 use crate::flow::{Head, Place, parse_version};
+use crate::json;
 use crate::problem::Problem;
 
 pub struct Diff {
@@ -40,6 +42,8 @@ impl Operation<'_> for Diff {
             Base::Version(from) => store.version(&newest, from).await?,
             Base::Live => Head::live(store.head(&caller.client, &Place::of(&newest.summary)).await?)?.0,
         };
-        Ok(Answer::ok(&Envelope::of(diff(&from.document()?, &to.document()?)?)))
+        let (from, to) = (from.document()?, to.document()?);
+        let read = |document| json::read(document).map_err(|problem| Cause::new(format!("diff: {}", problem.error)));
+        Ok(Answer::ok(&Envelope::of(diff(&read(&from)?, &read(&to)?))))
     }
 }
