@@ -91,7 +91,7 @@ async fn count(stage: &Stage, scratch: &Path) -> BTreeMap<&'static str, Instruct
 }
 
 fn count_one(stage: &Stage, scratch: &Path, operation: &Operation) -> impl Future<Output = Instructions> + use<> {
-    let profile = scratch.join(format!("callgrind.{}", operation.name));
+    let profile = scratch.join(format!("cachegrind.{}", operation.name));
     let (command, event) = (stage.ours(), operation.event());
     async move { instructions::count(&command, &event, &profile).await }
 }
@@ -151,10 +151,10 @@ async fn compare(stage: &Stage, scratch: &Path, names: &[&str]) {
         "operation", "first", "first, raw", "warm", "warm, raw", "above"
     );
     for operation in OPERATIONS.iter().filter(|operation| names.is_empty() || names.contains(&operation.name)) {
-        let profile = scratch.join(format!("callgrind.{}", operation.name));
+        let profile = scratch.join(format!("cachegrind.{}", operation.name));
         let event = operation.event();
         let ours = instructions::count(&stage.ours(), &event, &profile).await;
-        let raw = instructions::count(&stage.raw(operation.calls), &event, &scratch.join("callgrind.raw")).await;
+        let raw = instructions::count(&stage.raw(operation.calls), &event, &scratch.join("cachegrind.raw")).await;
         println!(
             "{:10} {:>14} {:>14} {:>12} {:>12} {:>10}",
             operation.name,
