@@ -3,13 +3,11 @@
 use std::borrow::Cow;
 
 use crate::event::Headers;
-use crate::flow::MAX_CONTENT;
 use crate::json;
 use crate::problem::{Code, Problem, ProblemList, Problems};
 
-/// The largest body, in bytes: 256 KiB. The content of a new flow is a part of one, so it can be stored.
+/// The largest body, in bytes: 256 KiB.
 pub const MAX_BODY: usize = 256 * 1024;
-const _: () = assert!(MAX_BODY <= MAX_CONTENT, "a new flow can be stored");
 
 /// A body as [`crate::event::Event::body`] gives it.
 pub type Body<'event> = Option<Cow<'event, [u8]>>;

@@ -3,11 +3,14 @@
 use std::time::SystemTime;
 
 use super::prelude::*;
-use crate::body::MediaType;
+use crate::body::{MAX_BODY, MediaType};
 use crate::error::Cause;
-use crate::flow::{Content, Fingerprint, Idempotency, IdempotencyKey};
+use crate::flow::{Content, Fingerprint, Idempotency, IdempotencyKey, MAX_CONTENT};
 use crate::json::Members;
 use crate::store::Creation;
+
+/// The content of a new flow is a part of a body, so it can be stored.
+const _: () = assert!(MAX_BODY <= MAX_CONTENT);
 
 pub struct Create {
     content: Content,

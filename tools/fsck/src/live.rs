@@ -7,8 +7,8 @@ use project_flows::flow::{Client, Place, ReleasedVersion};
 use project_flows::item::{self, Item};
 
 use crate::index::Sums;
+use crate::list::List;
 use crate::look::{self, Look};
-use crate::partition::List;
 use crate::place::ReleaseKey;
 use crate::releases::{self, Named, Releases, Review};
 use crate::report::{self, Count, Report};

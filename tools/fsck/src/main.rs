@@ -11,6 +11,7 @@
 
 mod index;
 mod life;
+mod list;
 mod live;
 mod look;
 mod partition;

@@ -7,11 +7,12 @@ use project_flows::keys::{Keys, Origin};
 
 use crate::index::{self, Sums};
 use crate::life::Life;
+use crate::list::{self, List};
 use crate::live;
 use crate::look::{self, Look};
 use crate::place::{self, FlowKey};
 use crate::report::{self, Count, Report};
-use crate::table::{Part, Table, Unfinished, Walk};
+use crate::table::{Part, Table, Unfinished};
 
 /// Checks all items of a partition, and their index entries.
 pub async fn check(table: &Table, report: &Report, partition: &str) -> Result<(), Unfinished> {
@@ -63,16 +64,9 @@ async fn check_strange(table: &Table, report: &Report, partition: &str) -> Resul
     let mut walk = table.walk(Part::whole(partition));
     while let Some(item) = walk.next().await? {
         report.count(Count::Items);
-        report_strange(report, &item);
+        list::report_strange(report, &item);
     }
     Ok(())
-}
-
-fn report_strange(report: &Report, item: &Item) {
-    report.finding(
-        &report::key(item),
-        "expected a flow of a client, an earlier version of one or a release, found an item of another kind",
-    );
 }
 
 /// Checks the keys that were fetched from issuers.
@@ -92,27 +86,6 @@ async fn check_keys(table: &Table, report: &Report) -> Result<(), Unfinished> {
         }
     }
     Ok(())
-}
-
-/// One of the sorted lists of a partition, and how its keys are read.
-pub struct List<'check, Key> {
-    pub walk: Walk<'check>,
-    pub parse: fn(&str) -> Option<Key>,
-}
-
-impl<Key> List<'_, Key> {
-    /// The next item of a known kind. Items of other kinds are reported and skipped.
-    pub async fn next(&mut self, report: &Report, sums: &mut Sums) -> Result<Option<(Key, Item)>, Unfinished> {
-        while let Some(item) = self.walk.next().await? {
-            report.count(Count::Items);
-            sums.add_item(&item);
-            match item::text(&item, item::SORT_KEY).and_then(self.parse) {
-                Some(key) => return Ok(Some((key, item))),
-                None => report_strange(report, &item),
-            }
-        }
-        Ok(None)
-    }
 }
 
 /// The next flow: both lists are sorted by id.
