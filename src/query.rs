@@ -73,7 +73,7 @@ impl<'event> Parameters<'event> {
 
     /// `cursor`, where a page of `list` begins.
     pub fn cursor(&self, list: &List) -> Result<Option<Cursor>, Problem> {
-        self.get("cursor", "the next of a page before", |text| Cursor::parse(list, text))
+        self.get("cursor", "pagination.next of an earlier page", |text| Cursor::parse(list, text))
     }
 
     pub fn project(&self) -> Result<Option<ProjectId>, Problem> {
