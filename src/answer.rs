@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::etag::etag;
 use crate::flow::members::{MAX_DESCRIPTION, MAX_NAME};
-use crate::flow::{ChangeDocument, Document, Flow, FlowId, MAX_AUTHOR, MAX_CLIENT, MAX_NOTE, ReleaseDocument};
+use crate::flow::{ChangeDocument, Document, Flow, FlowId, MAX_AUTHOR, MAX_CLIENT, MAX_NOTE, ReleaseDocument, Summary};
 use crate::size::MAX_RESPONSE;
 use crate::store::{Cursor, Page};
 
@@ -43,7 +43,7 @@ impl Answer {
 
     /// An answer that shows a flow of the table.
     pub fn flow(flow: &Flow) -> Self {
-        Self::ok(&Envelope::of(Document::of_flow(flow))).about(flow)
+        Self::ok(&Envelope::of(Document::of_flow(flow))).about(&flow.summary)
     }
 
     /// An answer that shows a page of a list, each entry as a document.
@@ -85,8 +85,8 @@ impl Answer {
 
     /// The same, where it shows a flow of the table.
     #[must_use]
-    pub fn about(self, flow: &Flow) -> Self {
-        Self { flow: Some((flow.summary.id.clone(), flow.summary.version)), ..self }
+    pub fn about(self, flow: &Summary) -> Self {
+        Self { flow: Some((flow.id.clone(), flow.version)), ..self }
     }
 }
 

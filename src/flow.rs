@@ -17,11 +17,11 @@ use std::time::SystemTime;
 
 use serde_json::value::{RawValue, to_raw_value};
 
-pub use change::{Author, Change, ChangeDocument, Digest, MAX_AUTHOR, MAX_NOTE, Note};
+pub use change::{Action, Author, Change, ChangeDocument, Digest, MAX_AUTHOR, MAX_NOTE, Note};
 pub use content::{Content, MAX_CONTENT};
 pub use document::Document;
 pub use id::{Client, Fingerprint, FlowId, Idempotency, IdempotencyKey, MAX_CLIENT, MAX_KEY, WriteToken, random_text};
-pub use release::{Head, Place, Release, ReleaseDocument, ReleasedVersion, flow_is_live};
+pub use release::{Definition, Head, Place, Release, ReleaseDocument, Released, ReleasedVersion, flow_is_live};
 pub use timestamp::{Moment, Timestamp};
 pub use update::{Edit, EditKind};
 
@@ -159,6 +159,16 @@ impl Flow {
     pub fn digest_after(&self, previous: Option<&Digest>) -> Result<Digest, Cause> {
         let change = to_raw_value(&self.change.document(None)).map_err(|error| Cause::new(error.to_string()))?;
         Ok(Digest::of(previous, self.document()?.get(), change.get()))
+    }
+
+    /// What this version did.
+    pub const fn action(&self) -> Action {
+        match (self.summary.version, self.summary.status, self.change.restored) {
+            (1, ..) => Action::Created,
+            (_, Status::Deleted, _) => Action::Deleted,
+            (_, _, Some(_)) => Action::Restored,
+            (_, _, None) => Action::Updated,
+        }
     }
 
     /// The text of the flow's document, as every operation answers it.

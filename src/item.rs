@@ -3,6 +3,7 @@
 //! `configuration` and `steps` are stored as the JSON text that was sent: native maps would rewrite numbers, lose the
 //! order of members, refuse empty names and stop at 32 levels.
 
+mod change;
 mod list;
 mod release;
 
@@ -10,17 +11,18 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
+pub use self::change::{CHANGES, CHANGES_INDEX, Changed, Number, change_key, to_changed};
 pub use self::list::{List, is_first, list_key, number_of, since_of};
 pub use self::release::{
     LAST, LIVE_FLOWS, LIVE_PREFIX, RELEASE, RELEASE_PREFIX, RELEASE_WRITER, RELEASES, REVIEW_PREFIX, SINCE,
-    after_place, from_head, into_release, live_key, live_sort, places_sort, release_sort, releases_sort, review_key,
-    review_sort, to_head, to_place, to_release, to_reviewed,
+    after_place, from_release, into_head, live_key, live_sort, places_sort, release_key, release_sort, releases_sort,
+    review_key, review_sort, to_head, to_place, to_release, to_reviewed,
 };
 use crate::error::Cause;
 use crate::flow::members::{Description, FlowType, Json, Name, ProjectId};
 use crate::flow::{
-    Author, Change, Client, Digest, Fingerprint, Flow, FlowId, MAX_VERSION_DIGITS, Moment, Note, Status, Summary,
-    WriteToken,
+    Author, Change, Client, Definition, Digest, Fingerprint, Flow, FlowId, MAX_VERSION_DIGITS, Moment, Note, Status,
+    Summary, WriteToken,
 };
 
 /// The attribute that every item has: a condition on it tells whether the item exists.
@@ -37,6 +39,11 @@ pub const CLIENT: &str = "client";
 /// The index's sort key: `<createdAt>#<_id>`; `~<updatedAt>#<_id>` for a deleted flow, behind all others. Both times have
 /// milliseconds, which the API does not show.
 pub const LIST_KEY: &str = "listKey";
+/// The sort key of the index of changes: `<instant>#<_id>#<number>`, with milliseconds. Every version and every release has
+/// one, the release in force in a place has none.
+pub const CHANGE_KEY: &str = "changeKey";
+/// What a version or a release did.
+pub const ACTION: &str = "action";
 pub const PROJECT: &str = "project";
 pub const TYPE: &str = "type";
 pub const STATUS: &str = "status";
@@ -71,6 +78,8 @@ pub const BY: &str = "by";
 const NOTE: &str = "note";
 const RESTORED: &str = "restored";
 const DIGEST: &str = "digest";
+const CONFIGURATION: &str = "configuration";
+const STEPS: &str = "steps";
 
 /// What a partition key begins with.
 pub const CLIENT_PREFIX: &str = "CLIENT#";
@@ -133,9 +142,10 @@ pub fn impossible_key() -> Item {
 
 /// The item of a flow's newest version.
 pub fn from_flow(flow: &Flow) -> Item {
-    let Flow { summary, configuration: _, steps: _, write_token, fingerprint, change, digest } = flow;
+    let Flow { summary, configuration, steps, write_token, fingerprint, change, digest } = flow;
     let mut item = flow_key(&summary.client, &summary.id);
-    add_document(&mut item, flow);
+    add_summary(&mut item, summary);
+    add_definition(&mut item, configuration, steps);
     add_change(&mut item, change);
     let mut text = |name: &str, value: &str| item.insert(name.to_owned(), AttributeValue::S(value.to_owned()));
     if let Some(token) = write_token {
@@ -147,13 +157,14 @@ pub fn from_flow(flow: &Flow) -> Item {
     if let Some(digest) = digest {
         text(DIGEST, digest.as_str());
     }
+    text(ACTION, flow.action().as_str());
     text(LIST_KEY, &list_key(summary));
+    text(CHANGE_KEY, &change_key(&summary.updated_at, &summary.id, Number::Version(summary.version)));
     item
 }
 
-/// Adds what the API shows of a flow.
-fn add_document(item: &mut Item, flow: &Flow) {
-    let Flow { summary, configuration, steps, .. } = flow;
+/// Adds what a list shows of a flow.
+fn add_summary(item: &mut Item, summary: &Summary) {
     let mut text = |name: &str, value: &str| item.insert(name.to_owned(), AttributeValue::S(value.to_owned()));
     text(ID, summary.id.as_str());
     text(CLIENT, summary.client.as_str());
@@ -164,11 +175,16 @@ fn add_document(item: &mut Item, flow: &Flow) {
     if let Some(description) = &summary.description {
         text("description", description.as_str());
     }
-    text("configuration", configuration.as_str());
-    text("steps", steps.as_str());
     text(CREATED_AT, &summary.created_at.to_stored());
     text(UPDATED_AT, &summary.updated_at.to_stored());
     item.insert(VERSION.to_owned(), AttributeValue::N(summary.version.to_string()));
+}
+
+/// Adds the rest of what the API shows of a flow.
+fn add_definition(item: &mut Item, configuration: &Json, steps: &Json) {
+    let mut text = |name: &str, value: &str| item.insert(name.to_owned(), AttributeValue::S(value.to_owned()));
+    text(CONFIGURATION, configuration.as_str());
+    text(STEPS, steps.as_str());
 }
 
 /// Adds who wrote an item, and why.
@@ -197,16 +213,22 @@ pub fn into_version(mut newest: Item, flow: &Flow) -> Item {
 ///
 /// The rules are not checked again, so a flow that was written under other rules stays readable.
 pub fn to_flow(item: &Item) -> Result<Flow, Cause> {
-    let json = |name| Json::parse(required(item, name)?).ok_or_else(|| unreadable(name));
+    let Definition { configuration, steps } = to_definition(item)?;
     Ok(Flow {
         summary: to_summary(item)?,
-        configuration: json("configuration")?,
-        steps: json("steps")?,
+        configuration,
+        steps,
         write_token: text(item, WRITE_TOKEN).map(WriteToken::from_stored),
         fingerprint: text(item, "fingerprint").map(Fingerprint::from_stored),
         change: to_change(item)?,
         digest: to_digest(item),
     })
+}
+
+/// What the flow that an item holds asks for.
+pub fn to_definition(item: &Item) -> Result<Definition, Cause> {
+    let json = |name| Json::parse(required(item, name)?).ok_or_else(|| unreadable(name));
+    Ok(Definition { configuration: json(CONFIGURATION)?, steps: json(STEPS)? })
 }
 
 /// Who wrote the version that an item holds, and why.
@@ -255,6 +277,17 @@ pub fn text<'item>(item: &'item Item, name: &str) -> Option<&'item str> {
         Some(AttributeValue::S(text) | AttributeValue::N(text)) => Some(text),
         Some(_) | None => None,
     }
+}
+
+/// The bytes of an item, as reads of it are charged ("DynamoDB item sizes and formats" in the Developer Guide): its names and
+/// texts; a number takes a byte for two digits, and one more.
+pub fn size(item: &Item) -> usize {
+    let bytes = |value: &AttributeValue| match value {
+        AttributeValue::S(text) => text.len(),
+        AttributeValue::N(number) => number.len().div_ceil(2) + 1,
+        _ => 1,
+    };
+    item.iter().map(|(name, value)| name.len() + bytes(value)).sum()
 }
 
 fn key(partition: String, sort: String) -> Item {

@@ -1,6 +1,7 @@
 //! Stations 2 and 3: what each operation reads of a request, asks of the store, and answers. One file each, with everything
 //! that only it has.
 
+mod changes;
 mod create;
 mod delete;
 mod diff;
@@ -69,7 +70,7 @@ macro_rules! entry {
 }
 
 /// The operations: the only routing table.
-static OPERATIONS: [Entry; 15] = [
+static OPERATIONS: [Entry; 16] = [
     entry!(create::Create),
     entry!(list::ListFlows),
     entry!(retrieve::Retrieve),
@@ -80,6 +81,7 @@ static OPERATIONS: [Entry; 15] = [
     entry!(version::Version),
     entry!(diff::Diff),
     entry!(restore::Restore),
+    entry!(changes::Changes),
     entry!(live_flows::LiveFlows),
     entry!(live::Live),
     entry!(release::Release),

@@ -61,8 +61,8 @@ impl<'event> Parameters<'event> {
         self.get("note", &expected, Note::parse)
     }
 
-    pub fn as_of(&self) -> Result<Option<Timestamp>, Problem> {
-        self.get("asOf", "an RFC 3339 instant (its + sent as %2B)", Timestamp::parse)
+    pub fn instant(&self, name: &str) -> Result<Option<Timestamp>, Problem> {
+        self.get(name, "an RFC 3339 instant (its + sent as %2B)", Timestamp::parse)
     }
 
     /// `limit`, or its default.

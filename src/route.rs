@@ -58,15 +58,15 @@ impl Route {
 
     /// The segments of `path`, if it is a path of this route.
     pub fn matched<'path>(&self, path: &'path str) -> Option<Segments<'path>> {
-        /// The segment of a path where others have an id.
-        const LIVE: &str = "live";
+        /// What stands in a path where others have an id.
+        const OWN_PATHS: [&str; 2] = ["changes", "live"];
 
         let mut found = Segments::default();
         let mut segments = path.split('/');
         for expected in self.path.split('/') {
             let segment = segments.next()?;
             match expected {
-                "{id}" if is_plain(segment) && segment != LIVE => found.id = segment,
+                "{id}" if is_plain(segment) && !OWN_PATHS.contains(&segment) => found.id = segment,
                 "{version}" if is_plain(segment) => found.version = segment,
                 "{project}" if is_plain(segment) => found.project = segment,
                 "{type}" if is_plain(segment) => found.flow_type = segment,

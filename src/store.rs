@@ -1,14 +1,16 @@
 //! Station 3, store: conditional writes and consistent reads, each exactly once whatever the network does.
 //!
 //! `create`, `change`, `history` and `list` are what commands ask of flows; `release`, `four_eyes` and `live` are what they
-//! ask of releases. `keys` is what authentication asks for. `numbered`, `transaction` and `attempts` are what they share.
+//! ask of releases. `changes` is the log of both. `keys` is what authentication asks for. `numbered`, `transaction` and `attempts` are what they share.
 //! The permissions that template.yaml grants are exactly the calls made here.
 
 mod attempts;
 mod change;
+mod changes;
 mod create;
 mod four_eyes;
 mod history;
+mod kept;
 mod keys;
 mod list;
 mod live;
@@ -35,6 +37,7 @@ use self::attempts::{Attempts, ClockJumps, is_clock_jump};
 pub use self::attempts::{FailedAttempts, count_failed_attempts, late, watch_key_fetch};
 pub use self::create::Creation;
 pub use self::history::Entry;
+use self::kept::Kept;
 pub use self::keys::{Claim, KeptKeys};
 pub use self::list::{Begin, Filter};
 pub use self::page::{Cursor, Page, Totals};
@@ -60,6 +63,7 @@ pub struct Store {
     client: DynamoDb,
     table: String,
     projects: Option<String>,
+    kept: Kept,
 }
 
 impl Store {
@@ -78,7 +82,7 @@ impl Store {
             .interceptor(Attempts)
             .retry_classifier(ClockJumps)
             .build();
-        Self { client: DynamoDb::from_conf(config), table, projects }
+        Self { client: DynamoDb::from_conf(config), table, projects, kept: Kept::default() }
     }
 
     /// Opens the connection, so that the first request finds it open. Takes one attempt's time at most, and its
@@ -100,10 +104,9 @@ impl Store {
         self.between(partition, (item::SORT_KEY, first, last)).consistent_read(true)
     }
 
-    /// A query of a client's flows in the index from one sort key to another. An index has no consistent reads.
-    fn index_range(&self, index: &str, client: &Client, first: String, last: String) -> QueryFluentBuilder {
-        let partition = (item::CLIENT, client.as_str().to_owned());
-        self.between(partition, (item::LIST_KEY, first, last)).index_name(index)
+    /// A query of a client's entries in an index from one sort key to another. An index has no consistent reads.
+    fn index_range(&self, index: &str, client: &Client, range: (&str, String, String)) -> QueryFluentBuilder {
+        self.between((item::CLIENT, client.as_str().to_owned()), range).index_name(index)
     }
 
     fn between(

@@ -55,6 +55,38 @@ impl Note {
     }
 }
 
+/// What a version or a release did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    Created,
+    Updated,
+    Deleted,
+    Restored,
+    Released,
+    Withdrawn,
+}
+
+impl Action {
+    pub const ALL: [Self; 6] =
+        [Self::Created, Self::Updated, Self::Deleted, Self::Restored, Self::Released, Self::Withdrawn];
+
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Created => "created",
+            Self::Updated => "updated",
+            Self::Deleted => "deleted",
+            Self::Restored => "restored",
+            Self::Released => "released",
+            Self::Withdrawn => "withdrawn",
+        }
+    }
+
+    /// The action of that name.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|one| one.as_str() == text)
+    }
+}
+
 /// Who wrote a version, and why, as far as it was said.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Change {
@@ -94,7 +126,8 @@ pub struct ChangeDocument<'change> {
 pub struct Digest(String);
 
 impl Digest {
-    /// The digest of a version: its flow and its change as the API shows them, the change without a digest.
+    /// The digest of a version: of its flow and its change as the API shows them, the change without a digest. That of a
+    /// release is made of the digest of what it puts in force and of itself.
     pub fn of(previous: Option<&Self>, flow: &str, change: &str) -> Self {
         let mut context = Context::new(&SHA256);
         for part in [previous.map_or("", Self::as_str), "\n", flow, "\n", change] {

@@ -8,9 +8,9 @@ use std::time::SystemTime;
 
 use serde::Serialize;
 
-use super::members::{FlowType, Found, FromMember, ProjectId};
-use super::{Author, Change, Flow, FlowId, Note, Status, Summary, Timestamp, WriteToken};
-use crate::error::Error;
+use super::members::{FlowType, Found, FromMember, Json, ProjectId};
+use super::{Action, Author, Change, Digest, Flow, FlowId, Moment, Note, Status, Summary, Timestamp, WriteToken};
+use crate::error::{Cause, Error};
 use crate::json::Members;
 use crate::problem::{Code, Problem, ProblemList};
 
@@ -45,13 +45,15 @@ impl fmt::Display for Place {
 pub struct Release {
     /// From 1.
     pub number: u64,
-    pub since: Timestamp,
+    pub since: Moment,
     /// Who released, and why.
     pub change: Change,
     /// What is live from then on; `None` for nothing.
     pub version: Option<ReleasedVersion>,
     /// Whether it was made under the rule of four eyes, and so passed a review.
     pub reviewed: bool,
+    /// Proves this release and all before it.
+    pub digest: Option<Digest>,
     /// The call that wrote it. Lists do not read it.
     pub write_token: Option<WriteToken>,
 }
@@ -109,15 +111,36 @@ impl FromMember for Number {
 const MEMBERS: [&str; 2] = ["_id", "version"];
 
 impl Release {
-    /// The release that follows `previous`. `since` never goes back, whatever the clock says, so that one release is in
-    /// force at each moment. The call that writes it adds its token.
+    /// The release that follows `previous`. `since` always rises, whatever the clock says, so that one release is in force at
+    /// each moment, and moments sort as releases do. The call that writes it adds its token.
     fn after(previous: Option<&Self>, now: SystemTime, version: Option<ReleasedVersion>, change: Change) -> Self {
-        let now = Timestamp::from(now);
+        let now = Moment::from(now);
         let (number, since) = match previous {
             None => (1, now),
-            Some(previous) => (previous.number + 1, now.max(previous.since.clone())),
+            Some(previous) => (previous.number + 1, previous.since.next().map_or(now.clone(), |next| now.max(next))),
         };
-        Self { number, since, change, version, reviewed: false, write_token: None }
+        Self { number, since, change, version, reviewed: false, digest: None, write_token: None }
+    }
+
+    /// What it does to its place.
+    pub const fn action(&self) -> Action {
+        match self.version {
+            Some(_) => Action::Released,
+            None => Action::Withdrawn,
+        }
+    }
+
+    /// The digest of this release after one with `previous`. It puts in force the version with the digest `version`.
+    pub fn digest_after(&self, previous: Option<&Digest>, version: Option<&Digest>) -> Result<Digest, Cause> {
+        let text = serde_json::to_string(&ReleaseDocument { digest: None, ..self.document(None) });
+        let text = text.map_err(|error| Cause::new(error.to_string()))?;
+        Ok(Digest::of(previous, version.map_or("", Digest::as_str), &text))
+    }
+
+    /// This release with its digest.
+    fn chained(self, previous: Option<&Self>, version: Option<&Digest>) -> Result<Self, Cause> {
+        let previous = previous.and_then(|previous| previous.digest.as_ref());
+        Ok(Self { digest: Some(self.digest_after(previous, version)?), ..self })
     }
 
     /// The release as the API shows it. It ended at `until`, if it has.
@@ -126,11 +149,12 @@ impl Release {
             number: self.number,
             id: self.version.as_ref().map(|version| version.id.as_str()),
             version: self.version.as_ref().map(|version| version.version),
-            since: self.since.as_str(),
+            since: self.since.second().as_str(),
             until: until.map(Timestamp::as_str),
             by: self.change.by.as_ref().map(Author::as_str),
             note: self.change.note.as_ref().map(Note::as_str),
             reviewed: self.reviewed.then_some(true),
+            digest: self.digest.as_ref().map(Digest::as_str),
         }
     }
 }
@@ -152,22 +176,39 @@ pub struct ReleaseDocument<'release> {
     note: Option<&'release str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reviewed: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    digest: Option<&'release str>,
 }
 
-/// The newest release of a place, and the flow that it puts in force.
+/// A release of a place, usually the newest, and the flow that it is about.
 #[derive(Debug, Clone)]
 pub struct Head {
     pub release: Release,
-    /// `None` if nothing is live.
-    pub flow: Option<Flow>,
+    /// What it puts in force; or withdraws, which the item of what is live does not keep.
+    pub flow: Option<Released>,
+}
+
+/// A version of a flow that was released.
+#[derive(Debug, Clone)]
+pub struct Released {
+    pub summary: Summary,
+    /// `None` where the item has no room for it.
+    pub definition: Option<Definition>,
+}
+
+/// What a flow asks for.
+#[derive(Debug, Clone)]
+pub struct Definition {
+    pub configuration: Json,
+    pub steps: Json,
 }
 
 impl Head {
-    /// The flow that the newest release of a place puts in force, with the release.
-    pub fn live(head: Option<Self>) -> Result<(Flow, Release), Error> {
+    /// What is live, with the release that put it in force.
+    pub fn live(head: Option<Self>) -> Result<(Released, Release), Error> {
         match head {
-            Some(Self { release, flow: Some(flow) }) => Ok((flow, release)),
-            Some(Self { flow: None, .. }) | None => Err(Error::NoLiveFlow),
+            Some(Self { release, flow: Some(flow) }) if release.version.is_some() => Ok((flow, release)),
+            Some(_) | None => Err(Error::NoLiveFlow),
         }
     }
 
@@ -177,10 +218,19 @@ impl Head {
     }
 
     /// The release that puts `flow` in force after `head`, the newest of its place.
-    pub fn release(head: Option<&Self>, now: SystemTime, flow: Flow, change: Change) -> Self {
-        let version = ReleasedVersion { id: flow.summary.id.clone(), version: flow.summary.version };
-        let release = Release::after(head.map(|head| &head.release), now, Some(version), change);
-        Self { release, flow: Some(flow) }
+    pub fn release(
+        head: Option<&Self>,
+        now: SystemTime,
+        flow: Flow,
+        change: Change,
+        reviewed: bool,
+    ) -> Result<Self, Cause> {
+        let Flow { summary, configuration, steps, digest, .. } = flow;
+        let version = ReleasedVersion { id: summary.id.clone(), version: summary.version };
+        let previous = head.map(|head| &head.release);
+        let release = Release { reviewed, ..Release::after(previous, now, Some(version), change) };
+        let definition = Some(Definition { configuration, steps });
+        Ok(Self { release: release.chained(previous, digest.as_ref())?, flow: Some(Released { summary, definition }) })
     }
 
     /// The release that withdraws what is live.
@@ -189,12 +239,9 @@ impl Head {
     ///
     /// [`Error::NoLiveFlow`] if nothing is.
     pub fn withdraw(head: Option<&Self>, now: SystemTime, change: Change) -> Result<Self, Error> {
-        match head {
-            Some(Self { release, flow: Some(_) }) => {
-                Ok(Self { release: Release::after(Some(release), now, None, change), flow: None })
-            }
-            Some(Self { flow: None, .. }) | None => Err(Error::NoLiveFlow),
-        }
+        let (Released { summary, .. }, previous) = Self::live(head.cloned())?;
+        let release = Release::after(Some(&previous), now, None, change).chained(Some(&previous), None)?;
+        Ok(Self { release, flow: Some(Released { summary, definition: None }) })
     }
 }
 

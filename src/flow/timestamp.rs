@@ -49,7 +49,7 @@ impl From<SystemTime> for Timestamp {
 /// The moment of a write, to the millisecond, in UTC; later ones are greater.
 ///
 /// ```
-/// # use std::time::{Duration, SystemTime};
+/// # use std::time::SystemTime;
 /// # use project_flows::flow::Moment;
 /// let moment = Moment::from(SystemTime::UNIX_EPOCH + Duration::from_millis(1_705_314_600_042));
 /// assert_eq!(moment.to_stored(), "2024-01-15T10:30:00.042Z");
@@ -84,6 +84,12 @@ impl Moment {
         let (second, millisecond) =
             parts.map_or_else(|| (text.to_owned(), None), |(second, millisecond)| (second, Some(millisecond)));
         Self { second: Timestamp::from_stored(second), millisecond }
+    }
+
+    /// The first moment after this one. A text of the table that is malformed has none.
+    pub fn next(&self) -> Option<Self> {
+        let moment = OffsetDateTime::parse(&self.to_stored(), &Rfc3339).ok()?;
+        Some(SystemTime::from(moment.checked_add(time::Duration::MILLISECOND)?).into())
     }
 
     /// `None` if `text` is malformed.

@@ -1,6 +1,8 @@
 //! Lists: the ranges of sort keys that are listed, in the table and in its index.
 
-use super::{INDEX, LAST, LIST_KEY, SORT_KEY, VERSION_PREFIX, places_sort, releases_sort, to_place};
+use super::{
+    CHANGE_KEY, CHANGES_INDEX, INDEX, LAST, LIST_KEY, SORT_KEY, VERSION_PREFIX, places_sort, releases_sort, to_place,
+};
 use crate::flow::members::ProjectId;
 use crate::flow::{FlowId, MAX_VERSION_DIGITS, Moment, Place, Status, Summary, Timestamp, parse_version};
 
@@ -21,6 +23,8 @@ pub enum List {
     Releases(Place),
     /// The places of a client, or of one project, by project and type.
     Places(Option<ProjectId>),
+    /// Changes of all flows from one moment to another, both included, the latest first.
+    Changes { since: Option<Timestamp>, until: Option<Timestamp> },
 }
 
 impl List {
@@ -28,6 +32,7 @@ impl List {
     pub const fn index(&self) -> Option<&'static str> {
         match self {
             Self::Flows | Self::Trash => Some(INDEX),
+            Self::Changes { .. } => Some(CHANGES_INDEX),
             Self::Versions(_) | Self::Releases(_) | Self::Places(_) => None,
         }
     }
@@ -36,21 +41,22 @@ impl List {
     pub const fn is_numbered(&self) -> bool {
         match self {
             Self::Versions(_) | Self::Releases(_) => true,
-            Self::Flows | Self::Trash | Self::Places(_) => false,
+            Self::Flows | Self::Trash | Self::Places(_) | Self::Changes { .. } => false,
         }
     }
 
     /// The attribute that has its sort keys.
     pub const fn sort_attribute(&self) -> &'static str {
-        match self.index() {
-            None => SORT_KEY,
-            Some(_) => LIST_KEY,
+        match self {
+            Self::Flows | Self::Trash => LIST_KEY,
+            Self::Changes { .. } => CHANGE_KEY,
+            Self::Versions(_) | Self::Releases(_) | Self::Places(_) => SORT_KEY,
         }
     }
 
     pub const fn is_newest_first(&self) -> bool {
         match self {
-            Self::Flows | Self::Trash | Self::Versions(_) | Self::Releases(_) => true,
+            Self::Flows | Self::Trash | Self::Versions(_) | Self::Releases(_) | Self::Changes { .. } => true,
             Self::Places(_) => false,
         }
     }
@@ -58,7 +64,7 @@ impl List {
     /// What all its sort keys begin with.
     fn prefix(&self) -> String {
         match self {
-            Self::Flows => String::new(),
+            Self::Flows | Self::Changes { .. } => String::new(),
             Self::Trash => TRASH.to_owned(),
             Self::Versions(id) => format!("{VERSION_PREFIX}{}#", id.as_str()),
             Self::Releases(place) => releases_sort(place),
@@ -68,30 +74,39 @@ impl List {
 
     /// The first and the last sort key that may come after the one of an entry, or after none.
     pub fn range(&self, after: Option<&str>) -> (String, String) {
-        // The keys of flows begin with a year.
+        // The keys of flows and changes begin with a year. That of a moment ends in `Z`, that of one within it in `.042Z`.
+        let year = ("0".to_owned(), format!("9{LAST}"));
         let (first, last) = match (self, self.prefix()) {
-            (Self::Flows, _) => ("0".to_owned(), format!("9{LAST}")),
+            (Self::Flows, _) => year,
+            (Self::Changes { since, until }, _) => (
+                since.as_ref().map_or(year.0, |since| since.as_str().trim_end_matches('Z').to_owned()),
+                until.as_ref().map_or(year.1, |until| format!("{until}{LAST}")),
+            ),
             (_, prefix) => (prefix.clone(), format!("{prefix}{LAST}")),
         };
         match after {
             None => (first, last),
-            Some(key) if self.is_newest_first() => (first, before(key)),
-            Some(key) => (behind(key), last),
+            Some(key) if self.is_newest_first() => (first, last.min(before(key))),
+            Some(key) => (first.max(behind(key)), last),
         }
     }
 
     /// Whether an entry of the list can have this sort key.
     pub fn has(&self, key: &str) -> bool {
         let Some(rest) = key.strip_prefix(&self.prefix()) else { return false };
-        let is_second = |text: &str| Timestamp::parse(text).is_some_and(|second| second.as_str() == text);
+        let is_moment = |text: &str| Moment::parse(text).is_some();
         let is_number =
             |text: &str| text.len() == MAX_VERSION_DIGITS && parse_version(text.trim_start_matches('0')).is_some();
         match (self, rest.split_once('#')) {
-            (Self::Flows | Self::Trash, Some((moment, id))) => {
-                Moment::parse(moment).is_some() && FlowId::parse(id).is_some()
+            (Self::Flows | Self::Trash, Some((moment, id))) => is_moment(moment) && FlowId::parse(id).is_some(),
+            (Self::Releases(_), Some((since, number))) => is_moment(since) && is_number(number),
+            (Self::Changes { .. }, Some((moment, rest))) => {
+                let is_change = |(id, number): (&str, &str)| {
+                    FlowId::parse(id).is_some() && is_number(number.strip_prefix('r').unwrap_or(number))
+                };
+                is_moment(moment) && rest.split_once('#').is_some_and(is_change)
             }
-            (Self::Releases(_), Some((since, number))) => is_second(since) && is_number(number),
-            (Self::Flows | Self::Trash | Self::Releases(_), None) => false,
+            (Self::Flows | Self::Trash | Self::Releases(_) | Self::Changes { .. }, None) => false,
             (Self::Versions(_), _) => is_number(rest),
             (Self::Places(_), _) => to_place(key).is_some(),
         }

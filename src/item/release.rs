@@ -1,14 +1,20 @@
-//! Release ⇄ item of the table: the one in force in each place, and every one for ever.
+//! Release ⇄ item of the table: every one for ever, and the one in force in each place.
+//!
+//! What is in force is asked for at each login. So its item, the head, holds what lists show, and the rest of the flow only
+//! where both fit into one read unit. The release's own item holds all.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
 use super::{
-    BY, CLIENT, CREATED_AT, ID, Item, NOTE, PROJECT, SORT_KEY, STATUS, TYPE, UPDATED_AT, VERSION, WRITE_TOKEN,
-    add_change, add_document, key, partition, required, text, to_change, to_flow, unreadable,
+    ACTION, BY, CHANGE_KEY, CLIENT, CONFIGURATION, CREATED_AT, DIGEST, ID, Item, NOTE, Number, PROJECT, SORT_KEY,
+    STATUS, STEPS, SUMMARY, TYPE, UPDATED_AT, VERSION, WRITE_TOKEN, add_change, add_definition, add_summary,
+    change_key, key, partition, required, size, text, to_change, to_definition, to_digest, to_summary, unreadable,
 };
 use crate::error::Cause;
 use crate::flow::members::ProjectId;
-use crate::flow::{Client, FlowId, Head, MAX_VERSION_DIGITS, Place, Release, ReleasedVersion, Timestamp, WriteToken};
+use crate::flow::{
+    Action, Client, FlowId, Head, MAX_VERSION_DIGITS, Moment, Place, Release, Released, ReleasedVersion, WriteToken,
+};
 
 /// What the sort key of a release in force begins with.
 pub const LIVE_PREFIX: &str = "LIVE#";
@@ -24,11 +30,11 @@ pub const SINCE: &str = "since";
 pub const REVIEWED: &str = "reviewed";
 
 /// The attributes of a release as a list shows it.
-pub const RELEASES: [&str; 7] = [RELEASE, SINCE, BY, NOTE, REVIEWED, ID, VERSION];
+pub const RELEASES: [&str; 9] = [RELEASE, SINCE, ACTION, BY, NOTE, REVIEWED, DIGEST, ID, VERSION];
 /// The attributes that tell who wrote a release.
 pub const RELEASE_WRITER: [&str; 3] = [RELEASE, SINCE, WRITE_TOKEN];
 /// The attributes of a flow that is live as a list shows it, and those of its release.
-pub const LIVE_FLOWS: [&str; 15] = [
+pub const LIVE_FLOWS: [&str; 17] = [
     ID,
     PROJECT,
     TYPE,
@@ -41,9 +47,11 @@ pub const LIVE_FLOWS: [&str; 15] = [
     UPDATED_AT,
     RELEASE,
     SINCE,
+    ACTION,
     BY,
     NOTE,
     REVIEWED,
+    DIGEST,
 ];
 
 /// A character that sorts behind all others in sort keys.
@@ -80,8 +88,13 @@ pub fn releases_sort(place: &Place) -> String {
 }
 
 /// Where a release stands in its client's partition.
-pub fn release_sort(place: &Place, since: &Timestamp, number: u64) -> String {
-    format!("{}{since}#{number:0MAX_VERSION_DIGITS$}", releases_sort(place))
+pub fn release_sort(place: &Place, since: &Moment, number: u64) -> String {
+    format!("{}{}#{number:0MAX_VERSION_DIGITS$}", releases_sort(place), since.to_stored())
+}
+
+/// The key of a release.
+pub fn release_key(client: &Client, place: &Place, release: &Release) -> Item {
+    key(partition(client), release_sort(place, &release.since, release.number))
 }
 
 /// Where the mark stands in its client's partition that a version of a flow was released in a place and reviewed.
@@ -100,15 +113,31 @@ pub fn to_reviewed(mark: &Item) -> Result<u64, Cause> {
     version.ok_or_else(|| unreadable(SORT_KEY))
 }
 
-/// The item of the release in force in a place: the release, and a copy of the flow. It is not in the index.
-pub fn from_head(client: &Client, place: &Place, head: &Head) -> Item {
+/// The bytes of a read unit.
+const READ_UNIT: usize = 4_096;
+
+/// The item that keeps a release for ever, with the flow that it puts in force, or a summary of the one that it withdraws.
+pub fn from_release(client: &Client, place: &Place, head: &Head) -> Item {
     let Head { release, flow } = head;
-    let mut item = live_key(client, place);
+    let mut item = release_key(client, place, release);
+    if let Some(Released { summary, definition }) = flow {
+        add_summary(&mut item, summary);
+        if let Some(definition) = definition {
+            add_definition(&mut item, &definition.configuration, &definition.steps);
+        }
+    }
     let mut text = |name: &str, value: &str| item.insert(name.to_owned(), AttributeValue::S(value.to_owned()));
     text(CLIENT, client.as_str());
     text(PROJECT, place.project.as_str());
     text(TYPE, place.flow_type.as_str());
-    text(SINCE, release.since.as_str());
+    text(SINCE, &release.since.to_stored());
+    text(ACTION, release.action().as_str());
+    if let Some(Released { summary, .. }) = flow {
+        text(CHANGE_KEY, &change_key(&release.since, &summary.id, Number::Release(release.number)));
+    }
+    if let Some(digest) = &release.digest {
+        text(DIGEST, digest.as_str());
+    }
     if let Some(token) = &release.write_token {
         text(WRITE_TOKEN, token.as_str());
     }
@@ -117,45 +146,47 @@ pub fn from_head(client: &Client, place: &Place, head: &Head) -> Item {
     if release.reviewed {
         item.insert(REVIEWED.to_owned(), AttributeValue::Bool(true));
     }
-    if let Some(flow) = flow {
-        add_document(&mut item, flow);
-    }
     item
 }
 
-/// The item that keeps a release for ever: the same attributes under a key of its own. A withdrawal has no flow, so the
-/// attributes of one are NULL: the pipes of template.yaml need them.
-pub fn into_release(mut head: Item, place: &Place, release: &Release) -> Item {
-    const OF_FLOW: [&str; 6] = [ID, STATUS, VERSION, "name", CREATED_AT, UPDATED_AT];
-
-    if release.version.is_none() {
-        head.extend(OF_FLOW.map(|name| (name.to_owned(), AttributeValue::Null(true))));
+/// The head of a place after a release, whose own item is `release`. It is in no index, and a withdrawal leaves no flow.
+pub fn into_head(mut release: Item, place: &Place) -> Item {
+    release.insert(SORT_KEY.to_owned(), AttributeValue::S(live_sort(place)));
+    release.remove(CHANGE_KEY);
+    if text(&release, ACTION) == Some(Action::Withdrawn.as_str()) {
+        release.retain(|name, _| !SUMMARY.contains(&name.as_str()) || [CLIENT, PROJECT, TYPE].contains(&name.as_str()));
     }
-    let sort = release_sort(place, &release.since, release.number);
-    head.insert(SORT_KEY.to_owned(), AttributeValue::S(sort));
-    head
+    if size(&release) > READ_UNIT {
+        release.remove(CONFIGURATION);
+        release.remove(STEPS);
+    }
+    release
 }
 
-/// The release that an item holds, and the flow that it puts in force.
+/// The release that an item holds, and the flow that it is about.
 pub fn to_head(item: &Item) -> Result<Head, Cause> {
-    let release = to_release(item)?;
-    let flow = release.version.is_some().then(|| to_flow(item)).transpose()?;
-    Ok(Head { release, flow })
+    let flow = text(item, ID).map(|_| {
+        let definition = item.contains_key(CONFIGURATION).then(|| to_definition(item));
+        Ok::<_, Cause>(Released { summary: to_summary(item)?, definition: definition.transpose()? })
+    });
+    Ok(Head { release: to_release(item)?, flow: flow.transpose()? })
 }
 
 /// The release that an item holds.
 pub fn to_release(item: &Item) -> Result<Release, Cause> {
     let number = |name| required(item, name)?.parse().map_err(|_| unreadable(name));
-    let version = text(item, ID).map(|id| {
+    let released = text(item, ACTION) != Some(Action::Withdrawn.as_str());
+    let version = text(item, ID).filter(|_| released).map(|id| {
         let id = FlowId::parse(id).ok_or_else(|| unreadable(ID))?;
         Ok::<_, Cause>(ReleasedVersion { id, version: number(VERSION)? })
     });
     Ok(Release {
         number: number(RELEASE)?,
-        since: Timestamp::from_stored(required(item, SINCE)?),
+        since: Moment::from_stored(required(item, SINCE)?),
         change: to_change(item)?,
         version: version.transpose()?,
         reviewed: item.get(REVIEWED) == Some(&AttributeValue::Bool(true)),
+        digest: to_digest(item),
         write_token: text(item, WRITE_TOKEN).map(WriteToken::from_stored),
     })
 }

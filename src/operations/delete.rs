@@ -41,6 +41,6 @@ impl Operation<'_> for Delete {
         let flow = store.change(&caller.client, &id, next).await?;
         let Summary { id, status, version, .. } = &flow.summary;
         let deleted = Deleted { id: id.as_str(), status: status.as_str(), version: *version };
-        Ok(Answer::ok(&Envelope::of(deleted)).about(&flow))
+        Ok(Answer::ok(&Envelope::of(deleted)).about(&flow.summary))
     }
 }

@@ -40,7 +40,10 @@ impl Operation<'_> for Diff {
         let to = store.version(&newest, self.to).await?;
         let from = match self.from {
             Base::Version(from) => store.version(&newest, from).await?,
-            Base::Live => Head::live(store.head(&caller.client, &Place::of(&newest.summary)).await?)?.0,
+            Base::Live => {
+                let (flow, release) = Head::live(store.head(&caller.client, &Place::of(&newest.summary)).await?)?;
+                store.released(&release, flow).await?
+            }
         };
         let (from, to) = (from.document()?, to.document()?);
         let read = |document| json::read(document).map_err(|problem| Cause::new(format!("diff: {}", problem.error)));

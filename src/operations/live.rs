@@ -2,7 +2,7 @@
 
 use super::prelude::*;
 use crate::etag::EntityTags;
-use crate::flow::{Head, Place, Release, Timestamp};
+use crate::flow::{Head, Place, Timestamp};
 
 pub struct Live {
     place: Place,
@@ -16,24 +16,28 @@ impl Operation<'_> for Live {
     type Path = Place;
 
     fn parse(place: Place, request: &Request<'_>) -> Result<Self, Error> {
-        Ok(Self { place, as_of: request.parameters.as_of()?, known: request.known()? })
+        Ok(Self { place, as_of: request.parameters.instant("asOf")?, known: request.known()? })
     }
 
     async fn carry_out(self, store: &Store, caller: &Caller) -> Result<Answer, Error> {
         let Self { place, as_of, known } = self;
         if let Some(moment) = as_of {
-            let (flow, release) = Head::live(store.head_as_of(&caller.client, &place, &moment).await?)?;
-            return Ok(shown(&flow, &release));
+            return shown(store, store.head_as_of(&caller.client, &place, &moment).await?).await;
         }
-        let (flow, release) = Head::live(store.head(&caller.client, &place).await?)?;
-        let is_known = known.is_some_and(|known| known.match_weakly(release.number));
-        let answer = if is_known { Answer::not_modified().about(&flow) } else { shown(&flow, &release) };
-        Ok(answer.tagged(release.number))
+        let head = store.head(&caller.client, &place).await?;
+        let number = head.as_ref().map_or(0, |head| head.release.number);
+        if known.is_some_and(|known| known.match_weakly(number)) {
+            let (flow, _) = Head::live(head)?;
+            return Ok(Answer::not_modified().about(&flow.summary).tagged(number));
+        }
+        Ok(shown(store, head).await?.tagged(number))
     }
 }
 
-/// A flow with the release that put it in force.
-pub(super) fn shown(flow: &Flow, release: &Release) -> Answer {
+/// What is live, with the release that put it in force.
+pub(super) async fn shown(store: &Store, head: Option<Head>) -> Result<Answer, Error> {
+    let (flow, release) = Head::live(head)?;
+    let flow = store.released(&release, flow).await?;
     let release = Some(release.document(None));
-    Answer::ok(&Envelope { release, ..Envelope::of(Document::of_flow(flow)) }).about(flow)
+    Ok(Answer::ok(&Envelope { release, ..Envelope::of(Document::of_flow(&flow)) }).about(&flow.summary))
 }

@@ -49,18 +49,18 @@ impl Operation<'_> for Release {
                 store.review(head.as_ref(), &flow, author).await?;
                 is_reviewed.store(true, Ordering::Relaxed);
             }
-            let mut next = Head::release(head.as_ref(), SystemTime::now(), flow, change.clone());
-            next.release.reviewed = caller.four_eyes;
-            Ok(Next::Release(next))
+            let now = SystemTime::now();
+            Ok(Next::Release(Head::release(head.as_ref(), now, flow, change.clone(), caller.four_eyes)?))
         };
-        let (flow, release) = Head::live(Some(store.release(&caller.client, place, next).await?))?;
-        Ok(shown(&flow, &release).tagged(release.number))
+        let head = store.release(&caller.client, place, next).await?;
+        let number = head.release.number;
+        Ok(shown(store, Some(head)).await?.tagged(number))
     }
 }
 
 pub(super) fn check_place(preconditions: &Preconditions, head: Option<&Head>) -> Result<(), Problem> {
     let number = head.map_or(0, |head| head.release.number);
-    preconditions.check_place(number, head.is_some_and(|head| head.flow.is_some()))
+    preconditions.check_place(number, head.is_some_and(|head| head.release.version.is_some()))
 }
 
 /// The refusal of a review that would not know whose work is the caller's.

@@ -16,7 +16,7 @@ impl Operation<'_> for Retrieve {
     type Path = FlowId;
 
     fn parse(id: FlowId, request: &Request<'_>) -> Result<Self, Error> {
-        Ok(Self { id, as_of: request.parameters.as_of()?, known: request.known()? })
+        Ok(Self { id, as_of: request.parameters.instant("asOf")?, known: request.known()? })
     }
 
     async fn carry_out(self, store: &Store, caller: &Caller) -> Result<Answer, Error> {
@@ -28,7 +28,7 @@ impl Operation<'_> for Retrieve {
         flow.check_undeleted()?;
         let version = flow.summary.version;
         let is_known = known.is_some_and(|known| known.match_weakly(version));
-        let answer = if is_known { Answer::not_modified().about(&flow) } else { Answer::flow(&flow) };
+        let answer = if is_known { Answer::not_modified().about(&flow.summary) } else { Answer::flow(&flow) };
         Ok(answer.tagged(version))
     }
 }

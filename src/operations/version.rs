@@ -19,6 +19,6 @@ impl Operation<'_> for Version {
         let newest = store.newest(&caller.client, &self.id).await?;
         let flow = store.version(&newest, self.version).await?;
         let change = Some(flow.change.document(flow.digest.as_ref()));
-        Ok(Answer::ok(&Envelope { change, ..Envelope::of(Document::of_flow(&flow)) }).about(&flow))
+        Ok(Answer::ok(&Envelope { change, ..Envelope::of(Document::of_flow(&flow)) }).about(&flow.summary))
     }
 }

@@ -1,11 +1,13 @@
 //! Reads what is live in a place, now or at a moment, and the releases that led there.
 //!
-//! What is live now is one read of one item, strongly consistent: a login page asks for it at each login.
+//! What is live now is one read of one small item, strongly consistent: a login page asks for it at each login. A flow that
+//! has no room there is read from the release's own item, once for each release and process.
 
 use super::page::{Condition, Entries, MAX_QUERIES};
+use super::transaction::Backoff;
 use super::{Cursor, Page, Store, send_query};
-use crate::error::Error;
-use crate::flow::{Client, Head, Place, Release, Summary, Timestamp};
+use crate::error::{Cause, Error};
+use crate::flow::{Change, Client, Definition, Flow, Head, Place, Release, Released, Summary, Timestamp};
 use crate::item::{self, List};
 
 impl Store {
@@ -13,6 +15,42 @@ impl Store {
     pub async fn head(&self, client: &Client, place: &Place) -> Result<Option<Head>, Error> {
         let item = self.read(&self.table, item::live_key(client, place)).await?;
         Ok(item.as_ref().map(item::to_head).transpose()?)
+    }
+
+    /// The whole of a flow that a release put in force: no read where the item of the release has it, or this process; else
+    /// one. It is without what only its own item says: who wrote it, and its digest.
+    pub async fn released(&self, release: &Release, flow: Released) -> Result<Flow, Error> {
+        let Released { summary, definition } = flow;
+        let Definition { configuration, steps } = match (definition, &release.digest) {
+            (Some(definition), _) => definition,
+            (None, Some(digest)) => match self.kept.get(digest) {
+                Some(definition) => definition,
+                None => {
+                    let definition = self.definition(&summary, release).await?;
+                    self.kept.put(digest, &definition);
+                    definition
+                }
+            },
+            (None, None) => self.definition(&summary, release).await?,
+        };
+        let change = Change::default();
+        Ok(Flow { summary, configuration, steps, write_token: None, fingerprint: None, change, digest: None })
+    }
+
+    /// Reads a flow from the item of a release. It is there, but may be seen after the head that names it.
+    async fn definition(&self, summary: &Summary, release: &Release) -> Result<Definition, Error> {
+        let key = item::release_key(&summary.client, &Place::of(summary), release);
+        let mut backoff = Backoff::of_window();
+        loop {
+            match self.read(&self.table, key.clone()).await? {
+                Some(item) => return Ok(item::to_definition(&item)?),
+                None if backoff.wait().await => {}
+                None => {
+                    let cause = Cause::new(format!("release {} is absent", release.number));
+                    return Err(Error::TemporarilyUnavailable(cause));
+                }
+            }
+        }
     }
 
     /// The release that was in force at `moment`: one query. `None` before the first.
@@ -46,7 +84,7 @@ impl Store {
         let mut until = after.as_ref().and_then(|Cursor(key)| item::since_of(key));
         let mut page = releases.page(self, client, after, limit, MAX_QUERIES).await?;
         for (release, ended) in &mut page.entries {
-            *ended = until.replace(release.since.clone());
+            *ended = until.replace(release.since.second().clone());
         }
         // Nothing comes after a forged cursor.
         if page.entries.is_empty() && (is_first || self.head(client, place).await?.is_none()) {

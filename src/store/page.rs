@@ -79,7 +79,7 @@ impl<T> Entries<'_, T> {
         let (first, last) = self.list.range(after.map(|Cursor(key)| key.as_str()));
         let mut query = match self.list.index() {
             None => store.range(client, first, last),
-            Some(index) => store.index_range(index, client, first, last),
+            Some(index) => store.index_range(index, client, (self.list.sort_attribute(), first, last)),
         };
         let mut conditions = Vec::with_capacity(self.filter.len());
         for condition in &self.filter {
@@ -109,9 +109,15 @@ impl<T> Entries<'_, T> {
         max_queries: usize,
     ) -> Result<Page<T>, Error> {
         let mut entries: Vec<T> = Vec::new();
+        // The database refuses a range that ends before it begins.
+        let (first, last) = self.list.range(after.as_ref().map(|Cursor(key)| key.as_str()));
+        if last < first {
+            return Ok(Page { entries, next: None, totals: None });
+        }
         // The number of an entry tells whether there is another one. Elsewhere, one more than the page holds does.
         let wanted = limit + usize::from(!self.list.is_numbered());
-        let mut read = wanted;
+        // A filter drops entries, so a query that is the only one reads as many as it may.
+        let mut read = if max_queries == 1 && !self.filter.is_empty() { MAX_READ } else { wanted };
         for _ in 0..max_queries {
             let query = only(self.query(store, client, after.as_ref()), self.attributes);
             let found = send_query(query.limit(count_limit(read as u64))).await?;

@@ -8,7 +8,7 @@ use super::Store;
 use super::numbered::{self, Row, Write};
 use super::transaction::incomplete;
 use crate::error::Error;
-use crate::flow::{Client, Flow, Head, Place, Status, WriteToken};
+use crate::flow::{Client, FlowId, Head, Place, Status, WriteToken};
 use crate::item::{self, Item};
 
 /// The decision about a place.
@@ -51,10 +51,10 @@ impl Store {
                 Next::Release(head) => head,
             };
             head.release.write_token = Some(token);
-            let newest = item::from_head(client, place, &head);
+            let copy = item::from_release(client, place, &head);
             let mut beside = Vec::new();
-            if let Some(flow) = &head.flow {
-                beside.push(self.is_active(flow)?);
+            if let Some(version) = &head.release.version {
+                beside.push(self.is_active(client, &version.id)?);
             }
             if let (true, Some(version)) = (head.release.reviewed, &head.release.version) {
                 let mark = Put::builder().table_name(&self.table);
@@ -63,8 +63,8 @@ impl Store {
             }
             let write = Write {
                 number: head.release.number,
-                copy: item::into_release(newest.clone(), place, &head.release),
-                newest,
+                newest: item::into_head(copy.clone(), place),
+                copy,
                 beside,
                 range: (after, format!("{all}{}", item::LAST)),
             };
@@ -73,11 +73,11 @@ impl Store {
         self.write_next(row, write).await
     }
 
-    /// The condition that the newest version of `flow` is active.
-    fn is_active(&self, flow: &Flow) -> Result<TransactWriteItem, Error> {
+    /// The condition that the newest version of a flow is active.
+    fn is_active(&self, client: &Client, id: &FlowId) -> Result<TransactWriteItem, Error> {
         let check = ConditionCheck::builder()
             .table_name(&self.table)
-            .set_key(Some(item::flow_key(&flow.summary.client, &flow.summary.id)))
+            .set_key(Some(item::flow_key(client, id)))
             .condition_expression("#status = :active")
             .expression_attribute_names("#status", item::STATUS)
             .expression_attribute_values(":active", AttributeValue::S(Status::Active.as_str().to_owned()))
