@@ -112,7 +112,7 @@ def expected_permissions(parameters):
         tables.append(({"Fn::Sub": arn + name}, arn + name))
     for table, prefix in tables:
         yield from ((f"dynamodb:{action}", json.dumps(table)) for action in ("ConditionCheckItem", "GetItem", "PutItem", "Query"))
-        yield "dynamodb:Query", json.dumps({"Fn::Sub": f"{prefix}/index/newest-first"})
+        yield "dynamodb:Query", json.dumps({"Fn::Sub": f"{prefix}/index/*"})
     for name in filter(None, map(parameters.get, ("ProjectsTableName", "PreviousProjectsTableName"))):
         yield from ((f"dynamodb:{action}", json.dumps({"Fn::Sub": arn + name})) for action in ("ConditionCheckItem", "GetItem"))
 
