@@ -86,15 +86,16 @@ async fn carry_out(call: &str, client: &Client, table: &str, flow: &Flow) -> Res
         }
         "Release" | "Withdraw" => {
             let place = Place::of(&flow.summary);
-            let mut head = Head::release(None, SystemTime::now(), flow.clone(), Change::default());
+            let head = Head::release(None, SystemTime::now(), flow.clone(), Change::default(), false);
+            let mut head = head.map_err(|error| error.to_string())?;
             if call == "Withdraw" {
                 let withdrawn = Head::withdraw(Some(&head), SystemTime::now(), Change::default());
                 head = withdrawn.map_err(|error| error.to_string())?;
             }
             head.release.write_token = WriteToken::random().ok();
-            let live = item::from_head(&flow.summary.client, &place, &head);
-            let copy = Put::builder().table_name(table);
-            let copy = copy.set_item(Some(item::into_release(live.clone(), &place, &head.release)));
+            let release = item::from_release(&flow.summary.client, &place, &head);
+            let live = item::into_head(release.clone(), &place);
+            let copy = Put::builder().table_name(table).set_item(Some(release));
             let copy = copy.condition_expression("attribute_not_exists(#pk)").expression_attribute_names("#pk", "pk");
             let put =
                 Put::builder().table_name(table).set_item(Some(live)).condition_expression("#release = :previous");
@@ -117,6 +118,13 @@ async fn carry_out(call: &str, client: &Client, table: &str, flow: &Flow) -> Res
         "QueryReleases" => {
             let query = in_partition(client, table, flow, "RELEASE#").scan_index_forward(false).limit(10);
             project(query, &item::RELEASES).send().await?;
+        }
+        "QueryChanges" => {
+            let query = client.query().table_name(table).index_name(item::CHANGES_INDEX).scan_index_forward(false);
+            let query = query.key_condition_expression("#client = :client");
+            let client = AttributeValue::S(flow.summary.client.as_str().to_owned());
+            let query = query.set_expression_attribute_values(Some(HashMap::from([(":client".to_owned(), client)])));
+            project(query, &item::CHANGES).limit(11).send().await?;
         }
         "QueryLive" => {
             let query = in_partition(client, table, flow, "LIVE#").filter_expression("attribute_exists(#_id)");

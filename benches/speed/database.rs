@@ -138,6 +138,7 @@ struct Answers {
     active: String,
     history: String,
     list: String,
+    changes: String,
     versions: String,
     live: String,
     release: String,
@@ -168,10 +169,11 @@ impl Answers {
         };
         let (client, place) = (flow.summary.client.clone(), Place::of(&flow.summary));
         flow.summary.status = Status::Active;
-        let mut head = Head::release(None, SystemTime::now(), flow.clone(), Change::default());
+        let head = Head::release(None, SystemTime::now(), flow.clone(), Change::default(), false);
+        let mut head = head.unwrap();
         head.release.write_token = WriteToken::random().ok();
-        let live = item::from_head(&client, &place, &head);
-        let release = item::into_release(live.clone(), &place, &head.release);
+        let release = item::from_release(&client, &place, &head);
+        let live = item::into_head(release.clone(), &place);
         let mut active = flow.clone();
         active.summary.id = FlowId::parse(ACTIVE).unwrap();
         Self {
@@ -182,6 +184,7 @@ impl Answers {
             live_flows: page(&only(&live, &item::LIVE_FLOWS)),
             history: json!({ "Item": wire(&item::into_version(first.clone(), &flow)) }).to_string(),
             list: page(&only(&newest, &item::SUMMARY)),
+            changes: page(&only(&newest, &item::CHANGES)),
             versions: json!({ "Count": 1, "ScannedCount": 1, "Items": [only(&first, &item::HISTORY)] }).to_string(),
             newest: json!({ "Item": wire(&newest) }).to_string(),
         }
@@ -198,6 +201,7 @@ impl Answers {
             Some("Query") if has(b"RELEASE#") => &self.release,
             Some("Query") if has(b"LIVE#") => &self.live_flows,
             Some("Query") if has(b"newest-first") => &self.list,
+            Some("Query") if has(b"\"changes\"") => &self.changes,
             Some("Query") => &self.versions,
             _ => "{}",
         }
