@@ -114,7 +114,9 @@ async fn a_created_flow_is_one_item_of_the_table() {
         "steps": { "S": page_request()["steps"].to_string() },
         "createdAt": { "S": created },
         "updatedAt": { "S": created },
+        "action": { "S": "created" },
         "listKey": { "S": format!("{created}#{id}") },
+        "changeKey": { "S": format!("{created}#{id}#0000000001") },
     });
     // `digest.rs` is about its value.
     assert!(items[0].as_object_mut().unwrap().remove("digest").is_some());

@@ -126,7 +126,7 @@ async fn each_answer_shows_whether_a_release_was_reviewed() {
     let api = Api::with_four_eyes().await;
     let path = create_by(&api, "ann", "ann").await;
     let released = api.send(&Request::release(&path, 2).query("note=Why").by("bob")).await;
-    let expected = "\"by\":\"bob\",\"note\":\"Why\",\"reviewed\":true}";
+    let expected = "\"by\":\"bob\",\"note\":\"Why\",\"reviewed\":true,\"digest\":\"";
     assert!(released.text.contains(expected), "{released:?}");
     for list in
         [PLACE, &format!("{PLACE}?asOf=2099-01-01T00:00:00Z"), &format!("{PLACE}/releases"), "/v2/project-flows/live"]

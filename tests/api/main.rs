@@ -12,6 +12,7 @@ mod binary;
 mod body;
 mod caller;
 mod calls;
+mod change_events;
 mod changes;
 mod cost_of_pages;
 mod costs;

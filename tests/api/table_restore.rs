@@ -97,11 +97,7 @@ fn one_parameter_of_the_template_switches_the_function_and_its_permissions_to_th
     let rows = [
         (&function["Environment"]["Variables"]["TABLE_NAME"], "!Ref Table", "!Ref RestoredTableName".to_owned()),
         (&statements[0]["Resource"][0], "!GetAtt Table.Arn", format!("!Sub {table}")),
-        (
-            &statements[1]["Resource"][0],
-            "!Sub ${Table.Arn}/index/newest-first",
-            format!("!Sub {table}/index/newest-first"),
-        ),
+        (&statements[1]["Resource"][0], "!Sub ${Table.Arn}/index/*", format!("!Sub {table}/index/*")),
         (&template["Outputs"]["TableName"]["Value"], "!Ref Table", "!Ref RestoredTableName".to_owned()),
     ];
     assert_eq!(template["Parameters"]["RestoredTableName"]["Default"], "");

@@ -71,7 +71,7 @@ struct Seen {
     flows: [Vec<Call>; FLOWS],
     releases: Vec<Call>,
     refusals: Vec<Refusal>,
-    /// The answers to releases: number, since, and what is live from then on.
+    /// The answers to releases, and what was live: number, since, and the flow.
     answers: BTreeMap<u64, (String, Value)>,
 }
 
@@ -161,7 +161,9 @@ impl Worker {
                 let answer = send(&handler, &Request::get(PLACE).event()).await;
                 let end = self.shared.tick();
                 if answer.status == 200 {
-                    live = answer.json()["release"]["number"].as_u64().unwrap();
+                    let (release, data) = (&answer.json()["release"], &answer.json()["data"]);
+                    live = release["number"].as_u64().unwrap();
+                    seen.answers.insert(live, (release["since"].as_str().unwrap().to_owned(), data.clone()));
                     seen.releases.push(Call { begin, end, expected: None, text: None, told: Told::Read(live) });
                 } else if answer.status == 404 {
                     let version = known[flow];
@@ -212,8 +214,14 @@ impl Released {
         })
     }
 
+    /// The flow that is live from then on.
     fn names(&self) -> Option<&str> {
-        self.item["_id"]["S"].as_str()
+        self.item["_id"]["S"].as_str().filter(|_| self.item["action"]["S"] != "withdrawn")
+    }
+
+    /// `since` as the API shows it.
+    fn second(&self) -> String {
+        format!("{}Z", &self.since[.."2024-01-15T10:30:00".len()])
     }
 }
 
@@ -270,8 +278,8 @@ fn judge_copies(items: &[Value], releases: &[Released]) -> Result<(), String> {
         .collect();
     let mut last_since = "";
     for release in releases {
-        if release.since.as_str() < last_since {
-            return Err(format!("release {}: since goes back from {last_since} to {}", release.number, release.since));
+        if release.since.as_str() <= last_since {
+            return Err(format!("release {}: since goes from {last_since} to {}", release.number, release.since));
         }
         last_since = &release.since;
         let Some(id) = release.names() else { continue };
@@ -289,13 +297,80 @@ fn judge_copies(items: &[Value], releases: &[Released]) -> Result<(), String> {
     let head = items.iter().find(|item| item["sk"]["S"].as_str().unwrap().starts_with("LIVE#"));
     let (head, last) = (head.ok_or("no head")?, releases.last().ok_or("no release")?);
     for name in COPIED.iter().chain(&["release", "since", "note", "writeToken"]) {
-        // A withdrawal has no flow: its head lacks these, and its copy has them as NULL.
-        let value = |item: &Value| Some(item[*name].clone()).filter(|value| !value.is_null() && value["NULL"] != true);
-        if value(head) != value(&last.item) {
+        let is_kept = match *name {
+            // A large flow stands in the item of the release alone.
+            "configuration" | "steps" => head.get(name).is_some(),
+            "project" | "type" | "release" | "since" | "note" | "writeToken" => true,
+            // A withdrawal leaves no flow.
+            _ => last.names().is_some(),
+        };
+        if head.get(name) != last.item.get(name).filter(|_| is_kept) {
             return Err(format!("the head has another {name} than release {}", last.number));
         }
     }
     Ok(())
+}
+
+/// Every change of the client, by pages of a hundred.
+async fn log(api: &Api) -> Vec<Value> {
+    let (mut changes, mut cursor) = (Vec::new(), String::new());
+    loop {
+        let page = api.get(&format!("/v2/project-flows/changes?limit=100{cursor}")).await;
+        assert_eq!(page.status, 200, "{page:?}");
+        changes.extend(page.json()["data"].as_array().unwrap().iter().cloned());
+        match page.json()["pagination"]["next"].as_str() {
+            Some(next) => cursor = format!("&cursor={next}"),
+            None => return changes,
+        }
+    }
+}
+
+/// Whether each write is in the log of changes exactly once, those of a flow and those of a place in the order of their
+/// numbers, the latest first.
+fn judge_log(items: &[Value], log: &[Value]) -> Result<(), String> {
+    // The flow or the place, the number, and what was done to which version.
+    type Write = (String, u64, String, u64);
+    let number = |item: &Value, name: &str| item[name]["N"].as_str().map_or(0, |number| number.parse().unwrap());
+    let is_write = |item: &&Value| !item["sk"]["S"].as_str().unwrap().starts_with("LIVE#");
+    let mut expected: Vec<Write> = items
+        .iter()
+        .filter(is_write)
+        .map(|item| {
+            let text = |name: &str| item[name]["S"].as_str().unwrap().to_owned();
+            let version = number(item, "version");
+            match number(item, "release") {
+                0 => (text("_id"), version, text("action"), version),
+                release => (text("project"), release, text("action"), version),
+            }
+        })
+        .collect();
+    let found: Vec<Write> = log
+        .iter()
+        .map(|change| {
+            let text = |name: &str| change[name].as_str().unwrap().to_owned();
+            let version = change["version"].as_u64().unwrap();
+            match change["release"].as_u64() {
+                None => (text("_id"), version, text("action"), version),
+                Some(release) => (text("project"), release, text("action"), version),
+            }
+        })
+        .collect();
+    let mut next: BTreeMap<&str, u64> = BTreeMap::new();
+    for (row, number, ..) in &found {
+        if next.insert(row, *number).is_some_and(|later| later != number + 1) {
+            return Err(format!("the log has {row} {number} in the wrong place"));
+        }
+    }
+    let mut sorted = found.clone();
+    sorted.sort();
+    expected.sort();
+    if sorted.len() != expected.len() {
+        return Err(format!("expected {} changes in the log, found {}", expected.len(), sorted.len()));
+    }
+    match sorted.iter().zip(&expected).find(|(found, expected)| found != expected) {
+        Some((found, expected)) => Err(format!("expected {expected:?} in the log, found {found:?}")),
+        None => Ok(()),
+    }
 }
 
 /// When a number was perhaps the newest: not before its writer began, and not after the next one's had ended.
@@ -382,6 +457,10 @@ async fn run(attempts: u32, faults: bool) {
     let (mut paths, mut ids) = (Vec::new(), Vec::new());
     for flow in 0..FLOWS {
         let mut content = page_request();
+        if flow == 0 {
+            // It has no room in the item of what is live.
+            content["steps"][0]["config"]["hint"] = json!("h".repeat(5_000));
+        }
         for member in MEMBERS {
             content[member] = set_to(member, &format!("first {flow} {member}"));
         }
@@ -423,7 +502,7 @@ async fn run(attempts: u32, faults: bool) {
     let items = engine.items();
     let mut releases: Vec<_> = items.iter().filter_map(Released::of).collect();
     releases.sort_by_key(|release| release.number);
-    let verdict = (|| {
+    let verdict = async {
         judge_order(&engine.records())?;
         judge_copies(&items, &releases)?;
         let numbers: Vec<Version> = releases
@@ -448,8 +527,10 @@ async fn run(attempts: u32, faults: bool) {
             judge(&calls_from_first, &numbers).map_err(|error| format!("{id}: {error}"))?;
             flows.push((calls_from_first, versions));
         }
+        judge_log(&items, &log(&direct).await)?;
         judge_refusals(&all.refusals, &flows, &ids, (&all.releases, &releases))
-    })();
+    };
+    let verdict: Result<(), String> = verdict.await;
     let moments = judge_moments(&direct, &releases, &all.answers, first_second).await;
     let asked = judge_asked(&asked, &ask_again(&direct, &asked).await);
 
@@ -546,14 +627,18 @@ async fn judge_moments(
 ) -> Result<(), String> {
     for (number, (since, data)) in answers {
         let release = &releases[usize::try_from(number - 1).unwrap()];
-        if release.since != *since || release.names() != data["_id"].as_str() {
+        let stored =
+            |name: &str| release.item[name]["S"].as_str().map(|text| serde_json::from_str::<Value>(text).unwrap());
+        let is_whole =
+            ["configuration", "steps"].iter().all(|name| data.is_null() || stored(name).as_ref() == Some(&data[name]));
+        if release.second() != *since || release.names() != data["_id"].as_str() || !is_whole {
             return Err(format!("release {number}: answered since {since}, {}, found {release:?}", data["_id"]));
         }
     }
     let seconds = first.elapsed().unwrap().as_secs() + 1;
     for second in 0..=seconds {
         let moment = Timestamp::from(first + Duration::from_secs(second));
-        let in_force = releases.iter().rev().find(|release| release.since.as_str() <= moment.as_str());
+        let in_force = releases.iter().rev().find(|release| release.second().as_str() <= moment.as_str());
         let answer = api.get(&format!("{PLACE}?asOf={moment}")).await;
         let expected = in_force.filter(|release| release.names().is_some());
         let found = (answer.status == 200).then(|| answer.json()["release"]["number"].as_u64().unwrap());
@@ -610,7 +695,7 @@ async fn the_judge_finds_each_copy_that_is_none() {
     let breaks: [(&str, &str, &str, Value); 6] = [
         ("another name", "RELEASE#", "name", json!("Other")),
         ("names no version", "RELEASE#", "version", json!("7")),
-        ("since goes back", "RELEASE#", "since", json!("2099-01-01T00:00:00Z")),
+        ("since goes from", "RELEASE#", "since", json!("2099-01-01T00:00:00.000Z")),
         ("not active", "FLOW#", "status", json!("draft")),
         ("the head has another note", "LIVE#", "note", json!("c")),
         ("the head has another release", "LIVE#", "release", json!("1")),
@@ -633,6 +718,29 @@ async fn the_judge_finds_each_copy_that_is_none() {
             });
         }
         let found = judge_copies(&broken, &releases_of(&broken)).expect_err(expected);
+        assert!(found.contains(expected), "expected {expected}, found {found}");
+    }
+}
+
+#[tokio::test]
+async fn the_judge_finds_a_change_that_is_missing_twice_or_in_the_wrong_place() {
+    let api = Api::start().await;
+    let path = api.create_active().await;
+    for request in [Request::release(&path, 2), Request::delete(PLACE), Request::release(&path, 2)] {
+        assert_eq!(api.send(&request).await.status, 200);
+    }
+    let (items, fair) = (api.engine.items(), log(&api).await);
+    assert_eq!(judge_log(&items, &fair), Ok(()));
+    let missing = fair[1..].to_vec();
+    let twice = [&fair[..1], &fair].concat();
+    let mut swapped = fair.clone();
+    swapped.swap(0, 1);
+    let mut renamed = fair.clone();
+    renamed[0]["action"] = json!("withdrawn");
+    for (log, expected) in
+        [(missing, "expected 5 changes"), (twice, "wrong place"), (swapped, "wrong place"), (renamed, "expected (")]
+    {
+        let found = judge_log(&items, &log).expect_err(expected);
         assert!(found.contains(expected), "expected {expected}, found {found}");
     }
 }
