@@ -29,9 +29,11 @@ EXPRESS_REQUEST = 1.00e-6  # "AWS Step Functions Pricing", express workflows
 EXPRESS_GB_SECOND = 0.00001667  # the same page; billed for at least 64 MB and 100 ms
 
 # Measured. The bytes are those of the flow on the API page; tests/api/costs.rs measures them again.
-ITEM_BYTES = 1005  # the item of a new flow
-INDEX_BYTES = 435  # its copy in the index
-LIVE_BYTES = 945  # the same flow in force
+ITEM_BYTES = 1102  # the item of a new flow
+INDEX_BYTES = 435  # its copy in the index of flows
+CHANGE_BYTES = 318  # its copy in the index of changes
+LIVE_BYTES = 1012  # the same flow in force
+RELEASE_BYTES = 1136  # its release
 OVERHEAD_BYTES = 100  # storage overhead of each of them ("DynamoDB Item sizes and formats")
 # Milliseconds of a whole processor for one request. docs/performance.md says how they are measured: a create is `cpu` in
 # benches/speed.json; the others follow from the instructions in benches/instructions.json.
@@ -43,8 +45,8 @@ WHOLE_PROCESSOR_MB = 1769  # Lambda gives one processor at this memory size, and
 LINE_BYTES = 550  # the function's line, with its metrics
 PLATFORM_BYTES = 300  # Lambda's own START, END and REPORT
 ACCESS_LINE_BYTES = 450  # the API's line
-# The metrics of the function: the duration in total, by route (15) and by route and code (20 in use), and five counts.
-METRICS = 1 + 15 + 20 + 5
+# The metrics of the function: the duration in total, by route (16) and by route and code (20 in use), and five counts.
+METRICS = 1 + 16 + 20 + 5
 ALARM_METRICS = 11  # what the alarms of template.yaml watch; tests/api/costs.rs counts them
 
 MEMORY = (128, 256, 512)
@@ -65,12 +67,19 @@ def read_units(size, consistent=True):
 # For each operation: its key in PROCESSOR, the number of successive calls to DynamoDB, write units, read units. A write to the
 # table counts twice in a transaction.
 OPERATIONS = {
-    "create": ("create", 1, write_units(ITEM_BYTES) + write_units(INDEX_BYTES), 0),
+    "create": ("create", 1, write_units(ITEM_BYTES) + write_units(INDEX_BYTES) + write_units(CHANGE_BYTES), 0),
     "read": ("read", 1, 0, read_units(ITEM_BYTES)),
-    "update": ("update", 2, 2 * 2 * write_units(ITEM_BYTES) + write_units(INDEX_BYTES), read_units(ITEM_BYTES)),
+    # In the index of changes, the entry of the version before goes and comes back with its copy.
+    "update": ("update", 2, 2 * 2 * write_units(ITEM_BYTES) + write_units(INDEX_BYTES) + 3 * write_units(CHANGE_BYTES), read_units(ITEM_BYTES)),
     "read of what is live": ("read", 1, 0, read_units(LIVE_BYTES)),
-    # Two copies, and the check that the flow is active.
-    "release": ("update", 3, 2 * 2 * write_units(LIVE_BYTES) + 2 * write_units(ITEM_BYTES), read_units(LIVE_BYTES) + read_units(ITEM_BYTES)),
+    # The release, what is in force, and the check that the flow is active.
+    "release": (
+        "update",
+        3,
+        2 * (write_units(RELEASE_BYTES) + write_units(LIVE_BYTES) + write_units(ITEM_BYTES)) + write_units(CHANGE_BYTES),
+        read_units(LIVE_BYTES) + read_units(ITEM_BYTES),
+    ),
+    "page of a hundred changes": ("list", 1, 0, read_units(101 * CHANGE_BYTES, consistent=False)),
     "list of ten flows, by cursor": ("list", 1, 0, read_units(11 * INDEX_BYTES, consistent=False)),
     # `make bench` counts two queries.
     "list of ten of 1,000 flows, by number": ("list", 2, 0, read_units(1000 * INDEX_BYTES, consistent=False)),
@@ -101,12 +110,12 @@ def tables():
         totals = (f"**{sum(parts(name, memory).values()):.2f}** ({billed_ms(name, memory)} ms)" for memory in MEMORY)
         cells = [name, f"{writes:g}", f"{reads:g}", *(f"{cost:.2f}" for cost in at_256.values()), *totals]
         lines.append(" | ".join(cells))
-    table, index = (size + OVERHEAD_BYTES for size in (ITEM_BYTES, INDEX_BYTES))
+    table, index, changes = (size + OVERHEAD_BYTES for size in (ITEM_BYTES, INDEX_BYTES, CHANGE_BYTES))
     fixed = {
         f"{METRICS} metrics of the function": METRICS * METRIC_MONTH,
         f"{ALARM_METRICS} metrics that alarms watch": ALARM_METRICS * ALARM_METRIC_MONTH,
         "the dashboard": DASHBOARD_MONTH,
-        "storage of a million flows with one version each": MILLION / GB * (table * (STORED_GB_MONTH + RECOVERY_GB_MONTH) + index * STORED_GB_MONTH),
+        "storage of a million flows with one version each": MILLION / GB * (table * (STORED_GB_MONTH + RECOVERY_GB_MONTH) + (index + changes) * STORED_GB_MONTH),
     }
     change = PIPE_REQUEST + EXPRESS_REQUEST + EXPRESS_GB_SECOND * 64 / 1024 * 0.1 + EVENT
     lines += ["", "Each month | dollars", "---|---"]

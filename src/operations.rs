@@ -1,7 +1,7 @@
 //! Stations 2 and 3: what each operation reads of a request, asks of the store, and answers. One file each, with everything
 //! that only it has.
 
-mod changes;
+pub mod changes;
 mod create;
 mod delete;
 mod diff;

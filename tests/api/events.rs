@@ -40,6 +40,7 @@ pub const EVENTS: &[(&str, i64, &str)] = &[
     ("restore-version", 200, ""),
     ("withdraw-flow", 200, ""),
     ("list-releases", 200, ""),
+    ("list-changes", 200, ""),
     ("delete-flow-active", 409, "FLOW_IS_ACTIVE"),
     ("update-flow-rest-api", 200, ""),
     ("delete-flow", 200, ""),

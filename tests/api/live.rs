@@ -5,7 +5,11 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
 use crate::engine;
+use crate::proxy::Proxy;
 use crate::support::{Answer, Api, Engine, NOWHERE, PLACE, Request, page_request_with};
+
+/// The sort key of what is in force.
+const LIVE: &str = "LIVE#project_123456789#onboarding";
 
 /// The last part of a flow's path.
 fn id_of(path: &str) -> &str {
@@ -602,4 +606,139 @@ async fn what_was_live_is_one_query_among_many_releases_as_among_few() {
             }
         }
     }
+}
+
+/// A request that creates a flow whose configuration takes this many bytes.
+fn flow_of(bytes: usize) -> Request {
+    let mut content = page_request_with("configuration", json!({ "pad": "" }));
+    content["configuration"]["pad"] = json!("p".repeat(bytes - content["configuration"].to_string().len()));
+    Request::create(content)
+}
+
+/// Creates such a flow, and releases it in its place.
+async fn release_of(api: &Api, bytes: usize) -> String {
+    let path = api.create_from(&flow_of(bytes)).await;
+    api.set(&path, "status", json!("active")).await;
+    release(api, &path, 2).await;
+    path
+}
+
+/// The read units of the calls that a request made, as the engine counts them.
+async fn read_units(api: &Api, proxy: &Proxy, request: &Request, status: i64) -> (f64, usize) {
+    proxy.take_calls();
+    assert_eq!(api.send(request).await.status, status);
+    let calls = proxy.take_calls();
+    let units = calls.iter().map(|call| {
+        assert_eq!((call.operation.as_str(), &call.body["ConsistentRead"]), ("GetItem", &json!(true)));
+        let mut read = call.body.clone();
+        read["ReturnConsumedCapacity"] = json!("TOTAL");
+        let read = api.engine.database.get_item(serde_json::from_value(read).unwrap()).unwrap();
+        serde_json::to_value(read).unwrap()["ConsumedCapacity"]["CapacityUnits"].as_f64().unwrap()
+    });
+    (units.sum(), calls.len())
+}
+
+/// What a login costs: `make bench` prints the table.
+#[tokio::test]
+async fn what_is_live_costs_one_read_unit_however_large_the_flow_is() {
+    println!("{:>8} {:>12} {:>12} {:>12}   read units", "bytes", "first", "later", "not modified");
+    for (bytes, first) in [(1_000, (1.0, 1)), (20_000, (6.0 + 1.0, 2)), (200_000, (50.0 + 1.0, 2))] {
+        let writer = Api::start().await;
+        release_of(&writer, bytes).await;
+        let (api, proxy) = writer.behind_proxy().await;
+        let known = Request::get(PLACE).header("if-none-match", "\"1\"");
+        let not_modified = read_units(&api, &proxy, &known, 304).await;
+        let units = read_units(&api, &proxy, &Request::get(PLACE), 200).await;
+        let later = read_units(&api, &proxy, &Request::get(PLACE), 200).await;
+        println!("{bytes:>8} {:>12} {:>12} {:>12}", units.0, later.0, not_modified.0);
+        assert_eq!((units, later, not_modified), (first, (1.0, 1), (1.0, 1)), "{bytes} bytes");
+    }
+}
+
+#[tokio::test]
+async fn the_head_holds_the_whole_flow_up_to_one_read_unit_and_not_a_byte_more() {
+    let api = Api::start().await;
+    release_of(&api, 1_000).await;
+    let size = |head: &Value| {
+        let bytes =
+            head.as_object().unwrap().iter().map(|(name, value)| name.len() + value["S"].as_str().map_or(2, str::len));
+        bytes.sum::<usize>()
+    };
+    // The next head differs in its configuration alone, and its number still has one digit.
+    let rest = size(&api.engine.item(LIVE)) - 1_000;
+    for (bytes, is_whole) in [(4_096, true), (4_097, false)] {
+        let path = release_of(&api, bytes - rest).await;
+        let head = api.engine.item(LIVE);
+        let read = json!({ "TableName": engine::TABLE, "Key": { "pk": head["pk"], "sk": head["sk"] }, "ConsistentRead": true, "ReturnConsumedCapacity": "TOTAL" });
+        let read = api.engine.database.get_item(serde_json::from_value(read).unwrap()).unwrap();
+        let units = &serde_json::to_value(read).unwrap()["ConsumedCapacity"]["CapacityUnits"];
+        assert_eq!(units, 1.0);
+        assert_eq!(["configuration", "steps"].map(|name| head.get(name).is_some()), [is_whole; 2], "{bytes}");
+        if is_whole {
+            assert_eq!(size(&head), bytes);
+        }
+        let live = api.get(PLACE).await.json();
+        assert_eq!(live["data"], api.get(&format!("{path}/versions/2")).await.json()["data"], "{bytes}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_kept_is_what_was_released_whichever_release_is_live() {
+    let (api, proxy) = Api::start().await.behind_proxy().await;
+    let mut paths = Vec::new();
+    for _ in 0..2 {
+        paths.push(release_of(&api, 5_000).await);
+    }
+    for turn in 0..4 {
+        let path = &paths[turn % 2];
+        let released = release(&api, path, 2).await;
+        proxy.take_calls();
+        for _ in 0..2 {
+            let live = api.get(PLACE).await;
+            assert_eq!((&live.text, live.headers.get("etag")), (&released.text, released.headers.get("etag")));
+        }
+        assert!(proxy.take_calls().len() <= 3, "each release is read once");
+    }
+}
+
+#[tokio::test]
+async fn what_was_used_last_is_kept_longest() {
+    let (api, proxy) = Api::start().await.behind_proxy().await;
+    // Sixty flows of 250 KB are 15 MB, and sixty-six are more than is kept.
+    let place = |number: usize| format!("/v2/project-flows/live/p{number}/onboarding");
+    let reads = async |number: usize| {
+        proxy.take_calls();
+        assert_eq!(api.get(&place(number)).await.status, 200);
+        proxy.take_calls().len()
+    };
+    for number in 0..66 {
+        if number == 60 {
+            assert_eq!(reads(0).await, 1);
+        }
+        let mut flow = page_request_with("project", json!(format!("p{number}")));
+        flow["configuration"] = json!({ "pad": "p".repeat(250_000) });
+        let path = api.create_from(&Request::create(flow)).await;
+        api.set(&path, "status", json!("active")).await;
+        let released = Request::put(&place(number), json!({ "_id": id_of(&path), "version": 2 }));
+        assert_eq!(api.send(&released).await.status, 200);
+        assert_eq!(reads(number).await, 2);
+    }
+    assert_eq!((reads(0).await, reads(65).await, reads(1).await), (1, 1, 2));
+}
+
+#[tokio::test]
+async fn a_release_that_is_seen_before_its_item_is_waited_for() {
+    let writer = Api::start().await;
+    release_of(&writer, 5_000).await;
+    let item = writer.engine.items().into_iter().find(|item| item["sk"]["S"].as_str().unwrap().starts_with("RELEASE#"));
+    let item = item.unwrap();
+    writer.engine.delete(&item);
+    let (api, _) = writer.behind_proxy().await;
+    let request = Request::get(PLACE);
+    let back = async {
+        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+        writer.engine.put(engine::TABLE, &item);
+    };
+    let (answer, ()) = tokio::join!(api.send(&request), back);
+    assert_eq!(answer.status, 200, "{answer:?}");
 }

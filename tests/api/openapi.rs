@@ -8,7 +8,7 @@ use project_flows::body::MediaType;
 use project_flows::error::{Cause, Error};
 use project_flows::flow::members::MAX_DESCRIPTION;
 use project_flows::flow::rules::MAX_STEPS;
-use project_flows::operations::{list, live_flows, releases, routes, versions};
+use project_flows::operations::{changes, list, live_flows, releases, routes, versions};
 use project_flows::problem::{Code, MAX_PROBLEMS, Problem};
 use project_flows::route::Route;
 use serde_json::{Value, json};
@@ -201,6 +201,7 @@ fn the_document_has_the_limits_of_the_code() {
         .collect();
     let expected = [
         ("/v2/project-flows", list::LISTED),
+        ("/v2/project-flows/changes", changes::LISTED),
         ("/v2/project-flows/live", live_flows::LISTED),
         ("/v2/project-flows/live/{project}/{type}/releases", releases::LISTED),
         ("/v2/project-flows/{id}/versions", versions::LISTED),

@@ -16,7 +16,7 @@ from client.api.flows import (
     retrieve_project_flow,
     update_project_flow,
 )
-from client.api.history import diff_versions, list_versions, restore_version, retrieve_version
+from client.api.history import diff_versions, list_changes, list_versions, restore_version, retrieve_version
 from client.api.releases import (
     list_live_flows,
     list_releases,
@@ -145,6 +145,8 @@ def main():
     assert call(withdraw_project_flow, 200, *place, if_match='"1"').parsed.release.number == 2
     releases = call(list_releases, 200, *place).parsed.data
     assert [one.number for one in releases] == [2, 1] and releases[1].until == releases[0].since
+    changes = call(list_changes, 200, limit=2, project=place[0]).parsed.data
+    assert [(one.action, one.release) for one in changes] == [("withdrawn", 2), ("released", 1)]
 
     call(delete_project_flow, 409, flow.field_id)
     call(update_project_flow, 200, flow.field_id, body=FlowUpdate(status=SettableStatus.PAUSED))

@@ -95,6 +95,8 @@ def main():
     assert (withdrawn.data, withdrawn.release.number) == (None, 2)
     releases, _ = call(RELEASES.list_releases, 200, *place)
     assert [one.number for one in releases.data] == [2, 1] and releases.data[1].until == releases.data[0].since
+    changes, _ = call(HISTORY.list_changes, 200, limit=2, project=place[0])
+    assert [(one.action, one.release) for one in changes.data] == [("withdrawn", 2), ("released", 1)]
 
     call(FLOWS.delete_project_flow, 409, flow.id)
     call(FLOWS.update_project_flow, 200, flow.id, FlowUpdate(status="paused", description=None))

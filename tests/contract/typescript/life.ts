@@ -91,6 +91,8 @@ const life = async () => {
   assert.deepEqual([withdrawn.data, withdrawn.release.number], [null, 2])
   const past = (await expect(200, releases.listReleases(...place))).data
   assert.deepEqual([past.map(({ number }) => number), past[1]?.until], [[2, 1], past[0]?.since])
+  const { data: changes } = await expect(200, history.listChanges(undefined, undefined, place[0], undefined, 2))
+  assert.deepEqual(changes.map(({ action, release }) => [action, release]), [['withdrawn', 2], ['released', 1]])
 
   await refusal(409, flows.deleteProjectFlow(flow._id))
   await expect(200, flows.updateProjectFlow(flow._id, { status: 'paused', description: null }))
