@@ -15,13 +15,13 @@ use serde_json::{Value, json};
 
 use crate::create::MEMBERS;
 use crate::events::EVENTS;
-use crate::support::{Answer, Api, NOWHERE, PLACE, Request, event, page_request, page_request_with, send};
+use crate::support::{Answer, Api, NOWHERE, PLACE, Request, event, page_request, page_request_with};
 
 use self::document::{Document, Sent};
 
 /// Sends an event, and checks the answer against the document. Checks the request too, if it was accepted.
 async fn exchange(document: &Document, api: &Api, event: &Value, what: &str) -> Answer {
-    let answer = send(&api.handler, event).await;
+    let answer = api.send_event(event).await;
     let sent = Sent::read(event);
     let operations = document.operations();
     let operation = operations.iter().find(|one| one.method == sent.method && one.matched(&sent.path).is_some());
