@@ -165,14 +165,18 @@ async fn the_base_is_one_read_among_many_releases_as_among_few() {
         assert_eq!(release(&api, "bob", &path, 2).await.status, 200);
         let copy =
             api.engine.items().into_iter().find(|item| item["sk"]["S"].as_str().unwrap().starts_with("RELEASE#"));
+        // The next release must not get the number of a copy.
+        let mut head = api.engine.item("LIVE#project_123456789#onboarding");
         for number in 2..=count {
             let mut item = copy.clone().unwrap();
             let since = item["since"]["S"].as_str().unwrap().to_owned();
             item["_id"] = json!({ "S": "project_flow_0123456789abcdefghjkmnpqrs" });
             item["release"] = json!({ "N": number.to_string() });
+            head["release"] = item["release"].clone();
             item["sk"] = json!({ "S": format!("RELEASE#project_123456789#onboarding#{since}#{number:010}") });
             api.engine.put(engine::TABLE, &item);
         }
+        api.engine.put(engine::TABLE, &head);
         edit(&api, "ann", &path, "3").await;
         let newest = edit(&api, "cleo", &path, "4").await;
         let (api, proxy) = api.behind_proxy().await;
