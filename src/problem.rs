@@ -10,85 +10,69 @@ use serde::{Serialize, Serializer};
 /// (AWS Lambda Developer Guide, "Lambda quotas").
 pub const MAX_PROBLEMS: usize = 1_000;
 
-/// The rule that a request breaks: the `code` of a detail, or the answer's `message` when it comes first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Code {
-    InvalidJson,
-    DuplicateMember,
-    TooDeep,
-    InvalidBody,
-    InvalidBodyEncoding,
-    UnsupportedMediaType,
+/// Makes the codes and the list of all.
+macro_rules! codes {
+    ($($(#[$doc:meta])* $code:ident => ($status:literal, $text:literal, $title:literal),)+) => {
+        /// The rule that a request breaks: the `code` of a detail, or the answer's `message` when it comes first.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum Code {
+            $($(#[$doc])* $code,)+
+        }
+
+        impl Code {
+            /// Every code.
+            pub const ALL: &[Self] = &[$(Self::$code),+];
+
+            /// The status of the answer (RFC 9110, 15), the code as it is sent, and the title.
+            pub const fn answer(self) -> (u16, &'static str, &'static str) {
+                match self {
+                    $(Self::$code => ($status, $text, $title),)+
+                }
+            }
+        }
+    };
+}
+
+codes! {
+    InvalidJson => (400, "INVALID_JSON", "Invalid JSON"),
+    DuplicateMember => (400, "DUPLICATE_MEMBER", "Duplicate member"),
+    TooDeep => (400, "TOO_DEEP", "Too deep"),
+    InvalidBody => (400, "INVALID_BODY", "Invalid body"),
+    InvalidBodyEncoding => (400, "INVALID_BODY_ENCODING", "Invalid body encoding"),
+    UnsupportedMediaType => (415, "UNSUPPORTED_MEDIA_TYPE", "Unsupported media type"),
     /// A patch in another format (RFC 5789, 2.2).
-    UnsupportedPatch,
-    InvalidProjectId,
-    InvalidFlowType,
-    InvalidName,
-    InvalidDescription,
-    InvalidConfiguration,
-    InvalidSteps,
-    InvalidStatus,
+    UnsupportedPatch => (415, "UNSUPPORTED_MEDIA_TYPE", "Unsupported media type"),
+    InvalidProjectId => (400, "INVALID_PROJECT_ID", "Invalid project ID"),
+    InvalidFlowType => (400, "INVALID_FLOW_TYPE", "Invalid flow type"),
+    InvalidName => (400, "INVALID_NAME", "Invalid name"),
+    InvalidDescription => (400, "INVALID_DESCRIPTION", "Invalid description"),
+    InvalidConfiguration => (400, "INVALID_CONFIGURATION", "Invalid configuration"),
+    InvalidSteps => (400, "INVALID_STEPS", "Invalid steps"),
+    InvalidStatus => (400, "INVALID_STATUS", "Invalid status"),
     /// `_id` is not a string.
-    InvalidFlowId,
+    InvalidFlowId => (400, "INVALID_FLOW_ID", "Invalid flow ID"),
     /// `version` is not an integer from 1.
-    InvalidVersion,
-    ImmutableField,
-    UnknownField,
-    InvalidParameters,
-    InvalidIdempotencyKey,
-    IdempotencyKeyReused,
-    InvalidEtag,
+    InvalidVersion => (400, "INVALID_VERSION", "Invalid version"),
+    ImmutableField => (409, "IMMUTABLE_FIELD", "Immutable field"),
+    UnknownField => (400, "UNKNOWN_FIELD", "Unknown field"),
+    InvalidParameters => (400, "INVALID_PARAMETERS", "Invalid parameters"),
+    InvalidIdempotencyKey => (400, "INVALID_IDEMPOTENCY_KEY", "Invalid idempotency key"),
+    IdempotencyKeyReused => (422, "IDEMPOTENCY_KEY_REUSED", "Idempotency key reused"),
+    InvalidEtag => (400, "INVALID_ETAG", "Invalid ETag"),
     /// The version of a header is not the flow's (RFC 9110, 13.1).
-    PreconditionFailed,
-    VersionConflict,
-    FlowIsActive,
-    FlowIsLive,
-    FlowNotActive,
+    PreconditionFailed => (412, "VERSION_CONFLICT", "Version conflict"),
+    VersionConflict => (409, "VERSION_CONFLICT", "Version conflict"),
+    FlowIsActive => (409, "FLOW_IS_ACTIVE", "Flow is active"),
+    FlowIsLive => (409, "FLOW_IS_LIVE", "Flow is live"),
+    FlowNotActive => (409, "FLOW_NOT_ACTIVE", "Flow not active"),
     /// The caller wrote what is to be released.
-    OwnChange,
+    OwnChange => (403, "OWN_CHANGE", "Own change"),
     /// More versions than a review reads.
-    TooManyChanges,
-    FlowTooLarge,
+    TooManyChanges => (409, "TOO_MANY_CHANGES", "Too many changes"),
+    FlowTooLarge => (413, "FLOW_TOO_LARGE", "Flow too large"),
 }
 
 impl Code {
-    /// The status of the answer (RFC 9110, 15), the code as it is sent, and the title.
-    pub const fn answer(self) -> (u16, &'static str, &'static str) {
-        match self {
-            Self::InvalidJson => (400, "INVALID_JSON", "Invalid JSON"),
-            Self::DuplicateMember => (400, "DUPLICATE_MEMBER", "Duplicate member"),
-            Self::TooDeep => (400, "TOO_DEEP", "Too deep"),
-            Self::InvalidBody => (400, "INVALID_BODY", "Invalid body"),
-            Self::InvalidBodyEncoding => (400, "INVALID_BODY_ENCODING", "Invalid body encoding"),
-            Self::UnsupportedMediaType | Self::UnsupportedPatch => {
-                (415, "UNSUPPORTED_MEDIA_TYPE", "Unsupported media type")
-            }
-            Self::InvalidProjectId => (400, "INVALID_PROJECT_ID", "Invalid project ID"),
-            Self::InvalidFlowType => (400, "INVALID_FLOW_TYPE", "Invalid flow type"),
-            Self::InvalidName => (400, "INVALID_NAME", "Invalid name"),
-            Self::InvalidDescription => (400, "INVALID_DESCRIPTION", "Invalid description"),
-            Self::InvalidConfiguration => (400, "INVALID_CONFIGURATION", "Invalid configuration"),
-            Self::InvalidSteps => (400, "INVALID_STEPS", "Invalid steps"),
-            Self::InvalidStatus => (400, "INVALID_STATUS", "Invalid status"),
-            Self::InvalidFlowId => (400, "INVALID_FLOW_ID", "Invalid flow ID"),
-            Self::InvalidVersion => (400, "INVALID_VERSION", "Invalid version"),
-            Self::ImmutableField => (409, "IMMUTABLE_FIELD", "Immutable field"),
-            Self::UnknownField => (400, "UNKNOWN_FIELD", "Unknown field"),
-            Self::InvalidParameters => (400, "INVALID_PARAMETERS", "Invalid parameters"),
-            Self::InvalidIdempotencyKey => (400, "INVALID_IDEMPOTENCY_KEY", "Invalid idempotency key"),
-            Self::IdempotencyKeyReused => (422, "IDEMPOTENCY_KEY_REUSED", "Idempotency key reused"),
-            Self::InvalidEtag => (400, "INVALID_ETAG", "Invalid ETag"),
-            Self::PreconditionFailed => (412, "VERSION_CONFLICT", "Version conflict"),
-            Self::VersionConflict => (409, "VERSION_CONFLICT", "Version conflict"),
-            Self::FlowIsActive => (409, "FLOW_IS_ACTIVE", "Flow is active"),
-            Self::FlowIsLive => (409, "FLOW_IS_LIVE", "Flow is live"),
-            Self::FlowNotActive => (409, "FLOW_NOT_ACTIVE", "Flow not active"),
-            Self::OwnChange => (403, "OWN_CHANGE", "Own change"),
-            Self::TooManyChanges => (409, "TOO_MANY_CHANGES", "Too many changes"),
-            Self::FlowTooLarge => (413, "FLOW_TOO_LARGE", "Flow too large"),
-        }
-    }
-
     /// The code as it is sent.
     pub const fn as_str(self) -> &'static str {
         self.answer().1

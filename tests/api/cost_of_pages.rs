@@ -5,12 +5,10 @@
 
 use std::time::{Duration, Instant};
 
-use project_flows::handler::Handler;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::engine;
-use crate::proxy::Proxy;
-use crate::support::{CLIENT, Engine, Request, handler, page_request, send};
+use crate::support::{Api, CLIENT, Engine, Request};
 
 const FLOWS: [usize; 3] = [10, 1_000, 10_000];
 const LIMIT: usize = 10;
@@ -22,25 +20,23 @@ async fn the_cost_of_a_page_is_printed() {
     println!("a page of {LIMIT}, median of {TRIALS}:");
     println!("{:>7}  {:<24} {:>7} {:>10} {:>9}", "flows", "page", "queries", "read units", "time");
     for flows in FLOWS {
-        let engine = Engine::start().await;
-        let direct = handler(&engine.url).await;
+        let direct = Api::start().await;
         for _ in 0..flows {
-            assert_eq!(send(&direct, &Request::create(page_request()).event()).await.status, 201);
+            direct.create().await;
         }
-        let proxy = Proxy::start(&engine.url).await;
-        let counted = handler(&proxy.url).await;
+        let (counted, proxy) = direct.behind_proxy().await;
         let pages = flows / LIMIT;
-        let middle = send(&direct, &list(&format!("page={}", pages.div_ceil(2)))).await.json();
+        let middle = direct.send(&list(&format!("page={}", pages.div_ceil(2)))).await.json();
         let mut rows = vec![
-            ("first, by number", "page=1".to_owned(), read_units(&engine, None)),
-            ("last, by number", format!("page={pages}"), read_units(&engine, None)),
+            ("first, by number", "page=1".to_owned(), read_units(&direct.engine, None)),
+            ("last, by number", format!("page={pages}"), read_units(&direct.engine, None)),
         ];
         if let Some(cursor) = middle["pagination"]["next"].as_str() {
-            rows.push(("middle, by cursor", format!("cursor={cursor}"), read_units(&engine, Some(LIMIT + 1))));
+            rows.push(("middle, by cursor", format!("cursor={cursor}"), read_units(&direct.engine, Some(LIMIT + 1))));
         }
         for (name, query, read_units) in rows {
             let before = proxy.calls("Query");
-            assert_eq!(send(&counted, &list(&query)).await.json()["data"].as_array().unwrap().len(), LIMIT);
+            assert_eq!(counted.send(&list(&query)).await.json()["data"].as_array().unwrap().len(), LIMIT);
             let queries = proxy.calls("Query") - before;
             let time = median(&direct, &list(&query)).await.as_secs_f64() * 1_000.0;
             println!("{flows:>7}  {name:<24} {queries:>7} {read_units:>10.1} {time:>6.1} ms");
@@ -48,15 +44,15 @@ async fn the_cost_of_a_page_is_printed() {
     }
 }
 
-fn list(query: &str) -> Value {
-    Request::get("/v2/project-flows").query(query).event()
+fn list(query: &str) -> Request {
+    Request::get("/v2/project-flows").query(query)
 }
 
-async fn median(handler: &Handler, event: &Value) -> Duration {
+async fn median(api: &Api, request: &Request) -> Duration {
     let mut times = Vec::new();
     for _ in 0..TRIALS {
         let begin = Instant::now();
-        assert_eq!(send(handler, event).await.status, 200);
+        assert_eq!(api.send(request).await.status, 200);
         times.push(begin.elapsed());
     }
     times.sort_unstable();

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 
-use crate::support::{Api, event, send};
+use crate::support::{Api, event};
 
 /// A file, and the status and the code of its answer; a success has no code. The files up to `delete-flow` are the life of one
 /// flow, so their order matters.
@@ -87,7 +87,7 @@ async fn every_event_has_the_answer_of_its_row() {
     assert_eq!(files, rows, "each file has a row, and each row has a file");
 
     for (name, status, code) in EVENTS {
-        let answer = send(&api.handler, &event(name)).await;
+        let answer = api.send_event(&event(name)).await;
         assert_eq!(answer.status, *status, "{name}: {}", answer.text);
         answer.expect_headers();
         let found = if *status < 400 { String::new() } else { answer.code() };

@@ -4,25 +4,19 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use jsonwebtoken::Algorithm;
-use project_flows::caller::{Authenticator, Claims, Source};
-use project_flows::handler::Handler;
-use project_flows::log::Log;
-use project_flows::store::Store;
-use project_flows::{issuer, item};
+use project_flows::item;
 use serde_json::{Value, json};
 
 use crate::engine;
 use crate::proxy::{Fault, Loss, Proxy, When};
 use crate::support::{
-    Answer, CLIENT, Engine, ISSUER, Issuer, Process, Published, Request, Signer, key_pair, now, page_request,
-    page_request_with, sdk, send_before,
+    Answer, Api, CLIENT, Engine, ISSUER, Issuer, Options, Process, Published, Request, Signer, key_pair, keys_at, now,
+    page_request, page_request_with,
 };
 
 /// The function as a process, with keys from an issuer.
 async fn start(database: &str, issuer: &Issuer) -> Process {
-    let url = Some(issuer.url.as_str());
-    let issuer = [("JWKS", None), ("JWKS_URL", url), ("JWT_ISSUER", Some(ISSUER)), ("ALLOW_SHARED_SECRETS", None)];
-    Process::start_with(database, &issuer).await
+    Process::start_with(database, &keys_at(&issuer.url)).await
 }
 
 /// A list of flows, asked for with a token of this key.
@@ -367,17 +361,15 @@ async fn a_preflight_and_an_unknown_path_cost_no_key() {
 #[tokio::test]
 async fn an_answer_comes_before_the_deadline_even_if_the_issuer_is_silent() {
     static LINES: Mutex<Vec<String>> = Mutex::new(Vec::new());
-    let (engine, signer) = (Engine::start().await, Signer::new("one"));
+    let signer = Signer::new("one");
     let slow = Published { delay: Duration::from_secs(4), ..Published::set(&[&signer.jwk]) };
     let issuer = Issuer::start(slow).await;
-    let store = Store::new(&sdk(&engine.url).await, engine::TABLE.to_owned(), None);
-    let keys = issuer::Issuer::new(issuer.url.clone(), None, None, None, store.clone());
-    let authenticator = Authenticator::new(Source::Issuer(Box::new(keys)), Claims::default());
-    let log = Log { function: "f".to_owned(), write: |line| LINES.lock().unwrap().push(line.to_owned()) };
-    let handler = Handler::new(authenticator, store, log);
+    let log: fn(&str) = |line| LINES.lock().unwrap().push(line.to_owned());
+    let options = Options { settings: &keys_at(&issuer.url), log: Some(log), ..Options::default() };
+    let api = Api::with(options).await;
 
     let (deadline, start) = (Duration::from_millis(1_200), Instant::now());
-    let answer = send_before(&handler, &request(&signer).event(), deadline).await;
+    let answer = api.send_before(&request(&signer), deadline).await;
 
     assert!(start.elapsed() < deadline, "{:?}", start.elapsed());
     answer.expect(503, "TEMPORARILY_UNAVAILABLE");
@@ -417,16 +409,13 @@ fn without_identity(answer: &Answer) -> String {
 async fn no_setting_changes_a_byte_of_the_answers_of_the_page() {
     let signer = Signer::new("one");
     let issuer = Issuer::start(Published::set(&[&signer.jwk])).await;
-    let settings = [
-        ("JWKS", None),
-        ("JWKS_URL", Some(issuer.url.as_str())),
-        ("JWT_ISSUER", Some(ISSUER)),
-        ("ALLOW_SHARED_SECRETS", None),
+    let claims = [
         ("AUTHOR_CLAIM", Some("email")),
         ("SCOPE_CLAIM", Some("scp")),
         ("READ_SCOPE", Some("flows:read")),
         ("WRITE_SCOPE", Some("flows:write")),
     ];
+    let settings = [&keys_at(&issuer.url)[..], &claims].concat();
     let (with, without) = (Engine::start().await, Engine::start().await);
     let mut with = Process::start_with(&with.url, &settings).await;
     let mut without = Process::start(&without.url).await;
@@ -463,14 +452,8 @@ async fn requests_of_one_process_that_need_the_keys_wait_for_one_fetch() {
     let (engine, signer) = (Engine::start().await, Signer::new("one"));
     let slow = Published { delay: Duration::from_millis(500), ..Published::set(&[&signer.jwk]) };
     let issuer = Issuer::start(slow).await;
-    let variables = [
-        ("JWKS", None),
-        ("JWKS_URL", Some(issuer.url.as_str())),
-        ("JWT_ISSUER", Some(ISSUER)),
-        ("ALLOW_SHARED_SECRETS", None),
-        ("AWS_LAMBDA_MAX_CONCURRENCY", Some("8")),
-    ];
-    let mut process = Process::start_with(&engine.url, &variables).await;
+    let settings = [&keys_at(&issuer.url)[..], &[("AWS_LAMBDA_MAX_CONCURRENCY", Some("8"))]].concat();
+    let mut process = Process::start_with(&engine.url, &settings).await;
     for _ in 0..8 {
         process.hand_out(&request(&signer));
     }
@@ -515,9 +498,7 @@ async fn an_issuer_that_cannot_be_reached_is_an_outage_and_no_crash() {
     let signer = Signer::new("one");
     for url in ["http://127.0.0.1:1/keys", "https://127.0.0.1:1/keys", "https://issuer.invalid/keys"] {
         let engine = Engine::start().await;
-        let keys =
-            [("JWKS", None), ("JWKS_URL", Some(url)), ("JWT_ISSUER", Some(ISSUER)), ("ALLOW_SHARED_SECRETS", None)];
-        let mut process = Process::start_with(&engine.url, &keys).await;
+        let mut process = Process::start_with(&engine.url, &keys_at(url)).await;
         for _ in 0..2 {
             process.send(&request(&signer)).await.expect(503, "TEMPORARILY_UNAVAILABLE");
         }

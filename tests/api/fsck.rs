@@ -14,7 +14,8 @@ use serde_json::{Value, json};
 use crate::engine;
 use crate::proxy::Proxy;
 use crate::support::{
-    Api, Engine, PLACE, Request, build_fsck, fsck, fsck_with, newest_key, page_request, page_request_with, version_key,
+    Api, Engine, FOUR_EYES, Options, PLACE, Request, build_fsck, fsck, fsck_with, newest_key, page_request,
+    page_request_with, version_key,
 };
 
 /// A table with flows in all states of their lives.
@@ -72,7 +73,8 @@ impl Flows {
         let path = Request::create(page_request_with("project", json!("reviewed"))).by("ann");
         let path = api.create_from(&path).await;
         let reviewed = path.rsplit('/').next().unwrap().to_owned();
-        let with_four_eyes = Api::with_four_eyes_on(api.engine.clone()).await;
+        let options = Options { engine: Some(&api.engine), settings: FOUR_EYES, ..Options::default() };
+        let with_four_eyes = Api::with(options).await;
         let release = |author: &str, version: u64| {
             let place = "/v2/project-flows/live/reviewed/onboarding";
             Request::put(place, json!({ "_id": reviewed, "version": version })).by(author)

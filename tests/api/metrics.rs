@@ -4,7 +4,7 @@ use oracles::jsonschema;
 use serde_json::{Value, json};
 
 use crate::proxy::{Fault, Loss, Proxy, When};
-use crate::support::{Engine, ISSUER, Issuer, Process, Published, Request, Signer, page_request};
+use crate::support::{Engine, Issuer, Process, Published, Request, Signer, keys_at, page_request};
 
 /// The metrics of a line: the name, the value and the sets of dimensions of each. The rules are those of the specification
 /// (Embedded Metric Format).
@@ -117,11 +117,9 @@ async fn a_throttled_transaction_counts_as_throttled_and_one_in_conflict_does_no
 async fn a_fetch_of_keys_that_fails_is_counted() {
     let (engine, signer) = (Engine::start().await, Signer::new("one"));
     let issuer = Issuer::start(Published { status: 500, ..Published::text("") }).await;
-    let url = Some(issuer.url.as_str());
-    let keys = [("JWKS", None), ("JWKS_URL", url), ("JWT_ISSUER", Some(ISSUER)), ("ALLOW_SHARED_SECRETS", None)];
     let list = Request::get("/v2/project-flows").header("authorization", &signer.bearer());
 
-    let mut process = Process::start_with(&engine.url, &keys).await;
+    let mut process = Process::start_with(&engine.url, &keys_at(&issuer.url)).await;
     process.send(&list).await.expect(503, "TEMPORARILY_UNAVAILABLE");
     process.send(&list).await.expect(503, "TEMPORARILY_UNAVAILABLE");
     process.expect_output("\"cold_start\":false").await;

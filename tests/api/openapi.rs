@@ -1,27 +1,27 @@
-//! openapi.yaml and the function agree: on codes, routes, limits, examples, requests and answers.
+//! openapi.yaml and the function agree: on routes, limits, examples, requests and answers, and in `codes.rs` on codes.
 
+mod codes;
 mod document;
 
 use std::collections::BTreeSet;
 
 use project_flows::body::MediaType;
-use project_flows::error::{Cause, Error};
 use project_flows::flow::members::MAX_DESCRIPTION;
 use project_flows::flow::rules::MAX_STEPS;
 use project_flows::operations::{changes, list, live_flows, releases, routes, versions};
-use project_flows::problem::{Code, MAX_PROBLEMS, Problem};
+use project_flows::problem::MAX_PROBLEMS;
 use project_flows::route::Route;
 use serde_json::{Value, json};
 
 use crate::create::MEMBERS;
 use crate::events::EVENTS;
-use crate::support::{Answer, Api, NOWHERE, PLACE, Request, event, page_request, page_request_with, send};
+use crate::support::{Answer, Api, NOWHERE, PLACE, Request, event, page_request, page_request_with};
 
 use self::document::{Document, Sent};
 
 /// Sends an event, and checks the answer against the document. Checks the request too, if it was accepted.
 async fn exchange(document: &Document, api: &Api, event: &Value, what: &str) -> Answer {
-    let answer = send(&api.handler, event).await;
+    let answer = api.send_event(event).await;
     let sent = Sent::read(event);
     let operations = document.operations();
     let operation = operations.iter().find(|one| one.method == sent.method && one.matched(&sent.path).is_some());
@@ -36,102 +36,6 @@ async fn exchange(document: &Document, api: &Api, event: &Value, what: &str) -> 
         operation.expect_request(document, &sent, what);
     }
     answer
-}
-
-/// Goes through all errors, one after the other. A new error does not compile until it has a place here.
-fn after(error: &Error) -> Option<Error> {
-    let cause = || Cause::new("");
-    let invalid = |code| Error::from(Problem::new("", code, ""));
-    Some(match error {
-        Error::MissingToken => Error::InvalidToken(cause()),
-        Error::InvalidToken(_) => Error::InsufficientScope { scope: String::new() },
-        Error::InsufficientScope { .. } => Error::RouteNotFound,
-        Error::RouteNotFound => Error::MethodNotAllowed { allow: String::new() },
-        Error::MethodNotAllowed { .. } => Error::ProjectFlowNotFound,
-        Error::ProjectFlowNotFound => Error::NoLiveFlow,
-        Error::NoLiveFlow => invalid(Code::InvalidJson),
-        Error::Invalid(problems) => match code_after(problems.first().code) {
-            Some(code) => invalid(code),
-            None => Error::TemporarilyUnavailable(cause()),
-        },
-        Error::TemporarilyUnavailable(_) => Error::OutcomeUnknown(cause()),
-        Error::OutcomeUnknown(_) => Error::Internal(cause()),
-        Error::Internal(_) => return None,
-    })
-}
-
-/// Goes through all codes of problems.
-const fn code_after(code: Code) -> Option<Code> {
-    Some(match code {
-        Code::InvalidJson => Code::DuplicateMember,
-        Code::DuplicateMember => Code::TooDeep,
-        Code::TooDeep => Code::InvalidBody,
-        Code::InvalidBody => Code::InvalidBodyEncoding,
-        Code::InvalidBodyEncoding => Code::UnsupportedMediaType,
-        Code::UnsupportedMediaType => Code::UnsupportedPatch,
-        Code::UnsupportedPatch => Code::InvalidProjectId,
-        Code::InvalidProjectId => Code::InvalidFlowType,
-        Code::InvalidFlowType => Code::InvalidName,
-        Code::InvalidName => Code::InvalidDescription,
-        Code::InvalidDescription => Code::InvalidConfiguration,
-        Code::InvalidConfiguration => Code::InvalidSteps,
-        Code::InvalidSteps => Code::InvalidStatus,
-        Code::InvalidStatus => Code::InvalidFlowId,
-        Code::InvalidFlowId => Code::InvalidVersion,
-        Code::InvalidVersion => Code::ImmutableField,
-        Code::ImmutableField => Code::UnknownField,
-        Code::UnknownField => Code::InvalidParameters,
-        Code::InvalidParameters => Code::InvalidIdempotencyKey,
-        Code::InvalidIdempotencyKey => Code::IdempotencyKeyReused,
-        Code::IdempotencyKeyReused => Code::InvalidEtag,
-        Code::InvalidEtag => Code::PreconditionFailed,
-        Code::PreconditionFailed => Code::VersionConflict,
-        Code::VersionConflict => Code::FlowIsActive,
-        Code::FlowIsActive => Code::FlowIsLive,
-        Code::FlowIsLive => Code::FlowNotActive,
-        Code::FlowNotActive => Code::OwnChange,
-        Code::OwnChange => Code::TooManyChanges,
-        Code::TooManyChanges => Code::FlowTooLarge,
-        Code::FlowTooLarge => return None,
-    })
-}
-
-#[test]
-fn the_document_has_every_code_at_its_status_and_no_other_code() {
-    let document = Document::read();
-    let errors = std::iter::successors(Some(Error::MissingToken), after);
-    let thrown: BTreeSet<_> = errors
-        .map(|error| {
-            let failure = error.failure();
-            (i64::from(failure.status), failure.code.to_owned())
-        })
-        .collect();
-
-    let mut written = BTreeSet::new();
-    for operation in document.operations() {
-        for (status, response) in operation.responses.as_object().unwrap() {
-            let status: i64 = status.parse().unwrap();
-            let codes = document.codes(response);
-            let is_gateways = status == 429;
-            assert_eq!(
-                codes.is_empty(),
-                status < 400 || is_gateways,
-                "{} {}: {status}",
-                operation.method,
-                operation.path
-            );
-            written.extend(codes.into_iter().map(|code| (status, code)));
-        }
-    }
-    for status in [401, 404, 405] {
-        written.extend(document.codes(document.elsewhere(status)).into_iter().map(|code| (status, code)));
-    }
-    assert_eq!(written, thrown);
-
-    let codes = std::iter::successors(Some(Code::InvalidJson), |code| code_after(*code));
-    let detailed: BTreeSet<_> = codes.map(Code::as_str).collect();
-    let listed = document.0.pointer("/components/schemas/Problem/properties/code/enum").unwrap();
-    assert_eq!(listed.as_array().unwrap().iter().map(|code| code.as_str().unwrap()).collect::<BTreeSet<_>>(), detailed);
 }
 
 /// Generators read a document with many YAML aliases as an attack; the reader of openapi-generator stops at 50. `$ref` has no limit.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use project_flows::operations::routes;
 use serde_json::json;
 
-use crate::support::{Api, Engine, Operation, Process, Request, event, page_request, send};
+use crate::support::{Api, Engine, Operation, Process, Request, event, page_request};
 
 /// Every path with its methods, in the order of the routes.
 fn paths() -> BTreeMap<String, String> {
@@ -92,7 +92,7 @@ async fn the_answer_to_a_preflight_lets_a_browser_send_the_request() {
         assert!(header("origin").is_some());
         let asked = header("access-control-request-method").unwrap().as_str().unwrap();
 
-        let answer = send(&api.handler, &event).await;
+        let answer = api.send_event(&event).await;
 
         assert!((200..300).contains(&answer.status), "{name}: {answer:?}");
         assert!(answer.headers["allow"].split(", ").any(|method| method == asked), "{name}: {answer:?}");

@@ -3,13 +3,11 @@
 use serde_json::{Value, json};
 
 use crate::engine;
-use crate::support::{
-    Api, CLIENT, Engine, PROJECTS, Request, handler_with_projects, page_request, page_request_with, send,
-};
+use crate::support::{Api, OWN_PROJECT, Options, PROJECTS, Request, page_request, page_request_with};
 
 #[tokio::test]
 async fn a_flow_in_a_project_of_the_client_is_created() {
-    let api = Api::with_projects(&[("project_123456789", CLIENT)]).await;
+    let api = Api::with(Options { projects: OWN_PROJECT, ..Options::default() }).await;
 
     let answer = api.send(&Request::create(page_request())).await;
 
@@ -19,7 +17,8 @@ async fn a_flow_in_a_project_of_the_client_is_created() {
 
 #[tokio::test]
 async fn an_unknown_project_and_one_of_another_client_are_refused_alike() {
-    let api = Api::with_projects(&[("theirs", "client_2"), ("nobodys", "")]).await;
+    let projects = &[("theirs", "client_2"), ("nobodys", "")];
+    let api = Api::with(Options { projects, ..Options::default() }).await;
     for query in ["", "dryRun=true"] {
         let request = |project| Request::create(page_request_with("project", json!(project))).query(query);
         let missing = api.send(&request("missing")).await;
@@ -35,13 +34,13 @@ async fn an_unknown_project_and_one_of_another_client_are_refused_alike() {
 
 #[tokio::test]
 async fn a_dry_run_in_a_project_of_the_client_succeeds() {
-    let api = Api::with_projects(&[("project_123456789", CLIENT)]).await;
+    let api = Api::with(Options { projects: OWN_PROJECT, ..Options::default() }).await;
     assert_eq!(api.send(&Request::create(page_request()).query("dryRun=true")).await.status, 200);
 }
 
 #[tokio::test]
 async fn a_create_is_replayed_although_its_project_now_belongs_to_another_client() {
-    let api = Api::with_projects(&[("project_123456789", CLIENT)]).await;
+    let api = Api::with(Options { projects: OWN_PROJECT, ..Options::default() }).await;
     let request = Request::create(page_request()).key("k");
     let first = api.send(&request).await;
     assert_eq!(first.status, 201);
@@ -59,9 +58,9 @@ async fn a_create_is_replayed_although_its_project_now_belongs_to_another_client
 
 #[tokio::test]
 async fn a_missing_table_of_projects_is_an_internal_error() {
-    let engine = Engine::start().await;
-    let handler = handler_with_projects(&engine.url).await;
-    let answer = send(&handler, &Request::create(page_request()).event()).await;
+    let settings = &[("PROJECTS_TABLE", Some(PROJECTS))];
+    let api = Api::with(Options { settings, ..Options::default() }).await;
+    let answer = api.send(&Request::create(page_request())).await;
     answer.expect(500, "INTERNAL_ERROR");
     assert!(!answer.text.contains(engine::TABLE) && !answer.text.contains(PROJECTS));
 }

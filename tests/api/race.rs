@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use crate::faults::{lost, throttled, unsent};
 use crate::proxy::{Fault, Loss, Proxy, Unseen};
-use crate::support::{Answer, Engine, Request, handler, page_request, send};
+use crate::support::{Answer, Api, Request, page_request};
 
 const WRITERS: usize = 64;
 /// Each update sets one of these.
@@ -184,10 +184,10 @@ fn shake(proxy: &Proxy, faults: bool) {
 
 /// Runs `attempts` updates by 64 writers.
 async fn race(attempts: u32, faults: bool) -> Race {
-    let engine = Engine::start().await;
-    let proxy = Proxy::start(&engine.url).await;
+    let direct = Api::start().await;
+    let proxy = Proxy::start(&direct.engine.url).await;
     let create = Request::create(first()).key("race");
-    let created = send(&handler(&engine.url).await, &create.event()).await;
+    let created = direct.send(&create).await;
     let path = created.path();
     shake(&proxy, faults);
 
@@ -196,8 +196,8 @@ async fn race(attempts: u32, faults: bool) -> Race {
     let mut writers = Vec::new();
     for writer in 0..WRITERS {
         let (path, clock, left) = (path.clone(), Arc::clone(&clock), Arc::clone(&left));
-        let (create, created) = (create.event(), created.clone());
-        let handler = handler(&proxy.url).await;
+        let (create, created) = (create.clone(), created.clone());
+        let api = direct.behind(&proxy).await;
         writers.push(tokio::spawn(async move {
             let mut calls: Vec<Call> = Vec::new();
             let mut known = 1;
@@ -206,7 +206,7 @@ async fn race(attempts: u32, faults: bool) -> Race {
                 let text = format!("{writer}-{number}");
                 let (request, expected) = update(&path, MEMBERS[writer % 3], &text, known, number);
                 let begin = clock.fetch_add(1, Ordering::SeqCst);
-                let answer = send(&handler, &request.event()).await;
+                let answer = api.send(&request).await;
                 let end = clock.fetch_add(1, Ordering::SeqCst);
                 let told = told(&answer.json());
                 calls.push(Call { begin, end, expected, text: Some(text), told });
@@ -214,15 +214,15 @@ async fn race(attempts: u32, faults: bool) -> Race {
                     known = version;
                     // Only sometimes, because the updates are to race.
                     match number % 16 {
-                        3 => expect_version(&send(&handler, &earlier(&path, version - 1)).await, version - 1),
-                        7 => expect_versions(&send(&handler, &versions(&path)).await, version),
-                        11 => expect_replay(&send(&handler, &create).await, &created),
+                        3 => expect_version(&api.get(&format!("{path}/versions/{}", version - 1)).await, version - 1),
+                        7 => expect_versions(&api.get(&format!("{path}/versions?limit=3")).await, version),
+                        11 => expect_replay(&api.send(&create).await, &created),
                         _ => {}
                     }
                     continue;
                 }
                 let begin = clock.fetch_add(1, Ordering::SeqCst);
-                let answer = send(&handler, &Request::get(&path).event()).await;
+                let answer = api.get(&path).await;
                 let end = clock.fetch_add(1, Ordering::SeqCst);
                 if answer.status == 200 {
                     known = answer.json()["data"]["version"].as_u64().unwrap();
@@ -240,7 +240,7 @@ async fn race(attempts: u32, faults: bool) -> Race {
 
     // No attempt is still under way. The engine has answered each one before its writer went on, and those that the proxy
     // held back never reach the engine.
-    let mut versions: Vec<_> = engine.items().iter().map(version).collect();
+    let mut versions: Vec<_> = direct.engine.items().iter().map(version).collect();
     versions.sort();
     let met = proxy.counts();
     let hits = (met.faulty, met.all - met.refused);
@@ -270,14 +270,6 @@ fn update(path: &str, member: &str, text: &str, known: u64, number: usize) -> (R
         }
         _ => (Request::put(path, body), None),
     }
-}
-
-fn earlier(path: &str, version: u64) -> Value {
-    Request::get(&format!("{path}/versions/{version}")).event()
-}
-
-fn versions(path: &str) -> Value {
-    Request::get(&format!("{path}/versions?limit=3")).event()
 }
 
 #[track_caller]

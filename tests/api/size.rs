@@ -7,15 +7,12 @@ use oracles::proptest::prelude::*;
 use oracles::proptest::test_runner::{Config, TestRunner};
 use project_flows::diff::MAX_PATH_BYTES;
 use project_flows::flow::{MAX_AUTHOR, MAX_CLIENT, MAX_CONTENT, MAX_KEY, MAX_NOTE};
-use project_flows::log::Log;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::runtime::Builder;
 
 use crate::engine;
-use crate::support::{
-    Answer, Api, CLIENT, Engine, Request, flow_item, handler_with_log, now, send, signed, version_key,
-};
+use crate::support::{Answer, Api, CLIENT, Engine, Options, Request, flow_item, now, signed, version_key};
 
 const FLOWS: &str = "/v2/project-flows";
 
@@ -208,10 +205,10 @@ async fn a_response_that_lambda_would_refuse_becomes_an_internal_error() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     tokio::spawn(async move { axum::serve(listener, Router::new().fallback(async || answer)).await.unwrap() });
-    let log = Log { function: String::new(), write: |line| LINES.lock().unwrap().push(line.to_owned()) };
-    let handler = handler_with_log(&url, log).await;
+    let log: fn(&str) = |line| LINES.lock().unwrap().push(line.to_owned());
+    let api = Api::with(Options { url: Some(&url), log: Some(log), ..Options::default() }).await;
 
-    let answer = send(&handler, &Request::get(&format!("{FLOWS}/{ID}")).event()).await;
+    let answer = api.get(&format!("{FLOWS}/{ID}")).await;
 
     answer.expect(500, "INTERNAL_ERROR");
     let line: Value = serde_json::from_str(&LINES.lock().unwrap()[0]).unwrap();

@@ -7,7 +7,7 @@ use std::path::Path;
 use project_flows::log;
 use serde_json::{Value, json};
 
-use crate::support::{Api, CLIENT, Operation, PROJECTS, resources, template};
+use crate::support::{Api, OWN_PROJECT, Operation, Options, PROJECTS, resources, template};
 
 /// The types of resources that hold data.
 const WITH_DATA: [&str; 3] = ["AWS::DynamoDB::Table", "AWS::Logs::LogGroup", "AWS::SQS::Queue"];
@@ -37,7 +37,7 @@ fn alarms(template: &Value) -> BTreeMap<String, Value> {
 
 /// The actions that allow the calls of all operations, by the table or index that they are made on.
 async fn calls() -> BTreeMap<&'static str, BTreeSet<String>> {
-    let (api, proxy) = Api::with_projects(&[("project_123456789", CLIENT)]).await.behind_proxy().await;
+    let (api, proxy) = Api::with(Options { projects: OWN_PROJECT, ..Options::default() }).await.behind_proxy().await;
     for operation in Operation::all() {
         let answer = api.send(&operation.request()).await;
         assert!((200..300).contains(&answer.status), "{}: {answer:?}", operation.event);

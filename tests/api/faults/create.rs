@@ -10,7 +10,7 @@ use super::{
 };
 use crate::engine;
 use crate::proxy::{Fault, Loss, Proxy};
-use crate::support::{Answer, Api, CLIENT, Engine, Request, dynamo_db, page_request};
+use crate::support::{Answer, Api, Engine, OWN_PROJECT, Options, Request, dynamo_db, page_request};
 
 /// Without a table of projects, a create is one put.
 #[rustfmt::skip]
@@ -110,11 +110,12 @@ enum Write {
 
 /// Sends a create through the row's faults, and again when they are over.
 async fn meet(row: Row, write: Write) -> Met {
-    let (api, write) = match write {
-        Write::Put => (Api::start().await, "PutItem"),
-        Write::Transaction => (Api::with_projects(&[("project_123456789", CLIENT)]).await, "TransactWriteItems"),
+    let (projects, write): (&[_], _) = match write {
+        Write::Put => (&[], "PutItem"),
+        Write::Transaction => (OWN_PROJECT, "TransactWriteItems"),
     };
-    let (api, proxy) = api.behind_proxy().await;
+    let direct = Api::with(Options { projects, ..Options::default() }).await;
+    let (api, proxy) = direct.behind_proxy().await;
     let request = Request::create(page_request()).key("k");
     proxy.fail(write, &row.writes);
     proxy.fail("GetItem", &row.reads);
@@ -122,7 +123,7 @@ async fn meet(row: Row, write: Write) -> Met {
     let met = row.expect_answer(&api, &request).await;
     assert_eq!(met.answer.headers.get("idempotency-replayed"), None, "the client has sent it once");
     if met.answer.status == 201 {
-        let stored = Api::on(api.engine.clone()).await.get(&met.answer.path()).await;
+        let stored = direct.get(&met.answer.path()).await;
         assert_eq!(stored.text, met.answer.text, "the answer is what is stored");
     }
 

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::{UNAVAILABLE, UNKNOWN, always, lost, unsent};
 use crate::proxy::Loss;
-use crate::support::{Api, CLIENT, Request, page_request};
+use crate::support::{Api, OWN_PROJECT, Options, Request, page_request};
 
 #[tokio::test]
 async fn an_answer_comes_before_the_deadline_even_if_the_database_is_silent() {
@@ -23,7 +23,7 @@ async fn an_answer_comes_before_the_deadline_even_if_the_database_is_silent() {
 
 #[tokio::test]
 async fn a_dry_run_without_time_left_has_written_nothing() {
-    let (api, proxy) = Api::with_projects(&[("project_123456789", CLIENT)]).await.behind_proxy().await;
+    let (api, proxy) = Api::with(Options { projects: OWN_PROJECT, ..Options::default() }).await.behind_proxy().await;
     proxy.fail("GetItem", &always(lost(Loss::Hang)));
     let request = Request::create(page_request()).query("dryRun=true");
     api.send_before(&request, Duration::from_millis(700)).await.expect(503, UNAVAILABLE);

@@ -5,16 +5,16 @@ use std::time::Duration;
 use super::{EXPIRED, UNAVAILABLE, UNKNOWN, always, unsent};
 use crate::engine;
 use crate::proxy::Loss;
-use crate::support::{Api, PLACE, Request, handler, page_request, send};
+use crate::support::{Api, Options, PLACE, Request, page_request};
 
 #[tokio::test]
 async fn a_database_that_is_down_is_temporarily_unavailable() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     drop(listener);
-    let handler = handler(&url).await;
+    let api = Api::with(Options { url: Some(&url), ..Options::default() }).await;
 
-    let answer = send(&handler, &Request::create(page_request()).event()).await;
+    let answer = api.send(&Request::create(page_request())).await;
 
     answer.expect(503, UNAVAILABLE);
     assert_eq!(answer.headers["retry-after"], "1");
@@ -35,9 +35,9 @@ async fn a_database_that_cannot_be_reached_is_temporarily_unavailable() {
     for _ in 0..4 {
         queue.push(tokio::time::timeout(Duration::from_millis(100), tokio::net::TcpStream::connect(address)).await);
     }
-    let handler = handler(&format!("http://{address}")).await;
+    let api = Api::with(Options { url: Some(&format!("http://{address}")), ..Options::default() }).await;
 
-    let answer = send(&handler, &Request::create(page_request()).event()).await;
+    let answer = api.send(&Request::create(page_request())).await;
 
     answer.expect(503, UNAVAILABLE);
 }
@@ -46,9 +46,10 @@ async fn a_database_that_cannot_be_reached_is_temporarily_unavailable() {
 async fn a_missing_table_is_an_internal_error_whose_answer_does_not_name_it() {
     let database = dynoxide::Database::memory().unwrap();
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let handler = handler(&engine::serve(database, listener).unwrap()).await;
+    let url = engine::serve(database, listener).unwrap();
+    let api = Api::with(Options { url: Some(&url), ..Options::default() }).await;
 
-    let answer = send(&handler, &Request::create(page_request()).event()).await;
+    let answer = api.send(&Request::create(page_request())).await;
 
     answer.expect(500, "INTERNAL_ERROR");
     assert_eq!(answer.text, r#"{"error":"Internal error","message":"INTERNAL_ERROR"}"#);

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::update::after_the_first;
 use super::{EXPIRED, Met, Row, STALL, UNAVAILABLE, UNKNOWN, always, lost, print_table, row, throttled, unsent};
 use crate::proxy::{Fault, Loss};
-use crate::support::{Api, PLACE, Request, page_request};
+use crate::support::{Api, FOUR_EYES, Options, PLACE, Request, page_request};
 
 /// The items before a release: two versions of the flow.
 const BEFORE: usize = 2;
@@ -119,7 +119,7 @@ async fn with_four_eyes_nothing_is_sent_unless_the_review_has_ended() {
 }
 
 async fn meet_with_four_eyes(row: Row) -> Met {
-    let api = Api::with_four_eyes().await;
+    let api = Api::with(Options { settings: FOUR_EYES, ..Options::default() }).await;
     let path = api.create_from(&Request::create(page_request()).by("ann")).await;
     let active = api.send(&Request::put(&path, json!({ "status": "active" })).by("ann")).await;
     assert_eq!(active.status, 200, "{active:?}");

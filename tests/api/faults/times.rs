@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{always, lost, throttled, unsent};
 use crate::proxy::{Fault, Loss, Proxy};
-use crate::support::{Answer, Api, CLIENT, PLACE, Request, page_request};
+use crate::support::{Answer, Api, OWN_PROJECT, Options, PLACE, Request, page_request};
 
 const CONFLICT: Fault = Fault::Cancelled(&["TransactionConflict", "None"]);
 /// How long the database refuses a write.
@@ -81,9 +81,8 @@ async fn after_an_update_that_waited_as_of_says_what_the_flow_was_meanwhile() {
 
 #[tokio::test]
 async fn a_flow_is_created_at_the_time_of_the_request_that_made_it() {
-    for (with_projects, key) in [(false, None), (false, Some("k")), (true, None), (true, Some("k"))] {
-        let api =
-            if with_projects { Api::with_projects(&[("project_123456789", CLIENT)]).await } else { Api::start().await };
+    for (projects, key) in [(&[][..], None), (&[], Some("k")), (OWN_PROJECT, None), (OWN_PROJECT, Some("k"))] {
+        let api = Api::with(Options { projects, ..Options::default() }).await;
         let create = Request::create(page_request());
         let create = key.map_or(create.clone(), |key| create.key(key));
 

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use super::{Call, MEMBERS, Told, Version, judge, set_to, shake, version};
 use crate::proxy::Proxy;
-use crate::support::{Api, Engine, PLACE, Request, handler, page_request, send};
+use crate::support::{Api, PLACE, Request, page_request};
 
 const FLOWS: usize = 3;
 const EDITORS: usize = 32;
@@ -75,16 +75,15 @@ struct Seen {
     answers: BTreeMap<u64, (String, Value)>,
 }
 
-/// A worker: sends requests through its own handler, and keeps what was answered.
+/// A worker: sends requests to a function of its own, and keeps what was answered.
 struct Worker {
     number: usize,
-    url: String,
+    api: Api,
     shared: Arc<Shared>,
 }
 
 impl Worker {
     async fn run(self, role: Role) -> Seen {
-        let handler = handler(&self.url).await;
         let Shared { paths, .. } = &*self.shared;
         let mut seen = Seen::default();
         let mut known = [2; FLOWS];
@@ -116,7 +115,7 @@ impl Worker {
                 }
             };
             let begin = self.shared.tick();
-            let answer = send(&handler, &request.event()).await;
+            let answer = self.api.send(&request).await;
             let end = self.shared.tick();
             let answer = answer.json();
             let refused = |why| Refusal { begin, end, flow, version: known[flow], why };
@@ -149,7 +148,7 @@ impl Worker {
 
             // What is there now: the newest version of the flow, and for releasers what is live.
             let begin = self.shared.tick();
-            let answer = send(&handler, &Request::get(path).event()).await;
+            let answer = self.api.get(path).await;
             let end = self.shared.tick();
             if answer.status == 200 {
                 known[flow] = answer.json()["data"]["version"].as_u64().unwrap();
@@ -158,7 +157,7 @@ impl Worker {
             }
             if role == Role::Release {
                 let begin = self.shared.tick();
-                let answer = send(&handler, &Request::get(PLACE).event()).await;
+                let answer = self.api.get(PLACE).await;
                 let end = self.shared.tick();
                 if answer.status == 200 {
                     let (release, data) = (&answer.json()["release"], &answer.json()["data"]);
@@ -450,10 +449,9 @@ fn writers_of_changes<'call>(calls: &'call [Call], texts: &BTreeMap<u64, Vec<Str
 
 /// Runs a race, prints its outcome and has it judged.
 async fn run(attempts: u32, faults: bool) {
-    let engine = Engine::start().await;
-    engine.enable_stream("NEW_IMAGE");
-    let proxy = Proxy::start(&engine.url).await;
-    let direct = Api::on(engine.clone()).await;
+    let direct = Api::start().await;
+    direct.engine.enable_stream("NEW_IMAGE");
+    let proxy = Proxy::start(&direct.engine.url).await;
     let (mut paths, mut ids) = (Vec::new(), Vec::new());
     for flow in 0..FLOWS {
         let mut content = page_request();
@@ -483,7 +481,7 @@ async fn run(attempts: u32, faults: bool) {
             number if number < EDITORS + RELEASERS => Role::Release,
             _ => Role::Pause,
         };
-        let worker = Worker { number, url: proxy.url.clone(), shared: Arc::clone(&shared) };
+        let worker = Worker { number, api: direct.behind(&proxy).await, shared: Arc::clone(&shared) };
         workers.push(tokio::spawn(worker.run(role)));
     }
     let asked = ask(&direct, &shared).await;
@@ -499,11 +497,11 @@ async fn run(attempts: u32, faults: bool) {
     }
     let seconds = start.elapsed().as_secs_f64();
 
-    let items = engine.items();
+    let items = direct.engine.items();
     let mut releases: Vec<_> = items.iter().filter_map(Released::of).collect();
     releases.sort_by_key(|release| release.number);
     let verdict = async {
-        judge_order(&engine.records())?;
+        judge_order(&direct.engine.records())?;
         judge_copies(&items, &releases)?;
         let numbers: Vec<Version> = releases
             .iter()

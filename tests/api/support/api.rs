@@ -1,20 +1,23 @@
 //! The function on an engine, called as Lambda's runtime calls it.
 
+use std::collections::BTreeMap;
+use std::env::VarError;
 use std::panic::Location;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use lambda_http::aws_lambda_events::apigw::{ApiGatewayProxyRequest, ApiGatewayV2httpRequest};
 use lambda_http::{Context, LambdaEvent};
-use project_flows::caller::{Authenticator, Claims, Source};
+use project_flows::caller::{Authenticator, Source};
 use project_flows::event::Event;
 use project_flows::handler::Handler;
-use project_flows::keys::{Keys, Origin, SharedSecrets};
+use project_flows::issuer::Issuer;
 use project_flows::log::Log;
+use project_flows::settings::{KeySource, Settings};
 use project_flows::store::Store;
 use serde_json::{Value, json};
 
 use super::engine::{sdk, stored};
-use super::{Answer, Engine, JWKS, PROJECTS, Request, page_request};
+use super::{Answer, Change, Engine, PROJECTS, Request, page_request, settings};
 use crate::engine;
 use crate::proxy::Proxy;
 
@@ -22,56 +25,87 @@ use crate::proxy::Proxy;
 pub struct Api {
     pub engine: Engine,
     pub handler: Handler,
-    /// The name of the table of projects, if the function has one.
-    projects: Option<&'static str>,
-    claims: Claims,
+    settings: BTreeMap<String, String>,
+}
+
+/// What a test may choose. By default: a new engine with an empty table, the settings of every function, and no log.
+#[derive(Default)]
+pub struct Options<'test> {
+    pub engine: Option<&'test Engine>,
+    /// Where the function finds the database, if not at the engine.
+    pub url: Option<&'test str>,
+    /// If there are any, the engine gets a table of them, each with the client that owns it.
+    pub projects: &'test [(&'test str, &'test str)],
+    pub settings: &'test [Change<'test>],
+    /// What becomes of a line of the log.
+    pub log: Option<fn(&str)>,
 }
 
 impl Api {
     pub async fn start() -> Self {
-        Self::on(Engine::start().await).await
+        Self::with(Options::default()).await
     }
 
-    pub async fn on(engine: Engine) -> Self {
-        let handler = handler(&engine.url).await;
-        Self { engine, handler, projects: None, claims: Claims::default() }
-    }
-
-    /// The same, where nobody releases what they have written.
-    pub async fn with_four_eyes() -> Self {
-        Self::with_four_eyes_on(Engine::start().await).await
-    }
-
-    pub async fn with_four_eyes_on(engine: Engine) -> Self {
-        let claims = Claims { four_eyes: true, ..Claims::default() };
-        let handler = handler_with_claims(&engine.url, None, claims.clone(), silent()).await;
-        Self { engine, handler, projects: None, claims }
-    }
-
-    /// The same with a table of projects, each with the client that owns it.
-    pub async fn with_projects(projects: &[(&str, &str)]) -> Self {
-        let engine = Engine::start().await;
-        engine.add_projects(projects);
-        let handler = handler_with_projects(&engine.url).await;
-        Self { engine, handler, projects: Some(PROJECTS), claims: Claims::default() }
+    pub async fn with(options: Options<'_>) -> Self {
+        let engine = match options.engine {
+            Some(engine) => engine.clone(),
+            None => Engine::start().await,
+        };
+        let mut settings = settings(&[], options.settings);
+        if !options.projects.is_empty() {
+            engine.add_projects(options.projects);
+            settings.insert("PROJECTS_TABLE".to_owned(), PROJECTS.to_owned());
+        }
+        let url = options.url.unwrap_or(&engine.url);
+        let handler = handler(url, &settings, options.log.unwrap_or(|_| ())).await;
+        Self { engine, handler, settings }
     }
 
     /// The function on the same engine, with a network between them that fails on demand.
     pub async fn behind_proxy(&self) -> (Self, Proxy) {
         let proxy = Proxy::start(&self.engine.url).await;
-        let claims = self.claims.clone();
-        let handler = handler_with_claims(&proxy.url, self.projects, claims.clone(), silent()).await;
-        (Self { engine: self.engine.clone(), handler, projects: self.projects, claims }, proxy)
+        (self.behind(&proxy).await, proxy)
+    }
+
+    /// The same behind a network that is there already.
+    pub async fn behind(&self, proxy: &Proxy) -> Self {
+        let settings: Vec<_> =
+            self.settings.iter().map(|(name, value)| (name.as_str(), Some(value.as_str()))).collect();
+        let (engine, url) = (Some(&self.engine), Some(proxy.url.as_str()));
+        Self::with(Options { engine, url, settings: &settings, ..Options::default() }).await
     }
 
     #[track_caller]
     pub fn send(&self, request: &Request) -> impl Future<Output = Answer> + use<'_> {
-        send(&self.handler, &request.event())
+        self.send_event(&request.event())
     }
 
     #[track_caller]
     pub fn send_before(&self, request: &Request, deadline: Duration) -> impl Future<Output = Answer> + use<'_> {
-        send_before(&self.handler, &request.event(), deadline)
+        self.send_event_before(&request.event(), deadline)
+    }
+
+    /// Sends an event as Lambda's runtime does, and reads the response as API Gateway does.
+    #[track_caller]
+    pub fn send_event(&self, event: &Value) -> impl Future<Output = Answer> + use<'_> {
+        self.send_event_before(event, Duration::from_secs(10))
+    }
+
+    #[track_caller]
+    fn send_event_before(&self, event: &Value, deadline: Duration) -> impl Future<Output = Answer> + use<'_> {
+        let text = event.to_string();
+        let http_api = event.get("rawPath").is_some();
+        if http_api {
+            serde_json::from_str::<ApiGatewayV2httpRequest>(&text).expect("an event of an HTTP API");
+        } else {
+            serde_json::from_str::<ApiGatewayProxyRequest>(&text).expect("an event of a REST API");
+        }
+        let event: Event = serde_json::from_str(&text).expect("an event that the function reads");
+        let event = LambdaEvent::new(event, context(deadline));
+        async move {
+            let reply = self.handler.handle(event).await.unwrap_or_else(|never| match never {});
+            Answer::read(&serde_json::to_string(&reply).unwrap(), http_api)
+        }
     }
 
     #[track_caller]
@@ -134,34 +168,6 @@ impl Api {
     }
 }
 
-/// Sends an event as Lambda's runtime does, and reads the response as API Gateway does.
-#[track_caller]
-pub fn send<'handler>(handler: &'handler Handler, event: &Value) -> impl Future<Output = Answer> + use<'handler> {
-    send_before(handler, event, Duration::from_secs(10))
-}
-
-/// The same with a deadline.
-#[track_caller]
-pub fn send_before<'handler>(
-    handler: &'handler Handler,
-    event: &Value,
-    deadline: Duration,
-) -> impl Future<Output = Answer> + use<'handler> {
-    let text = event.to_string();
-    let http_api = event.get("rawPath").is_some();
-    if http_api {
-        serde_json::from_str::<ApiGatewayV2httpRequest>(&text).expect("an event of an HTTP API");
-    } else {
-        serde_json::from_str::<ApiGatewayProxyRequest>(&text).expect("an event of a REST API");
-    }
-    let event: Event = serde_json::from_str(&text).expect("an event that the function reads");
-    let event = LambdaEvent::new(event, context(deadline));
-    async move {
-        let reply = handler.handle(event).await.unwrap_or_else(|never| match never {});
-        Answer::read(&serde_json::to_string(&reply).unwrap(), http_api)
-    }
-}
-
 /// The context of an invocation that must end in this time.
 fn context(deadline: Duration) -> Context {
     let mut context = Context::default();
@@ -171,33 +177,16 @@ fn context(deadline: Duration) -> Context {
     context
 }
 
-/// The function with the development key, on the database at `url`.
-pub async fn handler(url: &str) -> Handler {
-    handler_on(url, None, silent()).await
-}
-
-/// The same with a table of projects.
-pub async fn handler_with_projects(url: &str) -> Handler {
-    handler_on(url, Some(PROJECTS), silent()).await
-}
-
-/// The same with a log.
-pub async fn handler_with_log(url: &str, log: Log) -> Handler {
-    handler_on(url, None, log).await
-}
-
-async fn handler_on(url: &str, projects: Option<&str>, log: Log) -> Handler {
-    handler_with_claims(url, projects, Claims::default(), log).await
-}
-
-async fn handler_with_claims(url: &str, projects: Option<&str>, claims: Claims, log: Log) -> Handler {
-    let keys = Keys::parse(JWKS, Origin::Setting(SharedSecrets::Allowed), None, None).unwrap();
-    let authenticator = Authenticator::new(Source::Given(keys), claims);
-    let store = Store::new(&sdk(url).await, engine::TABLE.to_owned(), projects.map(str::to_owned));
-    Handler::new(authenticator, store, log)
-}
-
-/// A log that writes nothing.
-fn silent() -> Log {
-    Log { function: "project-flows".to_owned(), write: |_| () }
+/// The function as `main` starts it, on the database at `url`.
+async fn handler(url: &str, settings: &BTreeMap<String, String>, log: fn(&str)) -> Handler {
+    let settings = Settings::read(|name| settings.get(name).cloned().ok_or(VarError::NotPresent)).expect("settings");
+    let store = Store::new(&sdk(url).await, settings.table_name, settings.projects_table);
+    let keys = match settings.keys {
+        KeySource::Given(keys) => Source::Given(keys),
+        KeySource::Url(url) => {
+            Source::Issuer(Box::new(Issuer::new(url, settings.issuer, settings.audience, None, store.clone())))
+        }
+    };
+    let log = Log { function: settings.function, write: log };
+    Handler::new(Authenticator::new(keys, settings.claims), store, log)
 }

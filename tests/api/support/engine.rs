@@ -17,6 +17,9 @@ use crate::engine;
 /// The name of the table of projects, in the tests that have one.
 pub const PROJECTS: &str = "projects";
 
+/// The project of the flow of the API page, which is [`CLIENT`]'s.
+pub const OWN_PROJECT: &[(&str, &str)] = &[("project_123456789", CLIENT)];
+
 /// An engine with an empty table.
 #[derive(Clone)]
 pub struct Engine {

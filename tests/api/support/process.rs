@@ -1,6 +1,5 @@
 //! The real binary as a process, between a stand-in for Lambda's Runtime API and a database.
 
-use std::collections::BTreeMap;
 use std::io::Read;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
@@ -15,8 +14,7 @@ use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
-use super::{Answer, JWKS, Request};
-use crate::engine;
+use super::{Answer, Change, Request, settings};
 
 /// The function as a process, which is killed when the test ends.
 pub struct Process {
@@ -31,31 +29,21 @@ impl Process {
         Self::start_with(url, &[]).await
     }
 
-    /// The same with other variables in its environment, or without those that are `None`.
-    pub async fn start_with(url: &str, changes: &[(&str, Option<&str>)]) -> Self {
+    /// The same with other settings.
+    pub async fn start_with(url: &str, changes: &[Change<'_>]) -> Self {
         let runtime = RuntimeApi::start().await;
-        let mut variables = BTreeMap::from([
+        let more = [
             ("AWS_LAMBDA_RUNTIME_API", runtime.address.as_str()),
             ("AWS_LAMBDA_FUNCTION_NAME", "f"),
             ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256"),
             ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST"),
-            ("AWS_REGION", "us-east-1"),
             ("AWS_ACCESS_KEY_ID", "local"),
             ("AWS_SECRET_ACCESS_KEY", "local"),
             ("AWS_ENDPOINT_URL_DYNAMODB", url),
-            ("TABLE_NAME", engine::TABLE),
-            ("JWKS", JWKS),
-            ("ALLOW_SHARED_SECRETS", "true"),
-        ]);
-        for (name, value) in changes {
-            match value {
-                Some(value) => variables.insert(name, value),
-                None => variables.remove(name),
-            };
-        }
+        ];
         let mut child = Command::new(env!("CARGO_BIN_EXE_project-flows"))
             .env_clear()
-            .envs(variables)
+            .envs(settings(&more, changes))
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
