@@ -133,7 +133,8 @@ async fn a_request_that_sees_half_of_a_release_tells_what_was_live_before_or_aft
         for (name, request) in requests {
             let api = Api::start().await;
             let path = api.create_active().await;
-            api.set(&path, "name", json!("Third")).await;
+            // The third version has no room in the head, so it is read from the item of its release.
+            api.set(&path, "configuration", json!({ "pad": "p".repeat(5_000) })).await;
             assert_eq!(api.send(&Request::release(&path, 2)).await.status, 200);
             let (api, proxy) = api.behind_proxy().await;
             proxy.fail("TransactWriteItems", &[Fault::Window(unseen, SHORT)]);
@@ -158,6 +159,24 @@ async fn a_request_that_sees_half_of_a_release_tells_what_was_live_before_or_aft
             }
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_large_flow_that_is_live_and_not_seen_for_long_is_unavailable() {
+    let api = Api::start().await;
+    let path = api.create_active().await;
+    api.set(&path, "configuration", json!({ "pad": "p".repeat(5_000) })).await;
+    let (api, proxy) = api.behind_proxy().await;
+    proxy.fail("TransactWriteItems", &[Fault::Window(Unseen::Second, LONG)]);
+    let (met, released) = tokio::join!(
+        async {
+            under_way(&proxy).await;
+            api.get(PLACE).await
+        },
+        api.send(&Request::release(&path, 3))
+    );
+    assert_eq!(released.status, 200, "{released:?}");
+    expect(&met, 503, UNAVAILABLE);
 }
 
 /// Checks the table in the middle of a write about a flow of three versions, whose second may be live.
