@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use project_flows::caller::{self, Authenticator, Caller, Claims, Permission, Source};
-use project_flows::error::Error;
+use project_flows::error::{Cause, Error};
 use project_flows::issuer;
 use project_flows::keys::{Keys, Origin, SharedSecrets};
 use project_flows::store::Store;
@@ -178,6 +178,17 @@ async fn a_token_whose_header_does_not_fit_a_known_key_is_refused() {
         }
         let without_kid = signer.signed_texts(r#"{"alg":"HS256"}"#, &claims().to_string());
         expect_accepted(&authenticator, &without_kid, CLIENT, "no kid, and only one key").await;
+    }
+}
+
+/// The reader of the claims would quote them.
+#[tokio::test]
+async fn the_cause_of_unreadable_claims_quotes_none_of_them() {
+    for Setup { authenticator, signer } in setups(None, None, Claims::default()).await {
+        for claims in ["secret", "{\"exp\": secret}", "\u{7}"] {
+            let found = authenticate(&authenticator, Some(&signer.signed_texts(HEADER, claims))).await;
+            assert_eq!(found, Err(Error::InvalidToken(Cause::new("unreadable"))), "{claims}");
+        }
     }
 }
 

@@ -84,6 +84,27 @@ async fn warm(engine: &Engine, issuer: &Issuer, signer: &Signer) -> (Process, Pr
     (process, proxy)
 }
 
+/// Keeps a set of one key in the table: fetched, and last tried to be fetched, this many milliseconds ago.
+fn keep(engine: &Engine, issuer: &Issuer, signer: &Signer, fetched: i64, tried: i64) {
+    let at = |ago: i64| json!({ "N": (i64::try_from(now()).unwrap() * 1_000 - ago).to_string() });
+    let item = json!({
+        "pk": { "S": item::KEYS_PARTITION },
+        "sk": { "S": issuer.url },
+        "jwks": { "S": json!({ "keys": [signer.jwk] }).to_string() },
+        "fetchedAt": at(fetched),
+        "triedAt": at(tried),
+    });
+    engine.put(engine::TABLE, &item);
+}
+
+/// The function with what the table keeps, behind a network that has counted nothing yet.
+async fn primed(engine: &Engine, issuer: &Issuer) -> (Api, Proxy) {
+    let options = Options { engine: Some(engine), settings: &keys_at(&issuer.url), ..Options::default() };
+    let (api, proxy) = Api::with(options).await.behind_proxy().await;
+    proxy.take_calls();
+    (api, proxy)
+}
+
 const HOUR: Duration = Duration::from_hours(1);
 
 #[tokio::test]
@@ -199,6 +220,53 @@ async fn a_fetch_that_fails_refuses_no_token_and_leaves_the_set_in_force() {
         test.await.unwrap();
     }
     assert_eq!(elsewhere.requests(), 0, "no redirect is followed");
+}
+
+#[tokio::test]
+async fn a_request_waits_only_for_a_fetch_that_it_needs_and_that_may_be_under_way() {
+    let (known, stranger) = (Signer::new("one"), Signer::new("stranger"));
+    let hour = 3_600_000;
+    let rows = [
+        (&stranger, 0, 0, 401, "fetched in the millisecond of the try"),
+        (&stranger, 0, 1_000, 401, "fetched after the try"),
+        // For eleven seconds, a fetched set is the last word.
+        (&stranger, -10_900, 5_000, 401, "fetched by a process whose clock is ahead"),
+        (&stranger, 60_000, 5_000, 503, "the last fetch has failed, and the set is in force"),
+        (&known, 48 * hour, 5_000, 503, "the last fetch has failed, and no set is in force"),
+        (&known, 2 * hour, 0, 200, "another process fetches, and the set is in force"),
+    ];
+    for (signer, fetched, tried, status, why) in rows {
+        let (engine, issuer) = (Engine::start().await, Issuer::start(Published::set(&[&known.jwk])).await);
+        keep(&engine, &issuer, &known, fetched, tried);
+        let (api, proxy) = primed(&engine, &issuer).await;
+        let answer = api.send(&request(signer)).await;
+        assert_eq!((answer.status, reads_of_keys(&proxy), issuer.requests()), (status, 1, 0), "{why}: {answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_newer_set_in_the_table_is_taken_and_renewed_if_it_lacks_the_key() {
+    let [old, newer, newest] = ["old", "newer", "newest"].map(Signer::new);
+    for (signer, requests) in [(&newer, 0), (&newest, 1)] {
+        let (engine, issuer) = (Engine::start().await, Issuer::start(Published::set(&[&newest.jwk])).await);
+        keep(&engine, &issuer, &old, 60_000, 60_000);
+        let (api, _) = primed(&engine, &issuer).await;
+        keep(&engine, &issuer, &newer, 30_000, 30_000);
+        let answer = api.send(&request(signer)).await;
+        assert_eq!((answer.status, issuer.requests()), (200, requests), "{}: {answer:?}", signer.kid);
+    }
+}
+
+#[tokio::test]
+async fn a_set_has_at_most_64_kib() {
+    let signer = Signer::new("one");
+    for (bytes, status) in [(64 * 1_024, 200), (64 * 1_024 + 1, 503)] {
+        let set = json!({ "keys": [signer.jwk] }).to_string();
+        let spaces = " ".repeat(bytes - set.len());
+        let issuer = Issuer::start(Published::text(&format!("{set}{spaces}"))).await;
+        let api = Api::with(Options { settings: &keys_at(&issuer.url), ..Options::default() }).await;
+        assert_eq!(api.send(&request(&signer)).await.status, status, "{bytes} bytes");
+    }
 }
 
 /// A key with one more member.
@@ -496,13 +564,18 @@ async fn sixty_four_processes_that_start_at_once_ask_the_issuer_once_or_twice() 
 #[tokio::test]
 async fn an_issuer_that_cannot_be_reached_is_an_outage_and_no_crash() {
     let signer = Signer::new("one");
-    for url in ["http://127.0.0.1:1/keys", "https://127.0.0.1:1/keys", "https://issuer.invalid/keys"] {
+    for (url, why) in [
+        ("http://127.0.0.1:1/keys", "Connection refused"),
+        ("https://127.0.0.1:1/keys", "Connection refused"),
+        ("https://issuer.invalid/keys", "dns error"),
+    ] {
         let engine = Engine::start().await;
         let mut process = Process::start_with(&engine.url, &keys_at(url)).await;
         for _ in 0..2 {
             process.send(&request(&signer)).await.expect(503, "TEMPORARILY_UNAVAILABLE");
         }
         process.expect_output("JWKS_URL: ").await;
+        process.expect_output(why).await;
         assert!(!process.output().contains("panicked"), "{}", process.output());
     }
 }

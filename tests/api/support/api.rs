@@ -69,10 +69,8 @@ impl Api {
 
     /// The same behind a network that is there already.
     pub async fn behind(&self, proxy: &Proxy) -> Self {
-        let settings: Vec<_> =
-            self.settings.iter().map(|(name, value)| (name.as_str(), Some(value.as_str()))).collect();
-        let (engine, url) = (Some(&self.engine), Some(proxy.url.as_str()));
-        Self::with(Options { engine, url, settings: &settings, ..Options::default() }).await
+        let handler = handler(&proxy.url, &self.settings, |_| ()).await;
+        Self { engine: self.engine.clone(), handler, settings: self.settings.clone() }
     }
 
     #[track_caller]
@@ -184,7 +182,9 @@ async fn handler(url: &str, settings: &BTreeMap<String, String>, log: fn(&str)) 
     let keys = match settings.keys {
         KeySource::Given(keys) => Source::Given(keys),
         KeySource::Url(url) => {
-            Source::Issuer(Box::new(Issuer::new(url, settings.issuer, settings.audience, None, store.clone())))
+            let issuer = Issuer::new(url, settings.issuer, settings.audience, None, store.clone());
+            issuer.prime().await;
+            Source::Issuer(Box::new(issuer))
         }
     };
     let log = Log { function: settings.function, write: log };
