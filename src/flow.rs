@@ -4,6 +4,7 @@
 
 mod change;
 pub mod content;
+mod decimal;
 mod document;
 mod id;
 pub mod members;
