@@ -16,22 +16,24 @@ pub struct Release {
     version: ReleasedVersion,
     preconditions: Preconditions,
     note: Option<Note>,
+    run: Run,
 }
 
 impl Operation<'_> for Release {
-    const ROUTE: Route = Route::new("PUT", "/v2/project-flows/live/{project}/{type}", Permission::Release, &["note"])
-        .with_body(MediaType::Json);
+    const ROUTE: Route =
+        Route::new("PUT", "/v2/project-flows/live/{project}/{type}", Permission::Release, &["dryRun", "note"])
+            .with_body(MediaType::Json);
     type Path = Place;
 
     fn parse(place: Place, request: &Request<'_>) -> Result<Self, Error> {
         let note = request.parameters.note()?;
         let preconditions = request.preconditions()?;
         let version = ReleasedVersion::parse(&request.members()?)?;
-        Ok(Self { place, version, preconditions, note })
+        Ok(Self { place, version, preconditions, note, run: request.run })
     }
 
     async fn carry_out(self, store: &Store, caller: &Caller) -> Result<Answer, Error> {
-        let Self { place, version: ReleasedVersion { id, version }, preconditions, note } = &self;
+        let Self { place, version: ReleasedVersion { id, version }, preconditions, note, run } = &self;
         let change = &caller.change(note.clone());
         // A review holds for ever, so a release that is tried again needs no other.
         let is_reviewed = &AtomicBool::new(false);
@@ -53,9 +55,27 @@ impl Operation<'_> for Release {
             next.release.reviewed = caller.four_eyes;
             Ok(Next::Release(next))
         };
-        let (flow, release) = Head::live(Some(store.release(&caller.client, place, next).await?))?;
-        Ok(shown(&flow, &release).tagged(release.number))
+        match store.release(&caller.client, place, *run, next).await? {
+            Outcome::Written(head) => {
+                let (flow, release) = Head::live(Some(head))?;
+                Ok(shown(&flow, &release).tagged(release.number))
+            }
+            Outcome::Judged { stored, next } => judged(stored, next),
+        }
     }
+}
+
+/// The answer to a dry run. What is live already is shown as it is.
+fn judged(stored: Option<Head>, next: Head) -> Result<Answer, Error> {
+    let (flow, release) = Head::live(Some(next))?;
+    let is_live = stored.as_ref().is_some_and(|head| head.release.number == release.number);
+    let document = release.document(None);
+    let release = Some(if is_live { document } else { document.of_dry_run() });
+    let warnings = match stored.and_then(|head| head.flow) {
+        Some(live) => flow.weaknesses(&live)?,
+        None => Vec::new(),
+    };
+    Ok(Answer::ok(&Envelope { release, warnings, ..Envelope::of(Document::of_flow(&flow)) }))
 }
 
 pub(super) fn check_place(preconditions: &Preconditions, head: Option<&Head>) -> Result<(), Problem> {

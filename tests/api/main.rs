@@ -18,6 +18,7 @@ mod costs;
 mod create;
 mod delete;
 mod digest;
+mod dry_run;
 mod events;
 mod faults;
 mod fetched_keys;
