@@ -4,11 +4,14 @@ use std::borrow::Cow;
 
 use serde::Serialize;
 
+use crate::error::Error;
 use crate::etag::etag;
 use crate::flow::members::{MAX_DESCRIPTION, MAX_NAME};
-use crate::flow::{ChangeDocument, Document, Flow, FlowId, MAX_AUTHOR, MAX_CLIENT, MAX_NOTE, ReleaseDocument, Summary};
+use crate::flow::{
+    ChangeDocument, Document, Flow, FlowId, MAX_AUTHOR, MAX_CLIENT, MAX_NOTE, ReleaseDocument, Summary, Warning,
+};
 use crate::size::MAX_RESPONSE;
-use crate::store::{Cursor, Page};
+use crate::store::{Cursor, Outcome, Page};
 
 /// A header of a response.
 pub type Header = (&'static str, Cow<'static, str>);
@@ -44,6 +47,17 @@ impl Answer {
     /// An answer that shows a flow of the table.
     pub fn flow(flow: &Flow) -> Self {
         Self::ok(&Envelope::of(Document::of_flow(flow))).about(&flow.summary)
+    }
+
+    /// An answer that shows a flow as it is now, or as it would be.
+    pub fn change(outcome: &Outcome<Flow>) -> Result<Self, Error> {
+        match outcome {
+            Outcome::Written(flow) => Ok(Self::flow(flow).tagged(flow.summary.version)),
+            Outcome::Judged { stored, next } => {
+                let warnings = next.warnings(stored.as_ref())?;
+                Ok(Self::ok(&Envelope { warnings, ..Envelope::of(Document::of_flow(next)) }))
+            }
+        }
     }
 
     /// An answer that shows a page of a list, each entry as a document.
@@ -101,11 +115,14 @@ pub struct Envelope<'answer, T> {
     pub change: Option<ChangeDocument<'answer>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub release: Option<ReleaseDocument<'answer>>,
+    /// Only in dry runs.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<Warning>,
 }
 
 impl<T: Serialize> Envelope<'_, T> {
     pub const fn of(data: T) -> Self {
-        Self { success: true, data, pagination: None, change: None, release: None }
+        Self { success: true, data, pagination: None, change: None, release: None, warnings: Vec::new() }
     }
 }
 

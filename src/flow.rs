@@ -4,6 +4,7 @@
 
 mod change;
 pub mod content;
+mod decimal;
 mod document;
 mod id;
 pub mod members;
@@ -12,6 +13,7 @@ pub mod rules;
 pub mod text;
 mod timestamp;
 pub mod update;
+pub mod warnings;
 
 use std::time::SystemTime;
 
@@ -24,6 +26,7 @@ pub use id::{Client, Fingerprint, FlowId, Idempotency, IdempotencyKey, MAX_CLIEN
 pub use release::{Definition, Head, Place, Release, ReleaseDocument, Released, ReleasedVersion, flow_is_live};
 pub use timestamp::{Moment, Timestamp};
 pub use update::{Edit, EditKind};
+pub use warnings::Warning;
 
 use self::members::{Description, FlowType, Json, Name, ProjectId};
 use crate::error::{Cause, Error};

@@ -9,7 +9,7 @@ use crate::event::Query;
 use crate::flow::members::ProjectId;
 use crate::flow::{MAX_NOTE, Note, Timestamp};
 use crate::problem::Problem;
-use crate::store::{Cursor, List};
+use crate::store::{Cursor, List, Run};
 
 /// The parameters of a query.
 pub struct Parameters<'event> {
@@ -50,8 +50,9 @@ impl<'event> Parameters<'event> {
         parse(value).map(Some).ok_or_else(found)
     }
 
-    pub fn dry_run(&self) -> Result<bool, Problem> {
-        Ok(self.get("dryRun", "true or false", |value| value.parse().ok())?.unwrap_or(false))
+    pub fn run(&self) -> Result<Run, Problem> {
+        let is_dry = self.get("dryRun", "true or false", |value| value.parse().ok())?;
+        Ok(if is_dry.unwrap_or(false) { Run::Dry } else { Run::Real })
     }
 
     pub fn note(&self) -> Result<Option<Note>, Problem> {

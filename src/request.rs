@@ -10,12 +10,13 @@ use crate::json::{self, Members};
 use crate::problem::{Code, Problem};
 use crate::query::Parameters;
 use crate::route::{Route, Segments};
+use crate::store::Run;
 
 /// A request to an operation, its path and the names of its parameters read already.
 pub struct Request<'event> {
     pub parameters: Parameters<'event>,
-    /// `dryRun`: whether nothing may be written.
-    pub dry_run: bool,
+    /// `dryRun`
+    pub run: Run,
     headers: &'event Headers,
     body: &'event Body<'event>,
     media_type: Option<MediaType>,
@@ -29,8 +30,8 @@ impl<'event> Request<'event> {
     /// A parameter that the route does not have, or has more than once.
     pub fn read(route: &Route, event: &'event Event, body: &'event Body<'event>) -> Result<Self, Error> {
         let parameters = Parameters::read(&event.query(), route.parameters)?;
-        let dry_run = route.parameters.contains(&"dryRun") && parameters.dry_run()?;
-        Ok(Self { parameters, dry_run, headers: event.headers(), body, media_type: route.body })
+        let run = if route.parameters.contains(&"dryRun") { parameters.run()? } else { Run::Real };
+        Ok(Self { parameters, run, headers: event.headers(), body, media_type: route.body })
     }
 
     /// What a write is bound to.

@@ -57,6 +57,23 @@ const INITIAL_BACKOFF: Duration = Duration::from_millis(25);
 /// The condition of a write that must find nothing.
 const ABSENT: &str = "attribute_not_exists(#pk)";
 
+/// Whether a write is carried out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Run {
+    Real,
+    /// It is judged and answered, and nothing is written (`dryRun`).
+    Dry,
+}
+
+/// The end of a write.
+#[derive(Debug)]
+pub enum Outcome<T> {
+    /// It is stored.
+    Written(T),
+    /// A dry run: what would be stored `next`, or is stored already, and what is stored now.
+    Judged { stored: Option<T>, next: T },
+}
+
 /// The table of flows, and the table of projects where there is one.
 #[derive(Debug, Clone)]
 pub struct Store {

@@ -149,13 +149,21 @@ impl Release {
             number: self.number,
             id: self.version.as_ref().map(|version| version.id.as_str()),
             version: self.version.as_ref().map(|version| version.version),
-            since: self.since.second().as_str(),
+            since: Some(self.since.second().as_str()),
             until: until.map(Timestamp::as_str),
             by: self.change.by.as_ref().map(Author::as_str),
             note: self.change.note.as_ref().map(Note::as_str),
             reviewed: self.reviewed.then_some(true),
             digest: self.digest.as_ref().map(Digest::as_str),
         }
+    }
+}
+
+impl ReleaseDocument<'_> {
+    /// The same for a release that is not in force.
+    #[must_use]
+    pub fn of_dry_run(self) -> Self {
+        Self { since: None, digest: None, ..self }
     }
 }
 
@@ -167,7 +175,8 @@ pub struct ReleaseDocument<'release> {
     id: Option<&'release str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     version: Option<u64>,
-    since: &'release str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    since: Option<&'release str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     until: Option<&'release str>,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -1,7 +1,6 @@
 //! The rules for `configuration` and `steps`, and the problems that they find.
 
-use std::borrow::Cow;
-
+use super::decimal::Decimal;
 use super::members::{Found, Json};
 use crate::json::{Member, Members, Node, Value, pointer_step};
 use crate::problem::{Code, Problem, ProblemList};
@@ -9,10 +8,15 @@ use crate::problem::{Code, Problem, ProblemList};
 /// The most steps of a flow.
 pub const MAX_STEPS: usize = 100;
 const STEP_MEMBERS: [&str; 4] = ["stepType", "order", "required", "config"];
+/// The section of `configuration` with the thresholds. Their names are the user's own.
+pub(super) const THRESHOLDS: &str = "securityThresholds";
+/// The members of the section of a step type that have rules. All but [`METHOD`] are booleans.
+pub(super) const SECTION_MEMBERS: [&str; 5] = ["enabled", "required", "livenessDetection", "antiSpoofing", METHOD];
+const METHOD: &str = "method";
 
 /// What a step verifies. A section of `configuration` enables each type.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum StepType {
+pub(super) enum StepType {
     Email,
     Phone,
     Biometric,
@@ -20,9 +24,9 @@ enum StepType {
 }
 
 impl StepType {
-    const ALL: [Self; 4] = [Self::Email, Self::Phone, Self::Biometric, Self::Document];
+    pub(super) const ALL: [Self; 4] = [Self::Email, Self::Phone, Self::Biometric, Self::Document];
 
-    const fn as_str(self) -> &'static str {
+    pub(super) const fn as_str(self) -> &'static str {
         match self {
             Self::Email => "email",
             Self::Phone => "phone",
@@ -31,13 +35,23 @@ impl StepType {
         }
     }
 
-    const fn section(self) -> &'static str {
+    pub(super) const fn section(self) -> &'static str {
         match self {
             Self::Email => "emailVerification",
             Self::Phone => "phoneVerification",
             Self::Biometric => "biometricVerification",
             Self::Document => "documentVerification",
         }
+    }
+
+    /// The type of that name.
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|one| one.as_str() == text)
+    }
+
+    /// The type whose section has that name.
+    pub(super) fn of_section(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|one| one.section() == name)
     }
 }
 
@@ -56,9 +70,9 @@ impl ProblemList {
         }))?;
         for Member { name, node, .. } in sections.iter() {
             let path = format!("/configuration{}", pointer_step(name));
-            if name == "securityThresholds" {
+            if name == THRESHOLDS {
                 self.thresholds(&path, &node.value);
-            } else if StepType::ALL.iter().any(|step_type| step_type.section() == name) {
+            } else if StepType::of_section(name).is_some() {
                 self.section(&path, &node.value);
             }
         }
@@ -71,18 +85,15 @@ impl ProblemList {
             return self.report(path, CODE, format!("expected an object, found {section}"));
         };
         for Member { name, node, .. } in members.iter() {
-            match (name.as_ref(), &node.value) {
-                ("enabled" | "required" | "livenessDetection" | "antiSpoofing", Value::Bool(_)) => {}
-                ("enabled" | "required" | "livenessDetection" | "antiSpoofing", other) => {
-                    self.report(format!("{path}/{name}"), CODE, format!("expected a boolean, found {other}"));
-                }
-                ("method", Value::String(method)) if !method.is_empty() => {}
-                ("method", other) => {
-                    self.report(format!("{path}/{name}"), CODE, format!("expected a non-empty string, found {other}"));
-                }
+            let expected = match (name.as_ref(), &node.value) {
+                (METHOD, Value::String(method)) if !method.is_empty() => continue,
+                (METHOD, _) => "a non-empty string",
+                (name, Value::Bool(_)) if SECTION_MEMBERS.contains(&name) => continue,
+                (name, _) if SECTION_MEMBERS.contains(&name) => "a boolean",
                 // The rest is the user's own.
-                (_, _) => {}
-            }
+                (_, _) => continue,
+            };
+            self.report(format!("{path}/{name}"), CODE, format!("expected {expected}, found {}", node.value));
         }
         if is(members, "enabled", false) && is(members, "required", true) {
             let error = "expected false because enabled is false, found true";
@@ -130,8 +141,7 @@ impl ProblemList {
         const CODE: Code = Code::InvalidSteps;
         let found = |name| Found(members.value(name));
 
-        let named = |text: &Cow<'_, str>| StepType::ALL.into_iter().find(|one| one.as_str() == text);
-        let step_type = found("stepType").string().and_then(named);
+        let step_type = found("stepType").string().and_then(|text| StepType::parse(text));
         match step_type {
             Some(step_type) if is_switched_off(sections, step_type.section()) => {
                 let error = format!("expected {} to be enabled for this step, found false", step_type.section());
@@ -172,20 +182,8 @@ fn is_switched_off(sections: Option<&Members<'_>>, section: &str) -> bool {
     section.is_some_and(|section| is(section, "enabled", false))
 }
 
-/// Whether a number of JSON is from 0 to 1. It is judged as a decimal, because as a double 1.00000000000000000001 is 1 and
-/// -1e-400 is 0.
+/// Whether a number of JSON is from 0 to 1.
 fn is_from_0_to_1(number: &str) -> bool {
-    let (is_negative, number) = number.strip_prefix('-').map_or((false, number), |number| (true, number));
-    let (mantissa, exponent) = number.split_once(['e', 'E']).unwrap_or((number, "0"));
-    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
-    let digits = || whole.bytes().chain(fraction.bytes());
-    let Some(zeros) = digits().position(|digit| digit != b'0') else { return true };
-    // An exponent that is too large for the type outweighs all digits that a body has room for.
-    let extreme = if exponent.starts_with('-') { isize::MIN } else { isize::MAX };
-    let exponent = exponent.parse().unwrap_or(extreme);
-    // The point stands behind as many digits. The number is below 1 if all of them are zeros.
-    let point = whole.len().saturating_add_signed(exponent);
-    let is_power_of_ten =
-        || digits().skip(zeros).eq(std::iter::once(b'1').chain(digits().skip(zeros + 1).map(|_| b'0')));
-    !is_negative && (point <= zeros || (point == zeros + 1 && is_power_of_ten()))
+    let number = Decimal::of(number);
+    number.is_some() && number <= Decimal::of("1")
 }

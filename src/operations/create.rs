@@ -16,7 +16,7 @@ pub struct Create {
     content: Content,
     idempotency: Option<Idempotency>,
     note: Option<Note>,
-    dry_run: bool,
+    run: Run,
 }
 
 impl Operation<'_> for Create {
@@ -30,20 +30,20 @@ impl Operation<'_> for Create {
         let members = request.members()?;
         let content = Content::parse(&members)?;
         let idempotency = key.map(|key| fingerprint(key, &members)).transpose()?;
-        Ok(Self { content, idempotency, note, dry_run: request.dry_run })
+        Ok(Self { content, idempotency, note, run: request.run })
     }
 
     async fn carry_out(self, store: &Store, caller: &Caller) -> Result<Answer, Error> {
-        let Self { content, idempotency, note, dry_run } = self;
+        let Self { content, idempotency, note, run } = self;
         let flow = Flow::create(caller.client.clone(), SystemTime::now(), content, idempotency, caller.change(note))?;
-        if dry_run {
-            store.check_project(&flow).await?;
-            return Ok(Answer::ok(&Envelope::of(Document::of_flow(&flow).without_id())));
-        }
-        Ok(match store.create(flow).await? {
+        Ok(match store.create(flow, run).await? {
             Creation::Created(flow) => created(&flow),
             Creation::Replayed(first) => {
                 Answer { is_replay: true, ..created(&first).with("Idempotency-Replayed", "true") }
+            }
+            Creation::Judged(flow) => {
+                let warnings = flow.warnings(None)?;
+                Answer::ok(&Envelope { warnings, ..Envelope::of(Document::of_flow(&flow).without_id()) })
             }
         })
     }

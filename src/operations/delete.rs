@@ -11,14 +11,16 @@ pub struct Delete {
     id: FlowId,
     preconditions: Preconditions,
     note: Option<Note>,
+    run: Run,
 }
 
 impl Operation<'_> for Delete {
-    const ROUTE: Route = Route::new("DELETE", "/v2/project-flows/{id}", Permission::Write, &["note"]);
+    const ROUTE: Route = Route::new("DELETE", "/v2/project-flows/{id}", Permission::Write, &["dryRun", "note"]);
     type Path = FlowId;
 
     fn parse(id: FlowId, request: &Request<'_>) -> Result<Self, Error> {
-        Ok(Self { id, note: request.parameters.note()?, preconditions: request.preconditions()? })
+        let note = request.parameters.note()?;
+        Ok(Self { id, note, preconditions: request.preconditions()?, run: request.run })
     }
 
     async fn carry_out(self, store: &Store, caller: &Caller) -> Result<Answer, Error> {
@@ -31,16 +33,20 @@ impl Operation<'_> for Delete {
             version: u64,
         }
 
-        let Self { id, preconditions, note } = self;
+        let Self { id, preconditions, note, run } = self;
         let change = caller.change(note);
         let next = |newest: &Flow| {
             newest.check_undeleted()?;
             preconditions.check(newest.summary.version)?;
             newest.delete(SystemTime::now(), change.clone()).map(Some)
         };
-        let flow = store.change(&caller.client, &id, next).await?;
-        let Summary { id, status, version, .. } = &flow.summary;
-        let deleted = Deleted { id: id.as_str(), status: status.as_str(), version: *version };
-        Ok(Answer::ok(&Envelope::of(deleted)).about(&flow.summary))
+        let deleted = |flow: &Flow| {
+            let Summary { id, status, version, .. } = &flow.summary;
+            Answer::ok(&Envelope::of(Deleted { id: id.as_str(), status: status.as_str(), version: *version }))
+        };
+        Ok(match store.change(&caller.client, &id, run, next).await? {
+            Outcome::Written(flow) => deleted(&flow).about(&flow.summary),
+            Outcome::Judged { next, .. } => deleted(&next),
+        })
     }
 }

@@ -16,22 +16,24 @@ pub struct Release {
     version: ReleasedVersion,
     preconditions: Preconditions,
     note: Option<Note>,
+    run: Run,
 }
 
 impl Operation<'_> for Release {
-    const ROUTE: Route = Route::new("PUT", "/v2/project-flows/live/{project}/{type}", Permission::Release, &["note"])
-        .with_body(MediaType::Json);
+    const ROUTE: Route =
+        Route::new("PUT", "/v2/project-flows/live/{project}/{type}", Permission::Release, &["dryRun", "note"])
+            .with_body(MediaType::Json);
     type Path = Place;
 
     fn parse(place: Place, request: &Request<'_>) -> Result<Self, Error> {
         let note = request.parameters.note()?;
         let preconditions = request.preconditions()?;
         let version = ReleasedVersion::parse(&request.members()?)?;
-        Ok(Self { place, version, preconditions, note })
+        Ok(Self { place, version, preconditions, note, run: request.run })
     }
 
     async fn carry_out(self, store: &Store, caller: &Caller) -> Result<Answer, Error> {
-        let Self { place, version: ReleasedVersion { id, version }, preconditions, note } = &self;
+        let Self { place, version: ReleasedVersion { id, version }, preconditions, note, run } = &self;
         let change = &caller.change(note.clone());
         // A review holds for ever, so a release that is tried again needs no other.
         let is_reviewed = &AtomicBool::new(false);
@@ -52,10 +54,29 @@ impl Operation<'_> for Release {
             let now = SystemTime::now();
             Ok(Next::Release(Head::release(head.as_ref(), now, flow, change.clone(), caller.four_eyes)?))
         };
-        let head = store.release(&caller.client, place, next).await?;
-        let number = head.release.number;
-        Ok(shown(store, Some(head)).await?.tagged(number))
+        match store.release(&caller.client, place, *run, next).await? {
+            Outcome::Written(head) => {
+                let number = head.release.number;
+                Ok(shown(store, Some(head)).await?.tagged(number))
+            }
+            Outcome::Judged { stored, next } => judged(store, stored, next).await,
+        }
     }
+}
+
+/// The answer to a dry run. What is live already is shown as it is.
+async fn judged(store: &Store, stored: Option<Head>, next: Head) -> Result<Answer, Error> {
+    let (flow, release) = Head::live(Some(next))?;
+    let flow = store.released(&release, flow).await?;
+    let mut document = release.document(None);
+    let mut warnings = Vec::new();
+    if stored.as_ref().is_none_or(|head| head.release.number != release.number) {
+        document = document.of_dry_run();
+        if let Ok((live, release)) = Head::live(stored) {
+            warnings = flow.weaknesses(&store.released(&release, live).await?)?;
+        }
+    }
+    Ok(Answer::ok(&Envelope { release: Some(document), warnings, ..Envelope::of(Document::of_flow(&flow)) }))
 }
 
 pub(super) fn check_place(preconditions: &Preconditions, head: Option<&Head>) -> Result<(), Problem> {

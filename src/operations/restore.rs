@@ -10,19 +10,21 @@ pub struct Restore {
     version: u64,
     preconditions: Preconditions,
     note: Option<Note>,
+    run: Run,
 }
 
 impl Operation<'_> for Restore {
     const ROUTE: Route =
-        Route::new("POST", "/v2/project-flows/{id}/versions/{version}/restore", Permission::Write, &["note"]);
+        Route::new("POST", "/v2/project-flows/{id}/versions/{version}/restore", Permission::Write, &["dryRun", "note"]);
     type Path = (FlowId, u64);
 
     fn parse((id, version): (FlowId, u64), request: &Request<'_>) -> Result<Self, Error> {
-        Ok(Self { id, version, note: request.parameters.note()?, preconditions: request.preconditions()? })
+        let note = request.parameters.note()?;
+        Ok(Self { id, version, note, preconditions: request.preconditions()?, run: request.run })
     }
 
     async fn carry_out(self, store: &Store, caller: &Caller) -> Result<Answer, Error> {
-        let Self { id, version, preconditions, note } = self;
+        let Self { id, version, preconditions, note, run } = self;
         let change = caller.change(note);
         let newest = store.newest(&caller.client, &id).await?;
         let past = store.version(&newest, version).await?;
@@ -30,7 +32,6 @@ impl Operation<'_> for Restore {
             preconditions.check(newest.summary.version)?;
             Ok(Some(newest.restore(SystemTime::now(), &past, change.clone())?))
         };
-        let flow = store.change(&caller.client, &id, next).await?;
-        Ok(Answer::flow(&flow).tagged(flow.summary.version))
+        Answer::change(&store.change(&caller.client, &id, run, next).await?)
     }
 }

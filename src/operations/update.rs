@@ -12,7 +12,7 @@ pub struct Update<'request> {
     edit: Edit<'request>,
     preconditions: Preconditions,
     note: Option<Note>,
-    dry_run: bool,
+    run: Run,
 }
 
 impl<'request> Update<'request> {
@@ -20,7 +20,7 @@ impl<'request> Update<'request> {
         let note = request.parameters.note()?;
         let preconditions = request.preconditions()?;
         let edit = Edit { members: request.members()?, kind };
-        Ok(Self { id, edit, preconditions, note, dry_run: request.dry_run })
+        Ok(Self { id, edit, preconditions, note, run: request.run })
     }
 }
 
@@ -34,20 +34,13 @@ impl<'request> Operation<'request> for Update<'request> {
     }
 
     async fn carry_out(self, store: &Store, caller: &Caller) -> Result<Answer, Error> {
-        let Self { id, edit, preconditions, note, dry_run } = self;
+        let Self { id, edit, preconditions, note, run } = self;
         let change = caller.change(note);
         let next = |newest: &Flow| {
             newest.check_undeleted()?;
             preconditions.check(newest.summary.version)?;
             newest.edit(SystemTime::now(), &edit, change.clone())
         };
-        if dry_run {
-            let newest = store.newest(&caller.client, &id).await?;
-            let updated = next(&newest)?.unwrap_or_else(|| newest.clone());
-            store.check_deactivation(&newest, &updated).await?;
-            return Ok(Answer { flow: None, ..Answer::flow(&updated) });
-        }
-        let flow = store.change(&caller.client, &id, next).await?;
-        Ok(Answer::flow(&flow).tagged(flow.summary.version))
+        Answer::change(&store.change(&caller.client, &id, run, next).await?)
     }
 }

@@ -6,16 +6,16 @@ use std::future;
 
 use aws_sdk_dynamodb::types::{AttributeValue, ConditionCheck, TransactWriteItem};
 
-use super::Store;
 use super::numbered::{Next, Row, Write};
 use super::transaction::incomplete;
+use super::{Outcome, Run, Store};
 use crate::error::Error;
 use crate::flow::{Client, Flow, FlowId, Place, WriteToken, flow_is_live};
 use crate::item::{self, Item};
 
 impl Store {
     /// Applies `next` to a flow's newest version, writes the result as the next version, and returns it. If `next` returns
-    /// nothing, nothing is written, and the newest version is returned.
+    /// nothing, nothing is written, and the newest version is returned. A dry run checks all that the write would.
     ///
     /// `next` is called again for each new request, with the version that is the newest then. So it checks preconditions each
     /// time, and takes the time. Without preconditions, changes of different members are all kept.
@@ -27,8 +27,9 @@ impl Store {
         &self,
         client: &Client,
         id: &FlowId,
+        run: Run,
         next: impl Fn(&Flow) -> Result<Option<Flow>, Error>,
-    ) -> Result<Flow, Error> {
+    ) -> Result<Outcome<Flow>, Error> {
         let row = Row {
             client,
             key: item::flow_key(client, id),
@@ -56,11 +57,15 @@ impl Store {
             };
             Ok(Next::Write(next, Box::new(write)))
         };
-        self.write_next(row, |newest, token| future::ready(write(newest, token))).await
+        let outcome = self.next(row, run, |newest, token| future::ready(write(newest, token))).await?;
+        if let Outcome::Judged { stored: Some(newest), next } = &outcome {
+            self.check_deactivation(newest, next).await?;
+        }
+        Ok(outcome)
     }
 
     /// Whether `next` can follow `newest` as far as what is live goes.
-    pub async fn check_deactivation(&self, newest: &Flow, next: &Flow) -> Result<(), Error> {
+    async fn check_deactivation(&self, newest: &Flow, next: &Flow) -> Result<(), Error> {
         if !newest.is_deactivated_by(next) {
             return Ok(());
         }

@@ -9,19 +9,21 @@ use aws_sdk_dynamodb::types::{
 
 use super::attempts::{self, AnyUnanswered};
 use super::transaction::{Backoff, Refusal, Transacted, incomplete};
-use super::{ABSENT, Store, describe, map_error, on_heap};
+use super::{ABSENT, Run, Store, describe, map_error, on_heap};
 use crate::error::{Cause, Error};
 use crate::flow::Flow;
 use crate::item::{self, Item};
 use crate::problem::{Code, Problem};
 
-/// The outcome of a create: the flow as it is stored at version 1.
+/// The outcome of a create: the flow as it is stored, or would be, at version 1.
 #[derive(Debug)]
 pub enum Creation {
     /// This call has created it.
     Created(Box<Flow>),
     /// An earlier call with the same key and content has.
     Replayed(Box<Flow>),
+    /// A dry run: this flow can be created.
+    Judged(Box<Flow>),
 }
 
 /// The outcome of a put whose id must be absent, after all requests.
@@ -32,7 +34,7 @@ enum Written {
 }
 
 impl Store {
-    /// Writes a new flow, exactly once.
+    /// Writes a new flow, exactly once. A dry run checks its project, and leaves its key alone.
     ///
     /// The id is the proof: all requests of this call have the same, each with its own time. Without a key it is fresh and
     /// random, so nobody else can hold it: where the condition on it fails, an earlier request of this same call has written
@@ -44,7 +46,11 @@ impl Store {
     /// [`Code::IdempotencyKeyReused`] when the key was used for other content, [`Code::InvalidProjectId`] when the
     /// project is not the client's, [`Error::TemporarilyUnavailable`] when nothing was written,
     /// [`Error::OutcomeUnknown`] when that cannot be proved, [`Error::Internal`] when the database refuses for good.
-    pub async fn create(&self, mut flow: Flow) -> Result<Creation, Error> {
+    pub async fn create(&self, mut flow: Flow, run: Run) -> Result<Creation, Error> {
+        if run == Run::Dry {
+            self.check_project(&flow).await?;
+            return Ok(Creation::Judged(Box::new(flow)));
+        }
         let (written, AnyUnanswered(any_unanswered)) = attempts::watch(self.write_first(&mut flow)).await;
         let id = flow.summary.id.clone();
         let creation = match written {
@@ -63,7 +69,7 @@ impl Store {
     }
 
     /// Whether `flow` could be created as far as its project goes.
-    pub async fn check_project(&self, flow: &Flow) -> Result<(), Error> {
+    async fn check_project(&self, flow: &Flow) -> Result<(), Error> {
         let Some(projects) = &self.projects else { return Ok(()) };
         let project = self.read(projects, item::project_key(&flow.summary.project)).await?;
         match project.as_ref().and_then(|project| project.get(item::PROJECT_CLIENT)) {

@@ -13,7 +13,7 @@ use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem};
 
 use super::attempts::{self, AnyUnanswered};
 use super::transaction::{Backoff, Refusal, Transacted, incomplete};
-use super::{ABSENT, Store, on_heap, send_query};
+use super::{ABSENT, Outcome, Run, Store, on_heap, send_query};
 use crate::error::{Cause, Error};
 use crate::flow::{Client, WriteToken};
 use crate::item::{self, Item};
@@ -67,6 +67,28 @@ enum Writer<T> {
 }
 
 impl Store {
+    /// Asks `next` for the item after the newest, and writes it unless this is a dry run.
+    ///
+    /// # Errors
+    ///
+    /// What `next` refuses; those of a write.
+    pub(super) async fn next<T, F: Future<Output = Result<Next<T>, Error>>>(
+        &self,
+        row: Row<'_, T>,
+        run: Run,
+        next: impl Fn(Option<Item>, WriteToken) -> F,
+    ) -> Result<Outcome<T>, Error> {
+        match run {
+            Run::Real => Ok(Outcome::Written(self.write_next(row, next).await?)),
+            Run::Dry => {
+                let newest = self.read(&self.table, row.key).await?;
+                let stored = newest.as_ref().map(row.read).transpose()?;
+                let (Next::Same(next) | Next::Write(next, _)) = next(newest, WriteToken::random()?).await?;
+                Ok(Outcome::Judged { stored, next })
+            }
+        }
+    }
+
     /// Asks `next` for the item after the newest, writes it and returns it. `next` is asked again for each new request, with
     /// what is the newest then. It sets the time, and the token that it gets.
     ///
@@ -74,7 +96,7 @@ impl Store {
     ///
     /// What `next` refuses; [`Error::TemporarilyUnavailable`] when nothing was written, [`Error::OutcomeUnknown`] when that
     /// cannot be proved, [`Error::Internal`] when the database refuses for good.
-    pub(super) async fn write_next<T, F: Future<Output = Result<Next<T>, Error>>>(
+    async fn write_next<T, F: Future<Output = Result<Next<T>, Error>>>(
         &self,
         row: Row<'_, T>,
         next: impl Fn(Option<Item>, WriteToken) -> F,

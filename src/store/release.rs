@@ -4,9 +4,9 @@
 
 use aws_sdk_dynamodb::types::{AttributeValue, ConditionCheck, Put, TransactWriteItem};
 
-use super::Store;
 use super::numbered::{self, Row, Write};
 use super::transaction::incomplete;
+use super::{Outcome, Run, Store};
 use crate::error::Error;
 use crate::flow::{Client, FlowId, Head, Place, Status, WriteToken};
 use crate::item::{self, Item};
@@ -20,6 +20,7 @@ pub enum Next {
 
 impl Store {
     /// Asks `next` for the next release of a place, writes it and returns it. Returns the newest release if nothing changes.
+    /// `next` checks all that the write does, so a dry run needs no more.
     ///
     /// `next` is asked again for each new request, so it judges everything that it reads, and takes the time.
     ///
@@ -30,8 +31,9 @@ impl Store {
         &self,
         client: &Client,
         place: &Place,
+        run: Run,
         next: impl Fn(Option<Head>) -> F,
-    ) -> Result<Head, Error> {
+    ) -> Result<Outcome<Head>, Error> {
         let row = Row {
             client,
             key: item::live_key(client, place),
@@ -70,7 +72,7 @@ impl Store {
             };
             Ok(numbered::Next::Write(head, Box::new(write)))
         };
-        self.write_next(row, write).await
+        self.next(row, run, write).await
     }
 
     /// The condition that the newest version of a flow is active.

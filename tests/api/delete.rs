@@ -64,7 +64,7 @@ async fn a_delete_with_a_precondition_deletes_only_that_version() {
     api.send(&delete("W/\"2\"")).await.expect(412, "VERSION_CONFLICT");
     api.send(&delete("1")).await.expect(400, "INVALID_ETAG");
     api.send(&delete("\"2\"")).await.expect(409, "FLOW_IS_ACTIVE");
-    api.send(&Request::delete(&path).query("dryRun=true")).await.expect(400, "INVALID_PARAMETERS");
+    api.send(&Request::delete(&path).query("dryRun=1")).await.expect(400, "INVALID_PARAMETERS");
     let with_body = Request::with_body("DELETE", &path, json!({ "version": 2 }));
     api.send(&with_body).await.expect(400, "UNKNOWN_FIELD");
     api.set(&path, "status", json!("draft")).await;

@@ -30,6 +30,7 @@ pub const EVENTS: &[(&str, i64, &str)] = &[
     ("update-flow-immutable", 409, "IMMUTABLE_FIELD"),
     ("update-flow-stale", 412, "VERSION_CONFLICT"),
     ("patch-flow", 200, ""),
+    ("release-flow-dry-run", 200, ""),
     ("patch-flow-media-type", 415, "UNSUPPORTED_MEDIA_TYPE"),
     ("list-flows", 200, ""),
     ("list-flows-rest-api", 200, ""),

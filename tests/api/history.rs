@@ -301,7 +301,7 @@ async fn a_restore_with_a_precondition_replaces_only_that_version() {
     let restore = Request::restore(&path, 1);
     api.send(&restore.clone().header("if-match", "\"2\"")).await.expect(412, "VERSION_CONFLICT");
     api.send(&restore.clone().header("if-match", "2")).await.expect(400, "INVALID_ETAG");
-    api.send(&restore.clone().query("dryRun=true")).await.expect(400, "INVALID_PARAMETERS");
+    api.send(&restore.clone().query("dryRun=1")).await.expect(400, "INVALID_PARAMETERS");
     assert_eq!(api.engine.items().len(), 3);
     let answer = api.send(&restore.header("if-match", "\"3\"")).await;
     assert_eq!((answer.status, &answer.json()["data"]["name"]), (200, &json!("Version 1")));

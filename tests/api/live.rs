@@ -112,7 +112,7 @@ async fn a_release_is_refused_unless_the_version_and_the_newest_are_active_and_o
         (Request::release(&path, 2.0), 400, "INVALID_VERSION", "a fraction"),
         (put(json!({ "_id": id_of(&path), "version": 2, "note": "x" })), 400, "UNKNOWN_FIELD", "a note in the body"),
         (put(json!([])), 400, "INVALID_BODY", "no object"),
-        (Request::release(&path, 2).query("dryRun=true"), 400, "INVALID_PARAMETERS", "no dry run"),
+        (Request::release(&path, 2).query("dryRun=1"), 400, "INVALID_PARAMETERS", "neither true nor false"),
         (Request::release(&path, 2).query("note="), 400, "INVALID_PARAMETERS", "an empty note"),
         (Request::release(&path, 2).header("content-type", "text/plain"), 415, "UNSUPPORTED_MEDIA_TYPE", "no JSON"),
     ];

@@ -19,6 +19,7 @@ mod costs;
 mod create;
 mod delete;
 mod digest;
+mod dry_run;
 mod events;
 mod faults;
 mod fetched_keys;

@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use project_flows::body::MediaType;
 use project_flows::flow::members::MAX_DESCRIPTION;
 use project_flows::flow::rules::MAX_STEPS;
+use project_flows::flow::warnings::MAX_WARNINGS;
 use project_flows::operations::{changes, list, live_flows, releases, routes, versions};
 use project_flows::problem::MAX_PROBLEMS;
 use project_flows::route::Route;
@@ -117,6 +118,7 @@ fn the_document_has_the_limits_of_the_code() {
         ("Description/maxLength", MAX_DESCRIPTION),
         ("RemovableDescription/maxLength", MAX_DESCRIPTION),
         ("Refusal/properties/details/maxItems", MAX_PROBLEMS + 1),
+        ("Warnings/maxItems", MAX_WARNINGS),
     ];
     for (pointer, limit) in limits {
         let found = document.0.pointer(&format!("/components/schemas/{pointer}"));
@@ -282,6 +284,22 @@ async fn rarer_requests_and_their_answers_fit_the_document_too() {
             "elsewhere",
         ),
         (Request::put(&flow, json!({ "status": "paused" })), 409, "live"),
+        (
+            Request::create(page_request_with("configuration", json!({ "emailVerifcation": {} }))).query("dryRun=true"),
+            200,
+            "a create with warnings",
+        ),
+        (
+            Request::put(&flow, json!({ "configuration": { "a": 1 } })).query("dryRun=true"),
+            200,
+            "an update with warnings",
+        ),
+        (Request::patch(&flow, json!({ "name": "x" })).query("dryRun=true"), 200, "a patch that would be"),
+        (Request::restore(&flow, 1).query("dryRun=true"), 200, "a restore that would be"),
+        (Request::delete(&flow).query("dryRun=true"), 409, "a delete that would be refused"),
+        (Request::release(&flow, 2).query("dryRun=true"), 200, "live already"),
+        (Request::release(&flow, 3).query("dryRun=true"), 200, "a release that would be weaker"),
+        (Request::delete(PLACE).query("dryRun=true"), 200, "a withdrawal that would be"),
         (Request::get(PLACE), 200, "live"),
         (Request::get(PLACE).header("if-none-match", "\"1\""), 304, "known"),
         (Request::get(&format!("{PLACE}?asOf=2099-01-01T00:00:00Z")), 200, "as of a moment"),

@@ -71,7 +71,7 @@ const life = async () => {
   const patch = (await expect(200, history.diffVersions('1', flow._id, 3))).data
   assert.ok(patch.some(operation => operation.op === 'replace' && operation.path === '/name' && operation.value === 'Log in'))
   assert.ok(patch.some(({ op, path }) => op === 'remove' && path === '/configuration/securityThresholds/face'))
-  const restored = await expect(200, history.restoreVersion(flow._id, 1, 'As it was'))
+  const restored = await expect(200, history.restoreVersion(flow._id, 1, undefined, 'As it was'))
   assert.deepEqual([restored.data.name, restored.data.version], ['Login', 4])
   const active = await expect(200, flows.updateProjectFlow(flow._id, { status: 'active' }))
   assert.deepEqual([active.data.status, active.data.version], ['active', 5])
@@ -79,7 +79,7 @@ const life = async () => {
   const place = ['wallet', 'login'] as const
   assert.equal((await refusal<NoLiveFlow>(404, releases.retrieveLiveFlow(...place))).message, 'NO_LIVE_FLOW')
   await refusal(409, releases.releaseProjectFlow(...place, { _id: flow._id, version: 1 }))
-  const released = await expect(200, releases.releaseProjectFlow(...place, { _id: flow._id, version: 5 }, 'First'))
+  const released = await expect(200, releases.releaseProjectFlow(...place, { _id: flow._id, version: 5 }, undefined, 'First'))
   assert.deepEqual([released.release.number, released.etag], [1, '"1"'])
   const live = await expect(200, releases.retrieveLiveFlow(...place))
   assert.deepEqual(live, released)
@@ -87,7 +87,7 @@ const life = async () => {
   await expect(200, releases.retrieveLiveFlow(...place, live.release.since))
   const places = await expect(200, releases.listLiveFlows())
   assert.deepEqual(places.data.map(({ release }) => release.number), [1])
-  const withdrawn = await expect(200, releases.withdrawProjectFlow(...place, 'Incident', '"1"'))
+  const withdrawn = await expect(200, releases.withdrawProjectFlow(...place, undefined, 'Incident', '"1"'))
   assert.deepEqual([withdrawn.data, withdrawn.release.number], [null, 2])
   const past = (await expect(200, releases.listReleases(...place))).data
   assert.deepEqual([past.map(({ number }) => number), past[1]?.until], [[2, 1], past[0]?.since])
