@@ -1,4 +1,4 @@
-//! Compares the index with the table. Both are sorted differently, so each side is summed up in hashes that do not depend
+//! Compares the indexes with the table. Both are sorted differently, so each side is summed up in hashes that do not depend
 //! on the order. Items are looked up one by one only where the sums differ. `life` judges the items themselves.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -8,7 +8,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use project_flows::flow::Moment;
 use project_flows::item::{self, Item};
 
-use crate::place::{self, FlowKey};
+use crate::place::{self, FlowKey, INDEXES, Index};
 use crate::report::{self, Count, Report, difference};
 use crate::table::{Part, Table, Unfinished};
 
@@ -19,30 +19,40 @@ const SETTLING: Duration = Duration::from_secs(2);
 /// How often an item is read that changes between two reads.
 const LOOKS: u32 = 3;
 
-/// The sums of one side, for one client.
-pub struct Sums {
+/// The sums of the table's side, for one client: of what each index should have.
+pub struct Expected {
     client: Option<String>,
-    sums: Vec<u128>,
+    sums: [Sums; INDEXES.len()],
 }
 
-impl Sums {
+impl Expected {
     /// Empty sums.
     pub fn new(client: Option<&str>) -> Self {
-        Self { client: client.map(str::to_owned), sums: vec![0; BUCKETS] }
+        Self { client: client.map(str::to_owned), sums: [const { Sums::EMPTY }; INDEXES.len()] }
     }
 
-    /// Adds the entry that the index should have for an item, if it belongs to the client.
+    /// Adds the entries that the indexes should have for an item, if it belongs to the client.
     pub fn add_item(&mut self, item: &Item) {
-        if let Some(entry) =
-            place::entry(item).filter(|entry| item::text(entry, item::CLIENT) == self.client.as_deref())
-        {
-            self.add(&entry);
+        for (index, sums) in INDEXES.iter().zip(&mut self.sums) {
+            let entry = place::entry(index, item);
+            if let Some(entry) = entry.filter(|entry| item::text(entry, item::CLIENT) == self.client.as_deref()) {
+                sums.add(&entry);
+            }
         }
     }
+}
+
+/// The sums of one side of one index, for one client.
+#[derive(PartialEq, Eq)]
+struct Sums(Vec<u128>);
+
+impl Sums {
+    const EMPTY: Self = Self(Vec::new());
 
     fn add(&mut self, entry: &Item) {
         let attributes: BTreeMap<_, _> = entry.iter().collect();
-        if let Some(sum) = self.sums.get_mut(bucket(entry)) {
+        self.0.resize(BUCKETS, 0);
+        if let Some(sum) = self.0.get_mut(bucket(entry)) {
             *sum = sum.wrapping_add(number(&format!("{attributes:?}")));
         }
     }
@@ -50,7 +60,8 @@ impl Sums {
     /// Whether the sums that contain this entry differ.
     fn differ_at(&self, other: &Self, entry: &Item) -> bool {
         let bucket = bucket(entry);
-        self.sums.get(bucket) != other.sums.get(bucket)
+        let of = |sums: &Self| sums.0.get(bucket).copied().unwrap_or(0);
+        of(self) != of(other)
     }
 }
 
@@ -65,28 +76,41 @@ fn number(text: &str) -> u128 {
     digest(&SHA256, text.as_bytes()).as_ref().iter().take(16).fold(0, |number, byte| number << 8 | u128::from(*byte))
 }
 
-/// Compares the index entries of a client with those that it should have.
-pub async fn check(table: &Table, report: &Report, client: &str, expected: &Sums) -> Result<(), Unfinished> {
-    let mut found = Sums::new(Some(client));
-    let mut entries = table.walk(Part::entries(client));
+/// Compares the entries of a client with those that each index should have.
+pub async fn check(table: &Table, report: &Report, client: &str, expected: &Expected) -> Result<(), Unfinished> {
+    for (index, expected) in INDEXES.iter().zip(&expected.sums) {
+        check_one(table, report, index, client, expected).await?;
+    }
+    Ok(())
+}
+
+async fn check_one(
+    table: &Table,
+    report: &Report,
+    index: &'static Index,
+    client: &str,
+    expected: &Sums,
+) -> Result<(), Unfinished> {
+    let mut found = Sums::EMPTY;
+    let mut entries = table.walk(Part::entries(index, client));
     while let Some(entry) = entries.next().await? {
         found.add(&entry);
     }
-    if found.sums == expected.sums {
+    if found == *expected {
         return Ok(());
     }
 
-    let mut entries = table.walk(Part::entries(client));
+    let mut entries = table.walk(Part::entries(index, client));
     while let Some(entry) = entries.next().await? {
         if found.differ_at(expected, &entry) {
-            look_at(table, report, &entry, Side::Index).await?;
+            look_at(table, report, index, &entry, Side::Index).await?;
         }
     }
     let mut items = table.walk(Part::whole(&place::partition_of(client)));
     while let Some(item) = items.next().await? {
-        let entry = place::entry(&item).filter(|entry| item::text(entry, item::CLIENT) == Some(client));
+        let entry = place::entry(index, &item).filter(|entry| item::text(entry, item::CLIENT) == Some(client));
         if let Some(entry) = entry.filter(|entry| found.differ_at(expected, entry)) {
-            look_at(table, report, &entry, Side::Table).await?;
+            look_at(table, report, index, &entry, Side::Table).await?;
         }
     }
     Ok(())
@@ -105,21 +129,29 @@ enum Side {
 ///
 /// The index is behind the table. So the item must be the same before and after the index is read, and must not be newer
 /// than [`SETTLING`].
-async fn look_at(table: &Table, report: &Report, entry: &Item, side: Side) -> Result<(), Unfinished> {
+async fn look_at(
+    table: &Table,
+    report: &Report,
+    index: &'static Index,
+    entry: &Item,
+    side: Side,
+) -> Result<(), Unfinished> {
     let key = place::key_of(entry);
-    let stands = |item: Option<&Item>| item.and_then(place::entry).filter(|stands| same_place(stands, entry));
+    let stands = |item: Option<&Item>| {
+        item.and_then(|item| place::entry(index, item)).filter(|stands| same_place(index, stands, entry))
+    };
     let mut before = table.item(key.clone()).await?;
     if side == Side::Index && stands(before.as_ref()).is_some() {
         return Ok(());
     }
     for look in 0..LOOKS {
-        let indexed = indexed(table, entry).await?;
+        let indexed = indexed(table, index, entry).await?;
         let after = table.item(key.clone()).await?;
         if before == after {
             let stands = stands(after.as_ref());
             // From the second look on, the pause lies between `before` and `after`.
             if stands == indexed || look > 0 || is_settled(after.as_ref()) {
-                judge(report, entry, side, stands.as_ref(), indexed.as_ref());
+                judge(report, index, entry, side, stands.as_ref(), indexed.as_ref());
                 return Ok(());
             }
         }
@@ -131,17 +163,17 @@ async fn look_at(table: &Table, report: &Report, entry: &Item, side: Side) -> Re
 }
 
 /// Reports how the expected entry and the entry of the index differ. Each difference is reported from one side only.
-fn judge(report: &Report, entry: &Item, side: Side, expected: Option<&Item>, found: Option<&Item>) {
+fn judge(report: &Report, index: &Index, entry: &Item, side: Side, expected: Option<&Item>, found: Option<&Item>) {
     let name = item::text(entry, item::CLIENT).unwrap_or_default();
-    let list_key = item::text(entry, item::LIST_KEY).unwrap_or_default();
+    let key = item::text(entry, index.sort).unwrap_or_default();
     let place = describe(entry);
-    let say = |says: String| report.finding(&place, &format!("index {}: {says}", item::INDEX));
+    let say = |says: String| report.finding(&place, &format!("index {}: {says}", index.name));
     match (side, expected, found) {
         (Side::Index, None, Some(_)) => {
-            say(format!("expected nothing at {list_key:?} of client {name:?}, as in the table, found an entry"));
+            say(format!("expected nothing at {key:?} of client {name:?}, as in the table, found an entry"));
         }
         (Side::Table, Some(_), None) => {
-            say(format!("expected an entry at {list_key:?} of client {name:?}, found nothing"));
+            say(format!("expected an entry at {key:?} of client {name:?}, found nothing"));
         }
         (Side::Table, Some(expected), Some(found)) => {
             let names: BTreeSet<_> = expected.keys().chain(found.keys()).collect();
@@ -154,10 +186,10 @@ fn judge(report: &Report, entry: &Item, side: Side, expected: Option<&Item>, fou
     }
 }
 
-/// The index entry with the same keys as `entry`.
-async fn indexed(table: &Table, entry: &Item) -> Result<Option<Item>, Unfinished> {
+/// The entry of an index with the same keys as `entry`.
+async fn indexed(table: &Table, index: &'static Index, entry: &Item) -> Result<Option<Item>, Unfinished> {
     let part = |name| item::text(entry, name).unwrap_or_default();
-    let mut found = table.walk(Part::entries_at(part(item::CLIENT), part(item::LIST_KEY)));
+    let mut found = table.walk(Part::entries_at(index, part(item::CLIENT), part(index.sort)));
     while let Some(other) = found.next().await? {
         if place::key_of(&other) == place::key_of(entry) {
             return Ok(Some(other));
@@ -166,14 +198,17 @@ async fn indexed(table: &Table, entry: &Item) -> Result<Option<Item>, Unfinished
     Ok(None)
 }
 
-fn same_place(one: &Item, other: &Item) -> bool {
-    [item::CLIENT, item::LIST_KEY].iter().all(|name| one.get(*name) == other.get(*name))
+fn same_place(index: &Index, one: &Item, other: &Item) -> bool {
+    [item::CLIENT, index.sort].iter().all(|name| one.get(*name) == other.get(*name))
 }
 
 /// Whether the index must have the item by now.
 fn is_settled(item: Option<&Item>) -> bool {
     let moment = Moment::from(SystemTime::now() - SETTLING);
-    let written = item.and_then(|item| item::to_flow(item).ok()).map(|flow| flow.summary.updated_at);
+    let written = item.and_then(|item| match item::to_release(item) {
+        Ok(release) => Some(release.since),
+        Err(_) => item::to_summary(item).ok().map(|flow| flow.updated_at),
+    });
     written.is_some_and(|written| written < moment)
 }
 

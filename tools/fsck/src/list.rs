@@ -2,7 +2,7 @@
 
 use project_flows::item::{self, Item};
 
-use crate::index::Sums;
+use crate::index::Expected;
 use crate::report::{self, Count, Report};
 use crate::table::{Unfinished, Walk};
 
@@ -14,9 +14,10 @@ pub struct List<'check, Key> {
 
 impl<Key> List<'_, Key> {
     /// The next item of a known kind. Items of other kinds are reported and skipped.
-    pub async fn next(&mut self, report: &Report, sums: &mut Sums) -> Result<Option<(Key, Item)>, Unfinished> {
+    pub async fn next(&mut self, report: &Report, sums: &mut Expected) -> Result<Option<(Key, Item)>, Unfinished> {
         while let Some(item) = self.walk.next().await? {
             report.count(Count::Items);
+            refuse_old_form(&item)?;
             sums.add_item(&item);
             match item::text(&item, item::SORT_KEY).and_then(self.parse) {
                 Some(key) => return Ok(Some((key, item))),
@@ -25,6 +26,23 @@ impl<Key> List<'_, Key> {
         }
         Ok(None)
     }
+}
+
+/// Refuses a table of an earlier form: none of its findings would help.
+fn refuse_old_form(item: &Item) -> Result<(), Unfinished> {
+    let sort = item::text(item, item::SORT_KEY).unwrap_or_default();
+    let is_logged =
+        [item::FLOW_PREFIX, item::VERSION_PREFIX, item::RELEASE_PREFIX].iter().any(|one| sort.starts_with(one));
+    if is_logged && [item::ACTION, item::CHANGE_KEY].iter().all(|name| !item.contains_key(*name)) {
+        return Err(Unfinished(format!(
+            "{}: expected an {} and a {}, found neither: the table has a form from before the log of changes, for which \
+             there is no migration (CHANGELOG.md)",
+            report::key(item),
+            item::ACTION,
+            item::CHANGE_KEY,
+        )));
+    }
+    Ok(())
 }
 
 /// Reports an item that nothing in a table of flows has.

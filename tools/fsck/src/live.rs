@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use project_flows::flow::{Client, Place, ReleasedVersion};
 use project_flows::item::{self, Item};
 
-use crate::index::Sums;
+use crate::index::Expected;
 use crate::list::List;
 use crate::look::{self, Look};
 use crate::place::ReleaseKey;
@@ -15,7 +15,7 @@ use crate::report::{self, Count, Report};
 use crate::table::{Part, Table, Unfinished};
 
 /// Checks the releases of a client.
-pub async fn check(table: &Table, report: &Report, client: &Client, sums: &mut Sums) -> Result<(), Unfinished> {
+pub async fn check(table: &Table, report: &Report, client: &Client, sums: &mut Expected) -> Result<(), Unfinished> {
     let partition = item::partition(client);
     let mut heads = List { walk: table.walk(Part::heads(&partition)), parse: ReleaseKey::parse };
     let mut all = List { walk: table.walk(Part::releases(&partition)), parse: ReleaseKey::parse };

@@ -20,6 +20,7 @@ mod releases;
 mod report;
 mod table;
 
+use std::collections::BTreeSet;
 use std::env;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -27,7 +28,8 @@ use std::sync::Arc;
 use aws_config::BehaviorVersion;
 use tokio::task::JoinSet;
 
-use index::Sums;
+use index::Expected;
+use place::INDEXES;
 use report::Report;
 use table::{Part, Table, Unfinished};
 
@@ -75,15 +77,21 @@ async fn run(report: &Arc<Report>) -> Result<f64, Unfinished> {
         let (table, report) = (Arc::clone(&table), Arc::clone(report));
         start(&mut checks, async move { partition::check(&table, &report, &name).await }).await?;
     }
-    // Clients that are in the index but not in the table.
-    let mut next = table.next_indexed_client(None).await?;
-    while let Some(name) = next {
-        next = table.next_indexed_client(Some(&name)).await?;
-        if !table.walk(Part::whole(&place::partition_of(&name))).any().await? {
-            let (table, report) = (Arc::clone(&table), Arc::clone(report));
-            start(&mut checks, async move { index::check(&table, &report, &name, &Sums::new(Some(&name))).await })
-                .await?;
+    // Clients that are in an index but not in the table.
+    let mut strangers = BTreeSet::new();
+    for index in &INDEXES {
+        let mut next = table.next_indexed_client(index, None).await?;
+        while let Some(name) = next {
+            next = table.next_indexed_client(index, Some(&name)).await?;
+            if !table.walk(Part::whole(&place::partition_of(&name))).any().await? {
+                strangers.insert(name);
+            }
         }
+    }
+    for name in strangers {
+        let (table, report) = (Arc::clone(&table), Arc::clone(report));
+        let expected = Expected::new(Some(&name));
+        start(&mut checks, async move { index::check(&table, &report, &name, &expected).await }).await?;
     }
     while let Some(ended) = checks.join_next().await {
         ended.map_err(|error| Unfinished(error.to_string()))??;

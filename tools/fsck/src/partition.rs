@@ -5,7 +5,7 @@ use project_flows::flow::{Client, FlowId};
 use project_flows::item::{self, Item};
 use project_flows::keys::{Keys, Origin};
 
-use crate::index::{self, Sums};
+use crate::index::{self, Expected};
 use crate::life::Life;
 use crate::list::{self, List};
 use crate::live;
@@ -23,14 +23,14 @@ pub async fn check(table: &Table, report: &Report, partition: &str) -> Result<()
         return check_strange(table, report, partition).await;
     };
     report.count(Count::Clients);
-    let mut sums = Sums::new(Some(client.as_str()));
+    let mut sums = Expected::new(Some(client.as_str()));
     check_flows(table, report, client, &mut sums).await?;
     live::check(table, report, client, &mut sums).await?;
     index::check(table, report, client.as_str(), &sums).await
 }
 
 /// Checks the flows of a client.
-async fn check_flows(table: &Table, report: &Report, client: &Client, sums: &mut Sums) -> Result<(), Unfinished> {
+async fn check_flows(table: &Table, report: &Report, client: &Client, sums: &mut Expected) -> Result<(), Unfinished> {
     let partition = item::partition(client);
     let mut flows = List { walk: table.walk(Part::flows(&partition)), parse: FlowKey::parse };
     let mut versions = List { walk: table.walk(Part::versions(&partition)), parse: FlowKey::parse };

@@ -2,13 +2,13 @@
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use project_flows::flow::members::{FlowType, ProjectId};
-use project_flows::flow::{Client, FlowId, Place, ReleasedVersion, Timestamp};
+use project_flows::flow::{Client, FlowId, Moment, Place, ReleasedVersion};
 use project_flows::item::{self, Item};
 
 /// Attributes that no update changes: all versions have the same.
 pub const UNCHANGING: [&str; 4] = [item::PROJECT, item::TYPE, item::CREATED_AT, "fingerprint"];
 /// Identifying attributes, safe to print.
-pub const IDENTIFYING: [&str; 13] = [
+pub const IDENTIFYING: [&str; 15] = [
     item::PARTITION_KEY,
     item::SORT_KEY,
     "_id",
@@ -18,10 +18,27 @@ pub const IDENTIFYING: [&str; 13] = [
     item::STATUS,
     item::VERSION,
     item::LIST_KEY,
+    item::CHANGE_KEY,
+    item::ACTION,
     item::CREATED_AT,
     item::UPDATED_AT,
     item::RELEASE,
     item::SINCE,
+];
+
+/// An index of the table.
+#[derive(Debug)]
+pub struct Index {
+    pub name: &'static str,
+    /// Its sort key; its partition key is the client.
+    pub sort: &'static str,
+    /// The attributes that it shows, beside the keys.
+    shown: &'static [&'static str],
+}
+
+pub static INDEXES: [Index; 2] = [
+    Index { name: item::INDEX, sort: item::LIST_KEY, shown: &item::SUMMARY },
+    Index { name: item::CHANGES_INDEX, sort: item::CHANGE_KEY, shown: &item::CHANGES },
 ];
 
 /// Sorts after every key of this table.
@@ -59,7 +76,7 @@ pub enum ReleaseKey {
     /// The release in force.
     Head(Place),
     /// Any release: since when, and its number.
-    Release(Place, Timestamp, u64),
+    Release(Place, Moment, u64),
     /// The mark that a version was reviewed.
     Review(Place, ReleasedVersion),
 }
@@ -80,7 +97,7 @@ impl ReleaseKey {
             return (item::review_sort(&place, &id, version) == sort)
                 .then_some(Self::Review(place, ReleasedVersion { id, version }));
         }
-        let since = Timestamp::parse(parts.next()?)?;
+        let since = Moment::parse(parts.next()?)?;
         let number = parts.next()?.parse().ok().filter(|number| *number > 0)?;
         (item::release_sort(&place, &since, number) == sort).then_some(Self::Release(place, since, number))
     }
@@ -102,10 +119,10 @@ pub fn behind_partition(partition: &str) -> Item {
     key(partition, LAST)
 }
 
-/// A key behind every index entry of a client.
-pub fn behind_client(client: &str) -> Item {
+/// A key behind every entry of a client in an index.
+pub fn behind_client(index: &Index, client: &str) -> Item {
     let mut behind = key(LAST, LAST);
-    for (name, value) in [(item::CLIENT, client), (item::LIST_KEY, LAST)] {
+    for (name, value) in [(item::CLIENT, client), (index.sort, LAST)] {
         behind.insert(name.to_owned(), AttributeValue::S(value.to_owned()));
     }
     behind
@@ -119,12 +136,12 @@ pub fn key_of(item: &Item) -> Item {
         .collect()
 }
 
-/// The index entry of an item; `None` if it has none.
-pub fn entry(item: &Item) -> Option<Item> {
-    let indexed =
-        [item::CLIENT, item::LIST_KEY].iter().all(|name| matches!(item.get(*name), Some(AttributeValue::S(_))));
+/// The entry of an item in an index; `None` if it has none.
+pub fn entry(index: &Index, item: &Item) -> Option<Item> {
+    let keys = [item::CLIENT, index.sort];
+    let indexed = keys.iter().all(|name| matches!(item.get(*name), Some(AttributeValue::S(_))));
     let shown = |name: &str| {
-        item::SUMMARY.contains(&name) || [item::PARTITION_KEY, item::SORT_KEY, item::LIST_KEY].contains(&name)
+        index.shown.contains(&name) || keys.contains(&name) || [item::PARTITION_KEY, item::SORT_KEY].contains(&name)
     };
     indexed.then(|| {
         item.iter().filter(|(name, _)| shown(name)).map(|(name, value)| (name.clone(), value.clone())).collect()

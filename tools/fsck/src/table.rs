@@ -17,7 +17,7 @@ use project_flows::item::{self, Item};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-use crate::place;
+use crate::place::{self, Index};
 
 /// The most items of a page, which limits memory: several pages are in memory at once, each up to a megabyte.
 const PAGE: i32 = 250;
@@ -68,10 +68,15 @@ impl Table {
         self.jump("Scan", scan, item::PARTITION_KEY, previous, previous.map(place::behind_partition)).await
     }
 
-    /// The same in the index: the next client that has entries.
-    pub async fn next_indexed_client(&self, previous: Option<&str>) -> Result<Option<String>, Unfinished> {
-        let scan = self.client.scan().table_name(&self.name).index_name(item::INDEX);
-        self.jump("Scan of the index", scan, item::CLIENT, previous, previous.map(place::behind_client)).await
+    /// The same in an index: the next client that has entries.
+    pub async fn next_indexed_client(
+        &self,
+        index: &Index,
+        previous: Option<&str>,
+    ) -> Result<Option<String>, Unfinished> {
+        let scan = self.client.scan().table_name(&self.name).index_name(index.name);
+        let behind = previous.map(|client| place::behind_client(index, client));
+        self.jump(&format!("Scan of the index {}", index.name), scan, item::CLIENT, previous, behind).await
     }
 
     async fn jump(
@@ -121,8 +126,8 @@ impl Table {
             .client
             .query()
             .table_name(&self.name)
-            .set_index_name(part.index.then(|| item::INDEX.to_owned()))
-            .consistent_read(!part.index)
+            .set_index_name(part.index.map(|index| index.name.to_owned()))
+            .consistent_read(part.index.is_none())
             .key_condition_expression(part.condition)
             .set_expression_attribute_names(Some(names.collect()))
             .set_expression_attribute_values(Some(values.collect::<HashMap<_, _>>()))
@@ -130,8 +135,8 @@ impl Table {
             .limit(if part.one_alone { 1 } else { PAGE })
             .set_exclusive_start_key(after)
             .return_consumed_capacity(TOTAL);
-        let call = if part.index { "Query of the index" } else { "Query" };
-        let found = Box::pin(query.send()).await.map_err(|error| unfinished(call, &error))?;
+        let call = part.index.map_or_else(|| "Query".to_owned(), |index| format!("Query of the index {}", index.name));
+        let found = Box::pin(query.send()).await.map_err(|error| unfinished(&call, &error))?;
         self.pay(found.consumed_capacity()).await;
         let after = found.last_evaluated_key.filter(|_| !part.one_alone);
         Ok((found.items.unwrap_or_default(), after))
@@ -156,7 +161,7 @@ pub struct Part {
     condition: &'static str,
     names: Vec<(&'static str, &'static str)>,
     values: Vec<(&'static str, String)>,
-    index: bool,
+    index: Option<&'static Index>,
     backwards: bool,
     /// Read one item only.
     one_alone: bool,
@@ -228,19 +233,20 @@ impl Part {
         Self { backwards: true, one_alone: true, ..Self::history(partition, id, LAST_VERSION) }
     }
 
-    /// The index entries of a client.
-    pub fn entries(client: &str) -> Self {
+    /// The entries of a client in an index.
+    pub fn entries(index: &'static Index, client: &str) -> Self {
         let names = vec![("#client", item::CLIENT)];
         let values = vec![(":client", client.to_owned())];
-        Self { condition: "#client = :client", names, values, index: true, backwards: false, one_alone: false }
+        let condition = "#client = :client";
+        Self { condition, names, values, index: Some(index), backwards: false, one_alone: false }
     }
 
-    /// The index entries with one key: at most one in a sound table.
-    pub fn entries_at(client: &str, list_key: &str) -> Self {
-        let mut part = Self::entries(client);
-        part.condition = "#client = :client AND #listKey = :listKey";
-        part.names.push(("#listKey", item::LIST_KEY));
-        part.values.push((":listKey", list_key.to_owned()));
+    /// The entries with one key: at most one in a sound table.
+    pub fn entries_at(index: &'static Index, client: &str, sort: &str) -> Self {
+        let mut part = Self::entries(index, client);
+        part.condition = "#client = :client AND #sort = :sort";
+        part.names.push(("#sort", index.sort));
+        part.values.push((":sort", sort.to_owned()));
         part
     }
 
@@ -256,7 +262,7 @@ impl Part {
             names.push(("#sk", item::SORT_KEY));
         }
         values.push((":pk", partition.to_owned()));
-        Self { condition, names, values, index: false, backwards: false, one_alone: false }
+        Self { condition, names, values, index: None, backwards: false, one_alone: false }
     }
 }
 
