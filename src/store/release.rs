@@ -2,13 +2,15 @@
 //!
 //! The same write checks that the flow is active, so no pause can come between.
 
+use std::sync::{Mutex, PoisonError};
+
 use aws_sdk_dynamodb::types::{AttributeValue, ConditionCheck, Put, TransactWriteItem};
 
 use super::numbered::{self, Row, Write};
 use super::transaction::incomplete;
 use super::{Outcome, Run, Store};
 use crate::error::Error;
-use crate::flow::{Client, FlowId, Head, Place, Status, WriteToken};
+use crate::flow::{Client, FlowId, Head, Place, Released, Status, WriteToken};
 use crate::item::{self, Item};
 
 /// The decision about a place.
@@ -41,6 +43,7 @@ impl Store {
             read: item::to_head,
             guarded: None,
         };
+        let sent = Mutex::new(None);
         let write = async |newest: Option<Item>, token: WriteToken| {
             let head = newest.as_ref().map(item::to_head).transpose()?;
             let all = item::releases_sort(place);
@@ -53,6 +56,7 @@ impl Store {
                 Next::Release(head) => head,
             };
             head.release.write_token = Some(token);
+            sent.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&head.flow);
             let copy = item::from_release(client, place, &head);
             let mut beside = Vec::new();
             if let Some(version) = &head.release.version {
@@ -72,7 +76,16 @@ impl Store {
             };
             Ok(numbered::Next::Write(head, Box::new(write)))
         };
-        self.next(row, run, write).await
+        let mut outcome = self.next(row, run, write).await?;
+        // What is stored shows no definition where it has no room for one. A version never changes, so it is the one that was
+        // sent, and needs no read that could fail after the write.
+        if let Outcome::Written(Head { flow: Some(stored @ Released { definition: None, .. }), .. }) = &mut outcome
+            && let Some(sent) = sent.into_inner().unwrap_or_else(PoisonError::into_inner)
+            && (&sent.summary.id, sent.summary.version) == (&stored.summary.id, stored.summary.version)
+        {
+            stored.definition = sent.definition;
+        }
+        Ok(outcome)
     }
 
     /// The condition that the newest version of a flow is active.

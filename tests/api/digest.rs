@@ -19,7 +19,7 @@ const GOLDEN: [&str; 3] =
 /// The digest of the last of them.
 const LAST: &str = "BFgBSqBkaA-FROwvcPIL3pgd-h1W1Z15ebzmBVuMmBM";
 
-fn sha256(text: &str) -> String {
+pub fn sha256(text: &str) -> String {
     URL_SAFE_NO_PAD.encode(digest(&SHA256, text.as_bytes()))
 }
 

@@ -267,7 +267,7 @@ async fn a_check_that_cannot_finish_gives_the_reason() {
         (&[], "could not finish: TABLE_NAME: expected the name of the table, found nothing"),
         (&[("TABLE_NAME", "")], "could not finish: TABLE_NAME: expected the name of the table, found nothing"),
         (&[("TABLE_NAME", "none")], "could not finish: Scan: ResourceNotFoundException: "),
-        (&[("TABLE_NAME", "without-index")], "could not finish: Scan of the index: ValidationException: "),
+        (&[("TABLE_NAME", "without-index")], "could not finish: Scan of the index newest-first: ValidationException: "),
         (
             &[("TABLE_NAME", engine::TABLE), ("READ_UNITS_PER_SECOND", "0")],
             "could not finish: READ_UNITS_PER_SECOND: expected a number from 1, found \"0\"",

@@ -7,11 +7,16 @@ use serde_json::{Value, json};
 use super::Flows;
 use super::damages::{Damage, expect_findings};
 use super::index::combine_with;
+use crate::digest::sha256;
 use crate::engine;
-use crate::support::{fsck, newest_key};
+use crate::support::{fsck, newest_key, version_key};
 
 /// The sort key of the release in force.
 const HEAD: &str = "LIVE#project_123456789#onboarding";
+
+/// What is left in the head of a place after a withdrawal.
+const HEAD_OF_WITHDRAWAL: [&str; 10] =
+    ["pk", "sk", "client", "project", "type", "release", "since", "action", "digest", "writeToken"];
 
 /// The sort key of a release in the same place.
 #[track_caller]
@@ -30,8 +35,45 @@ fn copy_key_in(flows: &Flows, flow_type: &str, number: u64) -> String {
 fn moved(flows: &Flows, number: u64, since: &str) -> Value {
     let mut item = flows.engine.item(&copy_key(flows, number));
     item["since"] = json!({ "S": since });
+    item["changeKey"] = json!({ "S": format!("{since}#{}#r{number:010}", flows.live) });
     item["sk"] = json!({ "S": format!("RELEASE#project_123456789#onboarding#{since}#{number:010}") });
     item
+}
+
+/// Gives a release the digest that it has after the one with the digest `before`; `version` is that of its version.
+fn seal(item: &mut Value, before: &str, version: &str) {
+    let text = |name: &str| item[name]["S"].as_str();
+    let second = format!("{}Z", &text("since").unwrap()[.."2024-01-15T10:30:00".len()]);
+    let mut members = vec![format!("\"number\":{}", item["release"]["N"].as_str().unwrap())];
+    if text("action") == Some("released") {
+        members.push(format!("\"_id\":\"{}\"", text("_id").unwrap()));
+        members.push(format!("\"version\":{}", item["version"]["N"].as_str().unwrap()));
+    }
+    members.push(format!("\"since\":\"{second}\""));
+    members.extend(["by", "note"].iter().filter_map(|name| Some(format!("\"{name}\":\"{}\"", text(name)?))));
+    let digest = sha256(&format!("{before}\n{version}\n{{{}}}", members.join(",")));
+    item["digest"] = json!({ "S": digest });
+}
+
+/// The digest of an item.
+#[track_caller]
+fn digest_of(flows: &Flows, sort_key: &str) -> String {
+    flows.engine.item(sort_key)["digest"]["S"].as_str().expect("a digest").to_owned()
+}
+
+/// Puts two releases in each other's place.
+fn swap(flows: &Flows, one: u64, other: u64) {
+    let keys = [one, other].map(|number| copy_key(flows, number));
+    let items = keys.clone().map(|key| flows.engine.item(&key));
+    for (item, (key, number)) in items.into_iter().rev().zip(keys.iter().zip([one, other])) {
+        let since = key.rsplit('#').nth(1).unwrap();
+        let mut item = item;
+        item["sk"] = json!({ "S": key });
+        item["release"] = json!({ "N": number.to_string() });
+        item["since"] = json!({ "S": since });
+        item["changeKey"] = json!({ "S": format!("{since}#{}#r{number:010}", flows.live) });
+        flows.engine.put(engine::TABLE, &item);
+    }
 }
 
 #[track_caller]
@@ -39,9 +81,9 @@ fn unset(flows: &Flows, sort_key: &str, attribute: &str) {
     flows.change(sort_key, |item| drop(item.as_object_mut().unwrap().remove(attribute)));
 }
 
-const LATER: &str = "2999-01-01T00:00:00Z";
+const LATER: &str = "2999-01-01T00:00:00.000Z";
 
-const DAMAGES: [Damage; 30] = [
+const DAMAGES: [Damage; 42] = [
     (
         "a release in the middle is missing",
         |flows| flows.remove(&copy_key(flows, 2)),
@@ -60,7 +102,7 @@ const DAMAGES: [Damage; 30] = [
     (
         "a release is there twice",
         |flows| flows.engine.put(engine::TABLE, &moved(flows, 2, LATER)),
-        &["PLACE: release 2: expected it once, found it again, in force since 2999-01-01T00:00:00Z"],
+        &["PLACE: release 2: expected it once, found it again, in force since 2999-01-01T00:00:00.000Z"],
     ),
     (
         "a release is in force later than the one after it",
@@ -69,12 +111,12 @@ const DAMAGES: [Damage; 30] = [
             flows.remove(&copy_key(flows, 2));
             flows.engine.put(engine::TABLE, &item);
         },
-        &["PLACE: release 2: since: expected TIME or earlier, as release 4 has it, found 2999-01-01T00:00:00Z"],
+        &["PLACE: release 2: since: expected TIME or earlier, as release 4 has it, found 2999-01-01T00:00:00.000Z"],
     ),
     (
         "a release says that it is in force since another moment",
         |flows| flows.set(&copy_key(flows, 2), "since", LATER),
-        &["PLACE: release 2: since: expected \"TIME\", found \"2999-01-01T00:00:00Z\""],
+        &["PLACE: release 2: since: expected \"TIME\", found \"2999-01-01T00:00:00.000Z\""],
     ),
     (
         "a release says that it is another",
@@ -112,7 +154,9 @@ const DAMAGES: [Damage; 30] = [
     (
         "a withdrawal has content",
         |flows| flows.set(&copy_key(flows, 3), "name", "secret"),
-        &["PLACE: release 3: name: expected another value, found something else"],
+        &[
+            "PLACE: release 3: name: expected another value, found something else, though release 2, which it withdraws, has it so",
+        ],
     ),
     (
         "a release is in the lists of flows",
@@ -144,7 +188,7 @@ const DAMAGES: [Damage; 30] = [
         |flows| {
             let mut item = flows.engine.item(&copy_key(flows, 3));
             item["sk"] = json!({ "S": HEAD });
-            item.as_object_mut().unwrap().retain(|_, value| value.get("NULL").is_none());
+            item.as_object_mut().unwrap().retain(|name, _| HEAD_OF_WITHDRAWAL.contains(&name.as_str()));
             flows.engine.put(engine::TABLE, &item);
         },
         &["PLACE: release 3, in force: expected release 4, the last, found release 3"],
@@ -154,6 +198,7 @@ const DAMAGES: [Damage; 30] = [
         |flows| {
             let mut item = flows.engine.item(&copy_key(flows, 1));
             item["sk"] = json!({ "S": HEAD });
+            item.as_object_mut().unwrap().remove("changeKey");
             flows.engine.put(engine::TABLE, &item);
         },
         &["PLACE: release 1, in force: expected release 4, the last, found release 1"],
@@ -161,26 +206,26 @@ const DAMAGES: [Damage; 30] = [
     (
         "the release in force has lost its note",
         |flows| unset(flows, HEAD, "note"),
-        &["PLACE: release 4, in force: note: expected another value, found nothing, though the copy of it has it so"],
+        &["PLACE: release 4, in force: note: expected another value, found nothing, though the release has it so"],
     ),
     (
         "the release in force says that it is so since another moment",
         |flows| flows.set(HEAD, "since", LATER),
         &[
-            "PLACE: release 4, in force: since: expected \"TIME\", found \"2999-01-01T00:00:00Z\", though the copy of it \
+            "PLACE: release 4, in force: since: expected \"TIME\", found \"2999-01-01T00:00:00.000Z\", though the release \
            has it so",
         ],
     ),
     (
         "the release in force is so since no moment",
         |flows| flows.set(HEAD, "since", "yesterday"),
-        &["PLACE: release 4, in force: since: expected an instant as in 2024-01-15T10:30:00Z, found \"yesterday\""],
+        &["PLACE: release 4, in force: since: expected an instant as in 2024-01-15T10:30:00.123Z, found \"yesterday\""],
     ),
     (
         "the content in force was rewritten",
         |flows| flows.set(HEAD, "configuration", r#"{"secret": 1}"#),
         &[
-            "PLACE: release 4, in force: configuration: expected another value, found something else, though the copy of it \
+            "PLACE: release 4, in force: configuration: expected another value, found something else, though the release \
              has it so",
         ],
     ),
@@ -212,10 +257,8 @@ const DAMAGES: [Damage; 30] = [
     (
         "a release names a flow that does not exist",
         |flows| flows.set(&copy_key(flows, 2), "_id", "project_flow_0123456789abcdefghjkmnpqrs"),
-        &[
-            "PLACE: release 2: expected version 3 of flow project_flow_0123456789abcdefghjkmnpqrs, which it names, found \
-             nothing",
-        ],
+        &["PLACE: release 2: changeKey: expected \"TIME#project_flow_0123456789abcdefghjkmnpqrs#r0000000002\", found \
+             \"TIME#LIVE#r0000000002\""],
     ),
     (
         "the version that a release names is missing",
@@ -240,15 +283,91 @@ const DAMAGES: [Damage; 30] = [
             let since = flows.engine.item("LIVE#project_123456789#login")["since"].clone();
             item["release"] = json!({ "N": "3" });
             item["since"] = since.clone();
-            for sort in [
-                format!("RELEASE#project_123456789#login#{}#0000000003", since["S"].as_str().unwrap()),
-                "LIVE#project_123456789#login".to_owned(),
-            ] {
-                item["sk"] = json!({ "S": sort });
-                flows.engine.put(engine::TABLE, &item);
-            }
+            let since = since["S"].as_str().unwrap();
+            let before = digest_of(flows, "LIVE#project_123456789#login");
+            seal(&mut item, &before, &digest_of(flows, &version_key(&flows.paused, 4)));
+            item["changeKey"] = json!({ "S": format!("{since}#{}#r0000000003", flows.paused) });
+            item["sk"] = json!({ "S": format!("RELEASE#project_123456789#login#{since}#0000000003") });
+            flows.engine.put(engine::TABLE, &item);
+            item["sk"] = json!({ "S": "LIVE#project_123456789#login" });
+            item.as_object_mut().unwrap().remove("changeKey");
+            flows.engine.put(engine::TABLE, &item);
         },
         &["LOGIN: status of flow PAUSED: expected \"active\", because the flow is live, found \"paused\""],
+    ),
+    (
+        "a release and what is in force have another author",
+        |flows| {
+            for key in [HEAD, &copy_key(flows, 4)] {
+                flows.set(key, "by", "mallory");
+            }
+        },
+        &["PLACE: release 4: digest: expected that of this release after the one before it, found another"],
+    ),
+    (
+        "a release and what is in force are so since a moment before",
+        |flows| {
+            let moment = "2024-01-15T10:30:00.000Z";
+            let item = moved(flows, 1, moment);
+            flows.remove(&copy_key(flows, 1));
+            flows.engine.put(engine::TABLE, &item);
+        },
+        &["PLACE: release 1: digest: expected that of this release after the one before it, found another"],
+    ),
+    ("two releases are in each other's place", |flows| swap(flows, 1, 2), &[]),
+    (
+        "a release is left out and those after it are numbered anew",
+        |flows| {
+            flows.remove(&copy_key(flows, 1));
+            for number in 2..=4 {
+                let mut item = flows.engine.item(&copy_key(flows, number));
+                flows.remove(&copy_key(flows, number));
+                let since = item["since"]["S"].as_str().unwrap().to_owned();
+                item["release"] = json!({ "N": (number - 1).to_string() });
+                item["sk"] = json!({ "S": format!("RELEASE#project_123456789#onboarding#{since}#{:010}", number - 1) });
+                item["changeKey"] = json!({ "S": format!("{since}#{}#r{:010}", flows.live, number - 1) });
+                flows.engine.put(engine::TABLE, &item);
+            }
+            flows.change(HEAD, |item| item["release"] = json!({ "N": "3" }));
+        },
+        &[],
+    ),
+    (
+        "a release has no digest",
+        |flows| unset(flows, &copy_key(flows, 2), "digest"),
+        &["PLACE: release 2: digest: expected one, found nothing"],
+    ),
+    ("a release has another digest", |flows| flows.set(&copy_key(flows, 2), "digest", "secret"), &[]),
+    ("a release says that it was a withdrawal", |flows| flows.set(&copy_key(flows, 2), "action", "withdrawn"), &[]),
+    ("a withdrawal says that it was a release", |flows| flows.set(&copy_key(flows, 3), "action", "released"), &[]),
+    (
+        "a release is in the log of changes at another moment",
+        |flows| flows.set(&copy_key(flows, 2), "changeKey", "2024-01-15T10:30:00.000Z#x#r0000000002"),
+        &[],
+    ),
+    (
+        "what is in force is in the log of changes",
+        |flows| {
+            let key = flows.engine.item(&copy_key(flows, 4))["changeKey"].clone();
+            flows.change(HEAD, |item| item["changeKey"] = key);
+        },
+        &["PLACE: release 4, in force: changeKey: expected nothing, found \"TIME#LIVE#r0000000004\""],
+    ),
+    (
+        "what is in force lacks steps for which there is room",
+        |flows| {
+            unset(flows, HEAD, "configuration");
+            unset(flows, HEAD, "steps");
+        },
+        &[],
+    ),
+    (
+        "the head of a withdrawal names what it withdrew",
+        |flows| {
+            let name = flows.engine.item(&copy_key_in(flows, "login", 2))["name"].clone();
+            flows.change("LIVE#project_123456789#login", |item| item["name"] = name);
+        },
+        &[],
     ),
 ];
 
@@ -290,13 +409,19 @@ impl Turns {
         let same = copy_key(&self.flows, if is_live { 4 } else { 3 });
         let since = self.flows.engine.item(HEAD)["since"].clone();
         let mut item = self.flows.engine.item(&same);
+        let since = since["S"].as_str().unwrap();
         item["release"] = json!({ "N": self.number.to_string() });
-        item["since"] = since.clone();
-        let copy = format!("RELEASE#project_123456789#onboarding#{}#{:010}", since["S"].as_str().unwrap(), self.number);
-        for sort in [HEAD, &copy] {
-            item["sk"] = json!({ "S": sort });
-            self.flows.engine.put(engine::TABLE, &item);
-        }
+        item["since"] = json!({ "S": since });
+        item["changeKey"] = json!({ "S": format!("{since}#{}#r{:010}", self.flows.live, self.number) });
+        let version = if is_live { digest_of(&self.flows, &version_key(&self.flows.live, 2)) } else { String::new() };
+        seal(&mut item, &digest_of(&self.flows, HEAD), &version);
+        item["sk"] = json!({ "S": format!("RELEASE#project_123456789#onboarding#{since}#{:010}", self.number) });
+        self.flows.engine.put(engine::TABLE, &item);
+        item["sk"] = json!({ "S": HEAD });
+        item.as_object_mut()
+            .unwrap()
+            .retain(|name, _| name != "changeKey" && (is_live || HEAD_OF_WITHDRAWAL.contains(&name.as_str())));
+        self.flows.engine.put(engine::TABLE, &item);
     }
 }
 

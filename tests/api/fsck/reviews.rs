@@ -66,14 +66,15 @@ const DAMAGES: [Damage; 13] = [
         "the release in force has lost its review",
         |flows| unset(flows, HEAD, "reviewed"),
         &[
-            "REVIEWS: release 4, in force: reviewed: expected another value, found nothing, though the copy of it has it so",
+            "REVIEWS: release 4, in force: reviewed: expected another value, found nothing, though the release has it so",
         ],
     ),
     (
         "only the release in force is reviewed",
         |flows| unset(flows, &copy_key(flows, 4), "reviewed"),
         &[
-            "REVIEWS: release 4, in force: reviewed: expected nothing, found something else, though the copy of it has it so",
+            "REVIEWS: release 4, in force: reviewed: expected nothing, found something else, though the release has it so",
+            "REVIEWS: release 4: digest: expected that of this release after the one before it, found another",
         ],
     ),
     (
@@ -83,15 +84,19 @@ const DAMAGES: [Damage; 13] = [
                 unset(flows, key, "reviewed");
             }
         },
-        &["REVIEWS: expected a release that was reviewed for the mark \
-           \"REVIEW#reviewed#onboarding#REVIEWED#0000000003\", found none"],
+        &[
+            "REVIEWS: expected a release that was reviewed for the mark \
+           \"REVIEW#reviewed#onboarding#REVIEWED#0000000003\", found none",
+            "REVIEWS: release 2: digest: expected that of this release after the one before it, found another",
+            "REVIEWS: release 4: digest: expected that of this release after the one before it, found another",
+        ],
     ),
     (
         "a withdrawal was reviewed",
         |flows| {
             let withdrawals = flows.engine.items().into_iter();
             let mut withdrawals =
-                withdrawals.filter(|item| item["release"]["N"] == "3" && item["name"]["NULL"] == true);
+                withdrawals.filter(|item| item["release"]["N"] == "3" && item["action"]["S"] == "withdrawn");
             let mut withdrawal = withdrawals.next().expect("a withdrawal");
             withdrawal["reviewed"] = json!({ "BOOL": true });
             flows.engine.put(engine::TABLE, &withdrawal);
@@ -106,7 +111,10 @@ const DAMAGES: [Damage; 13] = [
     (
         "a release that was reviewed names nobody",
         |flows| unset(flows, &copy_key(flows, 3), "by"),
-        &["REVIEWS: release 3: by: expected an author, because it was reviewed, found nothing"],
+        &[
+            "REVIEWS: release 3: by: expected an author, because it was reviewed, found nothing",
+            "REVIEWS: release 3: digest: expected that of this release after the one before it, found another",
+        ],
     ),
     (
         "the author of the version released it",
@@ -114,6 +122,7 @@ const DAMAGES: [Damage; 13] = [
         &[
             "REVIEWS: release 1: by: expected another author than that of version 2 of flow REVIEWED, because it was reviewed, \
            found the same",
+            "REVIEWS: release 1: digest: expected that of this release after the one before it, found another",
         ],
     ),
     (
@@ -122,6 +131,7 @@ const DAMAGES: [Damage; 13] = [
         &[
             "REVIEWS: release 1: by: expected another author than that of version 1 of flow REVIEWED, because it was reviewed, \
            found the same",
+            "REVIEWS: release 1: digest: expected that of this release after the one before it, found another",
         ],
     ),
     (
@@ -130,6 +140,7 @@ const DAMAGES: [Damage; 13] = [
         &[
             "REVIEWS: release 2: by: expected another author than that of version 3 of flow REVIEWED, because it was reviewed, \
            found the same",
+            "REVIEWS: release 2: digest: expected that of this release after the one before it, found another",
         ],
     ),
 ];

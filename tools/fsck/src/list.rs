@@ -17,10 +17,12 @@ impl<Key> List<'_, Key> {
     pub async fn next(&mut self, report: &Report, sums: &mut Expected) -> Result<Option<(Key, Item)>, Unfinished> {
         while let Some(item) = self.walk.next().await? {
             report.count(Count::Items);
-            refuse_old_form(&item)?;
             sums.add_item(&item);
             match item::text(&item, item::SORT_KEY).and_then(self.parse) {
-                Some(key) => return Ok(Some((key, item))),
+                Some(key) => {
+                    refuse_old_form(&item)?;
+                    return Ok(Some((key, item)));
+                }
                 None => report_strange(report, &item),
             }
         }

@@ -91,6 +91,14 @@ impl<'place> Releases<'place> {
         }
         let head = self.judge(&item, Some((since, number)), named, &mut found);
         let is_sound = head.is_some();
+        if let (Some(Head { release: Release { version: None, .. }, .. }), Some(before)) = (&head, &self.last)
+            && self.highest + 1 == number
+        {
+            for attribute in item::SUMMARY.into_iter().filter(|name| item.get(*name) != before.get(*name)) {
+                let says = difference(attribute, before, &item);
+                found(format!("{says}, though release {}, which it withdraws, has it so", self.highest));
+            }
+        }
         self.link(head.as_ref(), number, named, &mut found);
         if self.highest < number {
             self.gap_before(number);
