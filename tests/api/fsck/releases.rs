@@ -314,7 +314,18 @@ const DAMAGES: [Damage; 42] = [
         },
         &["PLACE: release 1: digest: expected that of this release after the one before it, found another"],
     ),
-    ("two releases are in each other's place", |flows| swap(flows, 1, 2), &[]),
+    (
+        "two releases are in each other's place",
+        |flows| swap(flows, 1, 2),
+        &[
+            "PLACE: release 1: digest: expected that of this release after the one before it, found another",
+            "PLACE: release 2: digest: expected that of this release after the one before it, found another",
+            "PLACE: release 3: digest: expected that of this release after the one before it, found another",
+            "PLACE: release 3: name: expected another value, found something else, though release 2, which it withdraws, has it so",
+            "PLACE: release 3: updatedAt: expected \"TIME\", found \"TIME\", though release 2, which it withdraws, has it so",
+            "PLACE: release 3: version: expected 2, found 3, though release 2, which it withdraws, has it so",
+        ],
+    ),
     (
         "a release is left out and those after it are numbered anew",
         |flows| {
@@ -330,20 +341,47 @@ const DAMAGES: [Damage; 42] = [
             }
             flows.change(HEAD, |item| item["release"] = json!({ "N": "3" }));
         },
-        &[],
+        &[
+            "PLACE: release 1: digest: expected that of this release after the one before it, found another",
+            "PLACE: release 2: digest: expected that of this release after the one before it, found another",
+            "PLACE: release 3: digest: expected that of this release after the one before it, found another",
+        ],
     ),
     (
         "a release has no digest",
         |flows| unset(flows, &copy_key(flows, 2), "digest"),
         &["PLACE: release 2: digest: expected one, found nothing"],
     ),
-    ("a release has another digest", |flows| flows.set(&copy_key(flows, 2), "digest", "secret"), &[]),
-    ("a release says that it was a withdrawal", |flows| flows.set(&copy_key(flows, 2), "action", "withdrawn"), &[]),
-    ("a withdrawal says that it was a release", |flows| flows.set(&copy_key(flows, 3), "action", "released"), &[]),
+    (
+        "a release has another digest",
+        |flows| flows.set(&copy_key(flows, 2), "digest", "secret"),
+        &[
+            "PLACE: release 2: digest: expected that of this release after the one before it, found another",
+            "PLACE: release 3: digest: expected that of this release after the one before it, found another",
+        ],
+    ),
+    (
+        "a release says that it was a withdrawal",
+        |flows| flows.set(&copy_key(flows, 2), "action", "withdrawn"),
+        &[
+            "PLACE: release 2: configuration: expected nothing, found something else",
+            "PLACE: release 2: steps: expected nothing, found something else",
+        ],
+    ),
+    (
+        "a withdrawal says that it was a release",
+        |flows| flows.set(&copy_key(flows, 3), "action", "released"),
+        &[
+            "PLACE: release 3: configuration: expected another value, found nothing, though version 3 of flow LIVE has it so",
+            "PLACE: release 3: steps: expected another value, found nothing, though version 3 of flow LIVE has it so",
+        ],
+    ),
     (
         "a release is in the log of changes at another moment",
         |flows| flows.set(&copy_key(flows, 2), "changeKey", "2024-01-15T10:30:00.000Z#x#r0000000002"),
-        &[],
+        &[
+            "PLACE: release 2: changeKey: expected \"TIME#LIVE#r0000000002\", found \"2024-01-15T10:30:00.000Z#x#r0000000002\"",
+        ],
     ),
     (
         "what is in force is in the log of changes",
@@ -359,7 +397,10 @@ const DAMAGES: [Damage; 42] = [
             unset(flows, HEAD, "configuration");
             unset(flows, HEAD, "steps");
         },
-        &[],
+        &[
+            "PLACE: release 4, in force: configuration: expected another value, found nothing, though the release has it so",
+            "PLACE: release 4, in force: steps: expected another value, found nothing, though the release has it so",
+        ],
     ),
     (
         "the head of a withdrawal names what it withdrew",
@@ -367,7 +408,7 @@ const DAMAGES: [Damage; 42] = [
             let name = flows.engine.item(&copy_key_in(flows, "login", 2))["name"].clone();
             flows.change("LIVE#project_123456789#login", |item| item["name"] = name);
         },
-        &[],
+        &["LOGIN: release 2, in force: name: expected nothing, found something else"],
     ),
 ];
 
@@ -405,10 +446,13 @@ impl Turns {
     fn release(&mut self, is_live: bool) {
         (self.is_live, self.number) = (is_live, self.number + 1);
         self.flows.set(&newest_key(&self.flows.live), "status", if is_live { "active" } else { "paused" });
-        // The third release was a withdrawal, the fourth was not.
-        let same = copy_key(&self.flows, if is_live { 4 } else { 3 });
         let since = self.flows.engine.item(HEAD)["since"].clone();
-        let mut item = self.flows.engine.item(&same);
+        let mut item = self.flows.engine.item(&copy_key(&self.flows, 4));
+        if !is_live {
+            item["action"] = json!({ "S": "withdrawn" });
+            let has = |name: &String| !["configuration", "steps", "note"].contains(&name.as_str());
+            item.as_object_mut().unwrap().retain(|name, _| has(name));
+        }
         let since = since["S"].as_str().unwrap();
         item["release"] = json!({ "N": self.number.to_string() });
         item["since"] = json!({ "S": since });
