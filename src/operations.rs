@@ -36,7 +36,7 @@ mod prelude {
     pub use crate::answer::{Answer, Envelope};
     pub use crate::caller::{Caller, Permission};
     pub use crate::error::Error;
-    pub use crate::flow::{Document, Flow, FlowId, Note, Summary};
+    pub use crate::flow::{Document, Flow, FlowId, Note};
     pub use crate::request::Request;
     pub use crate::route::Route;
     pub use crate::store::{Outcome, Run, Store};
@@ -70,7 +70,7 @@ macro_rules! entry {
 }
 
 /// The operations: the only routing table.
-static OPERATIONS: [Entry; 16] = [
+static OPERATIONS: &[Entry] = &[
     entry!(create::Create),
     entry!(list::ListFlows),
     entry!(retrieve::Retrieve),
@@ -151,7 +151,7 @@ impl<'path> Target<'path> {
         let path = own_path(event.path()).ok_or(Error::RouteNotFound)?;
         let method = event.method();
         let mut others = Vec::new();
-        for entry in &OPERATIONS {
+        for entry in OPERATIONS {
             let Some(segments) = entry.route.matched(path) else { continue };
             if entry.route.method == method {
                 return Ok(Self::Operation(Call { entry, segments }));

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::prelude::*;
 use crate::etag::Preconditions;
+use crate::flow::Summary;
 
 pub struct Delete {
     id: FlowId,

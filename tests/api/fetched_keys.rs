@@ -19,9 +19,13 @@ async fn start(database: &str, issuer: &Issuer) -> Process {
     Process::start_with(database, &keys_at(&issuer.url)).await
 }
 
-/// A list of flows, asked for with a token of this key.
+/// A request that makes no calls to the database, with a token of this key.
 fn request(signer: &Signer) -> Request {
-    Request::get("/v2/project-flows").header("authorization", &signer.bearer())
+    dry_run().header("authorization", &signer.bearer())
+}
+
+fn dry_run() -> Request {
+    Request::create(page_request()).query("dryRun=true")
 }
 
 /// The item of the keys, as DynamoDB JSON.
@@ -168,7 +172,7 @@ async fn a_new_key_is_accepted_without_a_restart() {
     for _ in 0..3 {
         process.send(&request(&stranger)).await.expect(401, "INVALID_TOKEN");
     }
-    let unnamed = Request::get("/v2/project-flows").header("authorization", "Bearer e30.e30.e30");
+    let unnamed = dry_run().header("authorization", "Bearer e30.e30.e30");
     process.send(&unnamed).await.expect(401, "INVALID_TOKEN");
     assert_eq!(issuer.requests(), 3, "once in ten seconds, whatever tokens say");
 }
@@ -400,8 +404,7 @@ async fn a_key_that_is_held_is_not_looked_for_again() {
     for _ in 0..3 {
         assert_eq!(process.send(&request(&signer)).await.status, 200);
     }
-    let calls: Vec<_> = proxy.take_calls().into_iter().map(|call| call.operation).collect();
-    assert_eq!(calls, ["Query"; 3]);
+    assert!(proxy.take_calls().is_empty());
 }
 
 #[tokio::test]

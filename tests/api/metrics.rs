@@ -4,7 +4,7 @@ use oracles::jsonschema;
 use serde_json::{Value, json};
 
 use crate::proxy::{Fault, Loss, Proxy, When};
-use crate::support::{Engine, Issuer, Process, Published, Request, Signer, keys_at, page_request};
+use crate::support::{CLIENT, Engine, Issuer, PROJECTS, Process, Published, Request, Signer, keys_at, page_request};
 
 /// The metrics of a line: the name, the value and the sets of dimensions of each. The rules are those of the specification
 /// (Embedded Metric Format).
@@ -92,8 +92,11 @@ async fn each_line_has_the_metrics_of_its_request_in_the_embedded_metric_format(
 async fn a_throttled_transaction_counts_as_throttled_and_one_in_conflict_does_not() {
     let engine = Engine::start().await;
     let proxy = Proxy::start(&engine.url).await;
-    let mut process = Process::start(&proxy.url).await;
-    let path = process.send(&Request::create(page_request())).await.path();
+    engine.add_projects(&[("project_123456789", CLIENT)]);
+    // With a table of projects, a create is a transaction.
+    let mut process = Process::start_with(&proxy.url, &[("PROJECTS_TABLE", Some(PROJECTS))]).await;
+    let create = Request::create(page_request());
+    assert_eq!(process.send(&create).await.status, 201);
 
     let expected = [
         (&["ThrottlingError", "None"], json!({ "recovered_retries": 1.0, "throttles": 1.0 })),
@@ -102,9 +105,8 @@ async fn a_throttled_transaction_counts_as_throttled_and_one_in_conflict_does_no
     ];
     for (codes, _) in &expected {
         proxy.fail("TransactWriteItems", &[Fault::Cancelled(*codes)]);
-        let update = Request::put(&path, json!({ "name": format!("After {codes:?}") }));
-        let answer = process.send(&update).await;
-        assert_eq!(answer.status, 200, "{codes:?}: {answer:?}");
+        let answer = process.send(&create).await;
+        assert_eq!(answer.status, 201, "{codes:?}: {answer:?}");
     }
 
     let lines = process.log(1 + expected.len()).await;
@@ -117,11 +119,11 @@ async fn a_throttled_transaction_counts_as_throttled_and_one_in_conflict_does_no
 async fn a_fetch_of_keys_that_fails_is_counted() {
     let (engine, signer) = (Engine::start().await, Signer::new("one"));
     let issuer = Issuer::start(Published { status: 500, ..Published::text("") }).await;
-    let list = Request::get("/v2/project-flows").header("authorization", &signer.bearer());
+    let create = Request::create(page_request()).header("authorization", &signer.bearer());
 
     let mut process = Process::start_with(&engine.url, &keys_at(&issuer.url)).await;
-    process.send(&list).await.expect(503, "TEMPORARILY_UNAVAILABLE");
-    process.send(&list).await.expect(503, "TEMPORARILY_UNAVAILABLE");
+    process.send(&create).await.expect(503, "TEMPORARILY_UNAVAILABLE");
+    process.send(&create).await.expect(503, "TEMPORARILY_UNAVAILABLE");
     process.expect_output("\"cold_start\":false").await;
     let output = process.output();
     let lines = output.lines().map(|line| serde_json::from_str(line).expect("a line of JSON"));

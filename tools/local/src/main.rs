@@ -69,7 +69,8 @@ async fn serve(once: bool, issuer: bool) -> Result<()> {
     // First, so that a taken port is noticed before anything is built.
     let gateway = listen("127.0.0.1", port, "PORT").await?;
     let pages_port = self::port("CONSOLE_PORT", port.wrapping_add(1))?;
-    let pages = if once { None } else { Some(listen("127.0.0.1", pages_port, "CONSOLE_PORT").await?) };
+    let pages =
+        if once || !pages::exist() { None } else { Some(listen("127.0.0.1", pages_port, "CONSOLE_PORT").await?) };
     let endpoint = database("127.0.0.1").await?;
     let tokens = if issuer { Tokens::of_an_issuer().await? } else { Tokens::DevelopmentKey };
 
@@ -86,10 +87,15 @@ async fn serve(once: bool, issuer: bool) -> Result<()> {
         _ = terminate.recv() => return Ok(()),
     }
     say(&format!("answered {:.1} s after its start", begin.elapsed().as_secs_f64()));
-    let Some(pages) = pages else { return Ok(()) };
-    pages::serve(pages, port);
-    let addresses = pages::addresses(pages_port, port, &tokens.console_token().await?);
-    println!("\n{}\n\n{addresses}\n\nCtrl-C stops everything.", tokens.suggestions(port));
+    if once {
+        return Ok(());
+    }
+    println!("\n{}\n", tokens.suggestions(port));
+    if let Some(pages) = pages {
+        pages::serve(pages, port);
+        println!("{}\n", pages::addresses(pages_port, port, &tokens.console_token().await?));
+    }
+    println!("Ctrl-C stops everything.");
     tokio::select! {
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}

@@ -11,16 +11,22 @@ use crate::Result;
 
 /// What is served, and nothing else: path, file and media type.
 const FILES: [(&str, &str, &str); 5] = [
-    ("/", "console/index.html", "text/html; charset=utf-8"),
+    ("/", CONSOLE, "text/html; charset=utf-8"),
     ("/reference/", REFERENCE, "text/html; charset=utf-8"),
     ("/reference/reference.js", "target/docs/reference.js", "text/javascript; charset=utf-8"),
     ("/reference/scalar.js", "target/docs/scalar.js", "text/javascript; charset=utf-8"),
     ("/reference/openapi.yaml", DOCUMENT, "application/yaml"),
 ];
 
+const CONSOLE: &str = "console/index.html";
 /// `make docs` writes it.
 const REFERENCE: &str = "target/docs/index.html";
 const DOCUMENT: &str = "target/docs/openapi.yaml";
+
+/// Whether there is a console to serve.
+pub fn exist() -> bool {
+    Path::new(CONSOLE).exists()
+}
 
 /// Serves on `listener` for as long as the runtime lives, for the function at a port.
 pub fn serve(listener: TcpListener, function: u16) {
