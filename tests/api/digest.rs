@@ -10,7 +10,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
 use crate::engine;
-use crate::support::{Api, CLIENT, Request, flow_item, newest_key, now, page_request, signed, version_key};
+use crate::support::{Api, CLIENT, PLACE, Request, flow_item, newest_key, now, page_request, signed, version_key};
 
 const ID: &str = "project_flow_0123456789abcdefghjkmnpqrs";
 /// The three lines of each version that are hashed.
@@ -95,12 +95,76 @@ fn verifier() -> String {
 
 /// What the client says of a history: `Ok` if every digest is as it should be.
 fn verify(answers: &BTreeMap<String, String>, id: &str) -> Result<(), String> {
-    let program = format!("{}\nimport sys\nverify(json.load(sys.stdin).get, {id:?})\n", verifier());
+    run(&format!("verify(json.load(sys.stdin).get, {id:?})"), answers)
+}
+
+/// The same of the releases of a place.
+fn verify_releases(answers: &BTreeMap<String, String>) -> Result<(), String> {
+    run("verify_releases(json.load(sys.stdin).get, 'project_123456789/onboarding')", answers)
+}
+
+fn run(call: &str, answers: &BTreeMap<String, String>) -> Result<(), String> {
+    let program = format!("{}\nimport sys\n{call}\n", verifier());
     let mut python = Command::new("python3");
     let mut python = python.args(["-c", &program]).stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     python.stdin.take().unwrap().write_all(serde_json::to_string(answers).unwrap().as_bytes()).unwrap();
     let output = python.wait_with_output().unwrap();
     if output.status.success() { Ok(()) } else { Err(String::from_utf8(output.stderr).unwrap()) }
+}
+
+#[tokio::test]
+async fn the_client_of_the_guide_verifies_what_was_live() {
+    let api = Api::start().await;
+    let path = api.create_active().await;
+    api.set(&path, "configuration", json!({ "pad": "p".repeat(5_000) })).await;
+    for request in [
+        Request::release(&path, 2).by("ann").query("note=%22%2C%22until%22%3A"),
+        Request::release(&path, 3).by("bob"),
+        Request::delete(PLACE).by("ann").query("note=Why"),
+        Request::release(&path, 2),
+        Request::put(&path, json!({ "name": "Fourth" })),
+    ] {
+        assert_eq!(api.send(&request).await.status, 200);
+    }
+    let releases = format!("{PLACE}/releases");
+    let mut answers = BTreeMap::new();
+    for path in [releases.clone(), format!("{path}/versions/2"), format!("{path}/versions/3")] {
+        answers.insert(path.clone(), api.get(&path).await.text);
+    }
+    assert_eq!(verify_releases(&answers), Ok(()));
+
+    let entries = api.get(&releases).await.json()["data"].as_array().unwrap().clone();
+    let since = |number: usize| format!("\"since\":{}", entries[4 - number]["since"]);
+    let text = |number: usize| {
+        let from = answers[&releases].find(&format!("{{\"number\":{number},")).unwrap();
+        let length = answers[&releases][from..].find('}').unwrap() + 1;
+        answers[&releases][from..from + length].to_owned()
+    };
+    let rewritten = |from: &str, to: &str| answers[&releases].replacen(from, to, 1);
+    let (second, third) = (text(2), text(3));
+    let swapped =
+        |text: &str, from: u64, to: u64| text.replace(&format!("\"number\":{from}"), &format!("\"number\":{to}"));
+    let rows = [
+        ("release 2", rewritten("\"by\":\"bob\"", "\"by\":\"ann\""), "its author"),
+        ("release 3", rewritten("\"note\":\"Why\"", "\"note\":\"Because\""), "its reason"),
+        ("release 2", rewritten(&second, &second.replace(&since(2), "\"since\":\"2024-01-15T10:30:00Z\"")), "its time"),
+        ("release 2", rewritten(&second, &second.replace("\"version\":3", "\"version\":2")), "what it put in force"),
+        ("release 2", rewritten(&format!("{second},"), ""), "one is left out"),
+        (
+            "release 2",
+            rewritten(&second, "SECOND")
+                .replace(&third, &swapped(&second, 2, 3))
+                .replace("SECOND", &swapped(&third, 3, 2)),
+            "two are swapped",
+        ),
+    ];
+    for (expected, text, why) in rows {
+        assert_ne!(text, answers[&releases], "{why}");
+        let mut answers = answers.clone();
+        answers.insert(releases.clone(), text);
+        let error = verify_releases(&answers).expect_err(why);
+        assert!(error.contains(&format!("AssertionError: {expected}:")), "{why}: {error}");
+    }
 }
 
 #[tokio::test]
