@@ -1,4 +1,5 @@
-//! The domain: project flows and what they are made of. A wrong value cannot be built.
+//! The domain: project flows and what they are made of. A wrong value cannot be built; only what is stored is not checked
+//! again, since rules change.
 //!
 //! How a flow becomes an item is left to [`crate::item`].
 

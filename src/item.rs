@@ -14,9 +14,9 @@ use aws_sdk_dynamodb::types::AttributeValue;
 pub use self::change::{CHANGES, CHANGES_INDEX, Changed, Number, change_key, to_changed};
 pub use self::list::{List, is_first, list_key, number_of, since_of};
 pub use self::release::{
-    LAST, LIVE_FLOWS, LIVE_PREFIX, RELEASE, RELEASE_PREFIX, RELEASE_WRITER, RELEASES, REVIEW_PREFIX, SINCE,
-    after_place, from_release, into_head, live_key, live_sort, places_sort, release_key, release_sort, releases_sort,
-    review_key, review_sort, to_head, to_place, to_release, to_reviewed,
+    HEAD_PREFIX, LAST, LIVE_FLOWS, RELEASE, RELEASE_PREFIX, RELEASE_WRITER, RELEASES, REVIEW_PREFIX, SINCE,
+    after_place, from_release, head_key, head_sort_key, into_head, places_prefix, release_key, release_sort_key,
+    releases_prefix, review_key, review_sort_key, to_head, to_place, to_release, to_reviewed,
 };
 use crate::error::Cause;
 use crate::flow::members::{Description, FlowType, Json, Name, ProjectId};
@@ -98,7 +98,7 @@ pub fn flow_key(client: &Client, id: &FlowId) -> Item {
 
 /// The key of an earlier version of a flow.
 pub fn version_key(client: &Client, id: &FlowId, version: u64) -> Item {
-    key(partition(client), version_sort(id, version))
+    key(partition(client), version_sort_key(id, version))
 }
 
 /// The partition of all that a client has.
@@ -107,7 +107,7 @@ pub fn partition(client: &Client) -> String {
 }
 
 /// Where an earlier version of a flow stands in its client's partition; versions sort as numbers do.
-pub fn version_sort(id: &FlowId, version: u64) -> String {
+pub fn version_sort_key(id: &FlowId, version: u64) -> String {
     format!("{VERSION_PREFIX}{}#{version:0MAX_VERSION_DIGITS$}", id.as_str())
 }
 

@@ -1,11 +1,10 @@
 //! Station 3, store: conditional writes and consistent reads, each exactly once whatever the network does.
 //!
-//! `create`, `change`, `history` and `list` are what commands ask of flows; `release`, `four_eyes` and `live` are what they
+//! `create`, `version`, `history` and `list` are what commands ask of flows; `release`, `four_eyes` and `live` are what they
 //! ask of releases. `changes` is the log of both. `keys` is what authentication asks for. `numbered`, `transaction` and `attempts` are what they share.
 //! The permissions that template.yaml grants are exactly the calls made here.
 
 mod attempts;
-mod change;
 mod changes;
 mod create;
 mod four_eyes;
@@ -18,6 +17,7 @@ mod numbered;
 mod page;
 mod release;
 mod transaction;
+mod version;
 
 use std::error::Error as StdError;
 use std::pin::Pin;

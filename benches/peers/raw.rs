@@ -81,7 +81,7 @@ async fn carry_out(call: &str, client: &Client, table: &str, flow: &Flow) -> Res
             }
         }
         "GetLive" => {
-            let key = item::live_key(&flow.summary.client, &Place::of(&flow.summary));
+            let key = item::head_key(&flow.summary.client, &Place::of(&flow.summary));
             client.get_item().table_name(table).set_key(Some(key)).consistent_read(true).send().await?;
         }
         "Release" | "Withdraw" => {

@@ -26,7 +26,7 @@ impl Author {
         well_formed.then(|| Self(text.to_owned()))
     }
 
-    pub fn from_stored(text: &str) -> Self {
+    pub(crate) fn from_stored(text: &str) -> Self {
         Self(text.to_owned())
     }
 
@@ -46,7 +46,7 @@ impl Note {
         well_formed.then(|| Self(text.to_owned()))
     }
 
-    pub fn from_stored(text: &str) -> Self {
+    pub(crate) fn from_stored(text: &str) -> Self {
         Self(text.to_owned())
     }
 
@@ -136,7 +136,7 @@ impl Digest {
         Self(URL_SAFE_NO_PAD.encode(context.finish()))
     }
 
-    pub fn from_stored(text: &str) -> Self {
+    pub(crate) fn from_stored(text: &str) -> Self {
         Self(text.to_owned())
     }
 

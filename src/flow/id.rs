@@ -104,7 +104,7 @@ impl IdempotencyKey {
 pub struct Fingerprint(String);
 
 impl Fingerprint {
-    pub fn from_stored(text: &str) -> Self {
+    pub(crate) fn from_stored(text: &str) -> Self {
         Self(text.to_owned())
     }
 
@@ -130,7 +130,7 @@ pub struct Idempotency {
 pub struct WriteToken(String);
 
 impl WriteToken {
-    pub fn from_stored(text: &str) -> Self {
+    pub(crate) fn from_stored(text: &str) -> Self {
         Self(text.to_owned())
     }
 

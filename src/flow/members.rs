@@ -56,7 +56,7 @@ impl ProjectId {
         well_formed.then(|| Self(text.to_owned()))
     }
 
-    pub fn from_stored(text: &str) -> Self {
+    pub(crate) fn from_stored(text: &str) -> Self {
         Self(text.to_owned())
     }
 }
@@ -111,7 +111,7 @@ impl Name {
         &self.0
     }
 
-    pub fn from_stored(text: &str) -> Self {
+    pub(crate) fn from_stored(text: &str) -> Self {
         Self(text.to_owned())
     }
 }
@@ -142,7 +142,7 @@ impl Description {
         &self.0
     }
 
-    pub fn from_stored(text: &str) -> Self {
+    pub(crate) fn from_stored(text: &str) -> Self {
         Self(text.to_owned())
     }
 }

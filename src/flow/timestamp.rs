@@ -25,7 +25,7 @@ impl Timestamp {
         Self::of(moment.checked_to_offset(UtcOffset::UTC)?)
     }
 
-    pub fn from_stored(text: impl Into<String>) -> Self {
+    pub(crate) fn from_stored(text: impl Into<String>) -> Self {
         Self(text.into())
     }
 
@@ -54,7 +54,7 @@ impl From<SystemTime> for Timestamp {
 /// let moment = Moment::from(SystemTime::UNIX_EPOCH + Duration::from_millis(1_705_314_600_042));
 /// assert_eq!(moment.to_stored(), "2024-01-15T10:30:00.042Z");
 /// assert_eq!(moment.second().as_str(), "2024-01-15T10:30:00Z");
-/// assert_eq!(Moment::from_stored("2024-01-15T10:30:00.042Z"), moment);
+/// assert_eq!(Moment::parse("2024-01-15T10:30:00.042Z"), Some(moment));
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Moment {
@@ -78,7 +78,7 @@ impl Moment {
         )
     }
 
-    pub fn from_stored(text: &str) -> Self {
+    pub(crate) fn from_stored(text: &str) -> Self {
         let parts = text.strip_suffix('Z').and_then(|text| text.split_once('.'));
         let parts = parts.and_then(|(second, millisecond)| Some((format!("{second}Z"), millisecond.parse().ok()?)));
         let (second, millisecond) =

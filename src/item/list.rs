@@ -1,7 +1,8 @@
 //! Lists: the ranges of sort keys that are listed, in the table and in its index.
 
 use super::{
-    CHANGE_KEY, CHANGES_INDEX, INDEX, LAST, LIST_KEY, SORT_KEY, VERSION_PREFIX, places_sort, releases_sort, to_place,
+    CHANGE_KEY, CHANGES_INDEX, INDEX, LAST, LIST_KEY, SORT_KEY, VERSION_PREFIX, places_prefix, releases_prefix,
+    to_place,
 };
 use crate::flow::members::ProjectId;
 use crate::flow::{FlowId, MAX_VERSION_DIGITS, Moment, Place, Status, Summary, Timestamp, parse_version};
@@ -67,8 +68,8 @@ impl List {
             Self::Flows | Self::Changes { .. } => String::new(),
             Self::Trash => TRASH.to_owned(),
             Self::Versions(id) => format!("{VERSION_PREFIX}{}#", id.as_str()),
-            Self::Releases(place) => releases_sort(place),
-            Self::Places(project) => places_sort(project.as_ref()),
+            Self::Releases(place) => releases_prefix(place),
+            Self::Places(project) => places_prefix(project.as_ref()),
         }
     }
 

@@ -17,7 +17,7 @@ use crate::flow::{
 };
 
 /// What the sort key of a release in force begins with.
-pub const LIVE_PREFIX: &str = "LIVE#";
+pub const HEAD_PREFIX: &str = "LIVE#";
 /// What the sort key of every release begins with.
 pub const RELEASE_PREFIX: &str = "RELEASE#";
 /// What the sort key of a version that was reviewed begins with.
@@ -58,53 +58,53 @@ pub const LIVE_FLOWS: [&str; 17] = [
 pub const LAST: char = '~';
 
 /// The key of the release in force in a place.
-pub fn live_key(client: &Client, place: &Place) -> Item {
-    key(partition(client), live_sort(place))
+pub fn head_key(client: &Client, place: &Place) -> Item {
+    key(partition(client), head_sort_key(place))
 }
 
 /// Where the release in force in a place stands in its client's partition.
-pub fn live_sort(place: &Place) -> String {
-    format!("{LIVE_PREFIX}{place}")
+pub fn head_sort_key(place: &Place) -> String {
+    format!("{HEAD_PREFIX}{place}")
 }
 
 /// Where the releases in force of all places begin, or those of one project.
-pub fn places_sort(project: Option<&ProjectId>) -> String {
-    project.map_or_else(|| LIVE_PREFIX.to_owned(), |project| format!("{LIVE_PREFIX}{}#", project.as_str()))
+pub fn places_prefix(project: Option<&ProjectId>) -> String {
+    project.map_or_else(|| HEAD_PREFIX.to_owned(), |project| format!("{HEAD_PREFIX}{}#", project.as_str()))
 }
 
 /// The lowest sort key after that of `place`.
 pub fn after_place(place: &Place) -> String {
-    format!("{}!", live_sort(place))
+    format!("{}!", head_sort_key(place))
 }
 
 /// The place whose release in force has this sort key.
 pub fn to_place(sort: &str) -> Option<Place> {
-    Place::parse(sort.strip_prefix(LIVE_PREFIX)?)
+    Place::parse(sort.strip_prefix(HEAD_PREFIX)?)
 }
 
 /// Where all releases of a place begin in their client's partition; they sort as time and numbers do.
-pub fn releases_sort(place: &Place) -> String {
+pub fn releases_prefix(place: &Place) -> String {
     format!("{RELEASE_PREFIX}{place}#")
 }
 
 /// Where a release stands in its client's partition.
-pub fn release_sort(place: &Place, since: &Moment, number: u64) -> String {
-    format!("{}{}#{number:0MAX_VERSION_DIGITS$}", releases_sort(place), since.to_stored())
+pub fn release_sort_key(place: &Place, since: &Moment, number: u64) -> String {
+    format!("{}{}#{number:0MAX_VERSION_DIGITS$}", releases_prefix(place), since.to_stored())
 }
 
 /// The key of a release.
 pub fn release_key(client: &Client, place: &Place, release: &Release) -> Item {
-    key(partition(client), release_sort(place, &release.since, release.number))
+    key(partition(client), release_sort_key(place, &release.since, release.number))
 }
 
 /// Where the mark stands in its client's partition that a version of a flow was released in a place and reviewed.
-pub fn review_sort(place: &Place, id: &FlowId, version: u64) -> String {
+pub fn review_sort_key(place: &Place, id: &FlowId, version: u64) -> String {
     format!("{REVIEW_PREFIX}{place}#{}#{version:0MAX_VERSION_DIGITS$}", id.as_str())
 }
 
 /// That mark: a key and nothing else, so that the highest version below another is one small read.
 pub fn review_key(client: &Client, place: &Place, ReleasedVersion { id, version }: &ReleasedVersion) -> Item {
-    key(partition(client), review_sort(place, id, *version))
+    key(partition(client), review_sort_key(place, id, *version))
 }
 
 /// The version that a mark is about.
@@ -151,7 +151,7 @@ pub fn from_release(client: &Client, place: &Place, head: &Head) -> Item {
 
 /// The head of a place after a release, whose own item is `release`. It is in no index, and a withdrawal leaves no flow.
 pub fn into_head(mut release: Item, place: &Place) -> Item {
-    release.insert(SORT_KEY.to_owned(), AttributeValue::S(live_sort(place)));
+    release.insert(SORT_KEY.to_owned(), AttributeValue::S(head_sort_key(place)));
     release.remove(CHANGE_KEY);
     if text(&release, ACTION) == Some(Action::Withdrawn.as_str()) {
         release.retain(|name, _| !SUMMARY.contains(&name.as_str()) || [CLIENT, PROJECT, TYPE].contains(&name.as_str()));

@@ -45,7 +45,7 @@ impl Operation<'_> for Delete {
             let Summary { id, status, version, .. } = &flow.summary;
             Answer::ok(&Envelope::of(Deleted { id: id.as_str(), status: status.as_str(), version: *version }))
         };
-        Ok(match store.change(&caller.client, &id, run, next).await? {
+        Ok(match store.write_version(&caller.client, &id, run, next).await? {
             Outcome::Written(flow) => deleted(&flow).about(&flow.summary),
             Outcome::Judged { next, .. } => deleted(&next),
         })

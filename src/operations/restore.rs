@@ -32,6 +32,6 @@ impl Operation<'_> for Restore {
             preconditions.check(newest.summary.version)?;
             Ok(Some(newest.restore(SystemTime::now(), &past, change.clone())?))
         };
-        Answer::change(&store.change(&caller.client, &id, run, next).await?)
+        Answer::change(&store.write_version(&caller.client, &id, run, next).await?)
     }
 }

@@ -41,6 +41,6 @@ impl<'request> Operation<'request> for Update<'request> {
             preconditions.check(newest.summary.version)?;
             newest.edit(SystemTime::now(), &edit, change.clone())
         };
-        Answer::change(&store.change(&caller.client, &id, run, next).await?)
+        Answer::change(&store.write_version(&caller.client, &id, run, next).await?)
     }
 }

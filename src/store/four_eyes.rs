@@ -56,7 +56,7 @@ impl Store {
             return Ok(());
         }
         let query = self
-            .range(client, item::version_sort(id, base + 1), item::version_sort(id, version - 1))
+            .range(client, item::version_sort_key(id, base + 1), item::version_sort_key(id, version - 1))
             .scan_index_forward(false)
             .filter_expression("attribute_not_exists(#by) OR #by = :author")
             .expression_attribute_names("#by", item::BY)
@@ -104,7 +104,7 @@ impl Store {
         let Summary { client, id, version, .. } = summary;
         let place = Place::of(summary);
         let query = self
-            .range(client, item::review_sort(&place, id, 1), item::review_sort(&place, id, *version))
+            .range(client, item::review_sort_key(&place, id, 1), item::review_sort_key(&place, id, *version))
             .scan_index_forward(false)
             .limit(1);
         let found = send_query(only(query, &[item::SORT_KEY])).await?;

@@ -87,7 +87,7 @@ impl Store {
     ) -> Result<Page<Entry>, Error> {
         let newest = self.read(&self.table, item::flow_key(client, &id)).await?.ok_or(Error::ProjectFlowNotFound)?;
         let newest = Entry::of(&newest)?;
-        let newest_key = item::version_sort(&id, newest.summary.version);
+        let newest_key = item::version_sort_key(&id, newest.summary.version);
         let totals = Some(Totals { page: None, total: newest.summary.version });
         let list = List::Versions(id);
         let earlier = Entries {
@@ -95,7 +95,7 @@ impl Store {
             filter: Vec::new(),
             attributes: &item::HISTORY,
             read: Entry::of,
-            sort_key: &|entry: &Entry| item::version_sort(&entry.summary.id, entry.summary.version),
+            sort_key: &|entry: &Entry| item::version_sort_key(&entry.summary.id, entry.summary.version),
         };
 
         let (first, after) = match after {

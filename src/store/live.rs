@@ -13,7 +13,7 @@ use crate::item::{self, List};
 impl Store {
     /// The newest release of a place, which may have withdrawn what was live; `None` before the first.
     pub async fn head(&self, client: &Client, place: &Place) -> Result<Option<Head>, Error> {
-        let item = self.read(&self.table, item::live_key(client, place)).await?;
+        let item = self.read(&self.table, item::head_key(client, place)).await?;
         Ok(item.as_ref().map(item::to_head).transpose()?)
     }
 
@@ -55,7 +55,7 @@ impl Store {
 
     /// The release that was in force at `moment`: one query. `None` before the first.
     pub async fn head_as_of(&self, client: &Client, place: &Place, moment: &Timestamp) -> Result<Option<Head>, Error> {
-        let first = item::releases_sort(place);
+        let first = item::releases_prefix(place);
         let last = format!("{first}{moment}#{}", item::LAST);
         let found = send_query(self.range(client, first, last).scan_index_forward(false).limit(1)).await?;
         Ok(found.items().first().map(item::to_head).transpose()?)
@@ -76,7 +76,7 @@ impl Store {
             attributes: &item::RELEASES,
             read: |item| Ok((item::to_release(item)?, None)),
             sort_key: &|(release, _): &(Release, Option<Timestamp>)| {
-                item::release_sort(place, &release.since, release.number)
+                item::release_sort_key(place, &release.since, release.number)
             },
         };
         // A release ended when the one before it in the list began.
@@ -106,7 +106,7 @@ impl Store {
             filter: vec![Condition::Exists(item::ID)],
             attributes: &item::LIVE_FLOWS,
             read: |item| Ok((item::to_summary(item)?, item::to_release(item)?)),
-            sort_key: &|(summary, _): &(Summary, Release)| item::live_sort(&Place::of(summary)),
+            sort_key: &|(summary, _): &(Summary, Release)| item::head_sort_key(&Place::of(summary)),
         };
         places.page(self, client, after, limit, MAX_QUERIES).await
     }

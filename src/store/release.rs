@@ -38,7 +38,7 @@ impl Store {
     ) -> Result<Outcome<Head>, Error> {
         let row = Row {
             client,
-            key: item::live_key(client, place),
+            key: item::head_key(client, place),
             number: item::RELEASE,
             read: item::to_head,
             guarded: None,
@@ -46,10 +46,10 @@ impl Store {
         let sent = Mutex::new(None);
         let write = async |newest: Option<Item>, token: WriteToken| {
             let head = newest.as_ref().map(item::to_head).transpose()?;
-            let all = item::releases_sort(place);
+            let all = item::releases_prefix(place);
             let after = head.as_ref().map_or_else(
                 || all.clone(),
-                |Head { release, .. }| item::release_sort(place, &release.since, release.number + 1),
+                |Head { release, .. }| item::release_sort_key(place, &release.since, release.number + 1),
             );
             let mut head = match next(head).await? {
                 Next::Same(head) => return Ok(numbered::Next::Same(head)),

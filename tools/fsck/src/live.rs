@@ -65,7 +65,7 @@ fn sort_of(item: &Item) -> Option<String> {
 /// The next place: all lists are sorted by project and type.
 fn first(lists: [&Option<(ReleaseKey, Item)>; 3]) -> Option<Place> {
     let places = lists.into_iter().flatten().map(|(key, _)| key.place());
-    places.min_by_key(|place| item::live_sort(place)).cloned()
+    places.min_by_key(|place| item::head_sort_key(place)).cloned()
 }
 
 /// Reads one place again.
@@ -75,9 +75,9 @@ fn first(lists: [&Option<(ReleaseKey, Item)>; 3]) -> Option<Place> {
 async fn look_at(table: &Table, client: &Client, place: &Place) -> Result<Look, Unfinished> {
     let partition = item::partition(client);
     let end = table.walk(Part::end_of_releases(&partition, place)).next().await?.as_ref().and_then(sort_of);
-    let head = table.item(item::live_key(client, place)).await?;
+    let head = table.item(item::head_key(client, place)).await?;
     let in_force = head.as_ref().and_then(|head| item::to_release(head).ok());
-    let in_force = in_force.map(|release| item::release_sort(place, &release.since, release.number));
+    let in_force = in_force.map(|release| item::release_sort_key(place, &release.since, release.number));
 
     let mut findings = Vec::new();
     let mut found = |says| findings.push(says);
@@ -106,7 +106,7 @@ async fn look_at(table: &Table, client: &Client, place: &Place) -> Result<Look, 
     if let Some(head) = &head
         && let Some(says) = inactive(table, client, head).await?
         // Else it was withdrawn or replaced, which lets a flow be paused.
-        && table.item(item::live_key(client, place)).await?.as_ref() == Some(head)
+        && table.item(item::head_key(client, place)).await?.as_ref() == Some(head)
     {
         found(says);
     }

@@ -66,7 +66,7 @@ impl FlowKey {
         }
         let (id, digits) = sort.strip_prefix(item::VERSION_PREFIX)?.split_once('#')?;
         let (id, version) = (FlowId::parse(id)?, digits.parse().ok().filter(|version| *version > 0)?);
-        (item::version_sort(&id, version) == sort).then_some(Self::Version(id, version))
+        (item::version_sort_key(&id, version) == sort).then_some(Self::Version(id, version))
     }
 }
 
@@ -94,12 +94,12 @@ impl ReleaseKey {
         if is_review {
             let id = FlowId::parse(parts.next()?)?;
             let version = parts.next()?.parse().ok().filter(|version| *version > 0)?;
-            return (item::review_sort(&place, &id, version) == sort)
+            return (item::review_sort_key(&place, &id, version) == sort)
                 .then_some(Self::Review(place, ReleasedVersion { id, version }));
         }
         let since = Moment::parse(parts.next()?)?;
         let number = parts.next()?.parse().ok().filter(|number| *number > 0)?;
-        (item::release_sort(&place, &since, number) == sort).then_some(Self::Release(place, since, number))
+        (item::release_sort_key(&place, &since, number) == sort).then_some(Self::Release(place, since, number))
     }
 
     pub const fn place(&self) -> &Place {

@@ -65,7 +65,7 @@ impl<'place> Releases<'place> {
     pub fn review(&self, item: &Item) -> Option<Review> {
         let release = item::to_release(item).ok()?;
         let version = release.version.filter(|_| release.reviewed && self.gaps.is_empty())?;
-        let sort = |number| item::review_sort(self.place, &version.id, number);
+        let sort = |number| item::review_sort_key(self.place, &version.id, number);
         let before = self.reviewed.range(sort(1)..=sort(version.version)).next_back();
         let base = before.and_then(|sort| sort.rsplit_once('#')?.1.parse().ok()).unwrap_or(0);
         (base < version.version).then_some(Review { version, base })
@@ -87,7 +87,7 @@ impl<'place> Releases<'place> {
             && let Some(version) = &release.version
         {
             own_change(&release, changes).into_iter().for_each(&mut found);
-            self.reviewed.insert(item::review_sort(self.place, &version.id, version.version));
+            self.reviewed.insert(item::review_sort_key(self.place, &version.id, version.version));
         }
         let head = self.judge(&item, Some((since, number)), named, &mut found);
         let is_sound = head.is_some();

@@ -175,13 +175,13 @@ impl Part {
 
     /// The flows: everything before the releases in force.
     pub fn flows(partition: &str) -> Self {
-        let bounds = vec![(":heads", item::LIVE_PREFIX.to_owned())];
+        let bounds = vec![(":heads", item::HEAD_PREFIX.to_owned())];
         Self::of_table("#pk = :pk AND #sk <= :heads", partition, bounds)
     }
 
     /// The releases in force: everything behind the flows, before the releases.
     pub fn heads(partition: &str) -> Self {
-        Self::between(partition, behind(item::LIVE_PREFIX), item::RELEASE_PREFIX.to_owned())
+        Self::between(partition, behind(item::HEAD_PREFIX), item::RELEASE_PREFIX.to_owned())
     }
 
     /// The releases: everything behind those in force, before the marks of reviews.
@@ -202,7 +202,7 @@ impl Part {
 
     /// The releases of one place, up to the one with the sort key `last`.
     pub fn releases_of(partition: &str, place: &Place, last: String) -> Self {
-        Self::between(partition, item::releases_sort(place), last)
+        Self::between(partition, item::releases_prefix(place), last)
     }
 
     /// The marks of reviews in one place.
@@ -214,7 +214,7 @@ impl Part {
 
     /// The last of the releases of one place.
     pub fn end_of_releases(partition: &str, place: &Place) -> Self {
-        let last = format!("{}{}", item::releases_sort(place), item::LAST);
+        let last = format!("{}{}", item::releases_prefix(place), item::LAST);
         Self { backwards: true, one_alone: true, ..Self::releases_of(partition, place, last) }
     }
 
@@ -225,7 +225,7 @@ impl Part {
 
     /// The earlier versions of one flow from `first` to `last`.
     pub fn history_from(partition: &str, id: &FlowId, first: u64, last: u64) -> Self {
-        Self::between(partition, item::version_sort(id, first), item::version_sort(id, last))
+        Self::between(partition, item::version_sort_key(id, first), item::version_sort_key(id, last))
     }
 
     /// The last of the earlier versions of one flow.

@@ -23,7 +23,7 @@ impl Store {
     /// # Errors
     ///
     /// What `next` refuses; [`Error::ProjectFlowNotFound`]; those of a numbered write.
-    pub async fn change(
+    pub async fn write_version(
         &self,
         client: &Client,
         id: &FlowId,
@@ -43,7 +43,7 @@ impl Store {
             let Some(next) = next(&newest)? else { return Ok(Next::Same(newest)) };
             let next = Flow { write_token: Some(token), ..next };
             let number = next.summary.version;
-            let sort = item::version_sort(id, number);
+            let sort = item::version_sort_key(id, number);
             let write = Write {
                 number,
                 newest: item::from_flow(&next),
@@ -78,7 +78,7 @@ impl Store {
     fn is_not_live(&self, flow: &Flow) -> Result<TransactWriteItem, Error> {
         let check = ConditionCheck::builder()
             .table_name(&self.table)
-            .set_key(Some(item::live_key(&flow.summary.client, &Place::of(&flow.summary))))
+            .set_key(Some(item::head_key(&flow.summary.client, &Place::of(&flow.summary))))
             .condition_expression("attribute_not_exists(#id) OR #id <> :id")
             .expression_attribute_names("#id", item::ID)
             .expression_attribute_values(":id", AttributeValue::S(flow.summary.id.as_str().to_owned()))
