@@ -21,29 +21,28 @@ impl Store {
     /// one. It is without what only its own item says: who wrote it, and its digest.
     pub async fn released(&self, release: &Release, flow: Released) -> Result<Flow, Error> {
         let Released { summary, definition } = flow;
-        let Definition { configuration, steps } = match (definition, &release.digest) {
-            (Some(definition), _) => definition,
-            (None, Some(digest)) => match self.kept.get(digest) {
-                Some(definition) => definition,
-                None => {
-                    let definition = self.definition(&summary, release).await?;
-                    self.kept.put(digest, &definition);
-                    definition
-                }
-            },
-            (None, None) => self.definition(&summary, release).await?,
+        let kept = || self.kept.get(release.digest.as_ref()?);
+        let Definition { configuration, steps } = match definition.or_else(kept) {
+            Some(definition) => definition,
+            None => self.definition(&summary, release).await?,
         };
         let change = Change::default();
         Ok(Flow { summary, configuration, steps, write_token: None, fingerprint: None, change, digest: None })
     }
 
-    /// Reads a flow from the item of a release. It is there, but may be seen after the head that names it.
+    /// Reads a flow from the item of a release, and keeps it. It is there, but may be seen after the head that names it.
     async fn definition(&self, summary: &Summary, release: &Release) -> Result<Definition, Error> {
         let key = item::release_key(&summary.client, &Place::of(summary), release);
         let mut backoff = Backoff::of_window();
         loop {
             match self.read(&self.table, key.clone()).await? {
-                Some(item) => return Ok(item::to_definition(&item)?),
+                Some(item) => {
+                    let definition = item::to_definition(&item)?;
+                    if let Some(digest) = &release.digest {
+                        self.kept.put(digest, &definition);
+                    }
+                    return Ok(definition);
+                }
                 None if backoff.wait().await => {}
                 None => {
                     let cause = Cause::new(format!("release {} is absent", release.number));

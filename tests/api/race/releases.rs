@@ -447,11 +447,8 @@ fn writers_of_changes<'call>(calls: &'call [Call], texts: &BTreeMap<u64, Vec<Str
     writers(calls, &changed.collect())
 }
 
-/// Runs a race, prints its outcome and has it judged.
-async fn run(attempts: u32, faults: bool) {
-    let direct = Api::start().await;
-    direct.engine.enable_stream("NEW_IMAGE");
-    let proxy = Proxy::start(&direct.engine.url).await;
+/// Creates the flows, each active at version 2. Returns their paths and ids.
+async fn create_flows(direct: &Api) -> (Vec<String>, Vec<String>) {
     let (mut paths, mut ids) = (Vec::new(), Vec::new());
     for flow in 0..FLOWS {
         let mut content = page_request();
@@ -469,6 +466,15 @@ async fn run(attempts: u32, faults: bool) {
         ids.push(path.rsplit('/').next().unwrap().to_owned());
         paths.push(path);
     }
+    (paths, ids)
+}
+
+/// Runs a race, prints its outcome and has it judged.
+async fn run(attempts: u32, faults: bool) {
+    let direct = Api::start().await;
+    direct.engine.enable_stream("NEW_IMAGE");
+    let proxy = Proxy::start(&direct.engine.url).await;
+    let (paths, ids) = create_flows(&direct).await;
     assert_eq!(direct.send(&Request::release(&paths[0], 2).query("note=first")).await.status, 200);
     shake(&proxy, faults);
 
