@@ -39,7 +39,7 @@ mod prelude {
     pub use crate::flow::{Document, Flow, FlowId, Note};
     pub use crate::request::Request;
     pub use crate::route::Route;
-    pub use crate::store::{Outcome, Run, Store};
+    pub use crate::store::{Run, Store};
 }
 
 /// What a request can ask for.

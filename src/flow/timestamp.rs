@@ -49,7 +49,7 @@ impl From<SystemTime> for Timestamp {
 /// The moment of a write, to the millisecond, in UTC; later ones are greater.
 ///
 /// ```
-/// # use std::time::SystemTime;
+/// # use std::time::{Duration, SystemTime};
 /// # use project_flows::flow::Moment;
 /// let moment = Moment::from(SystemTime::UNIX_EPOCH + Duration::from_millis(1_705_314_600_042));
 /// assert_eq!(moment.to_stored(), "2024-01-15T10:30:00.042Z");

@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::prelude::*;
 use crate::etag::Preconditions;
 use crate::flow::Summary;
+use crate::store::Outcome;
 
 pub struct Delete {
     id: FlowId,

@@ -9,7 +9,7 @@ use crate::body::MediaType;
 use crate::etag::Preconditions;
 use crate::flow::{Head, Place, ReleasedVersion};
 use crate::problem::{Code, Problem};
-use crate::store::Next;
+use crate::store::{Next, Outcome};
 
 pub struct Release {
     place: Place,

@@ -7,7 +7,7 @@ use super::prelude::*;
 use super::release::check_place;
 use crate::etag::Preconditions;
 use crate::flow::{Head, Place};
-use crate::store::Next;
+use crate::store::{Next, Outcome};
 
 pub struct Withdraw {
     place: Place,
