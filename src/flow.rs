@@ -9,6 +9,7 @@ mod decimal;
 mod document;
 mod id;
 pub mod members;
+mod place;
 mod release;
 pub mod rules;
 pub mod text;
@@ -24,7 +25,8 @@ pub use change::{Action, Author, Change, ChangeDocument, Digest, MAX_AUTHOR, MAX
 pub use content::{Content, MAX_CONTENT};
 pub use document::Document;
 pub use id::{Client, Fingerprint, FlowId, Idempotency, IdempotencyKey, MAX_CLIENT, MAX_KEY, WriteToken, random_text};
-pub use release::{Definition, Head, Place, Release, ReleaseDocument, Released, ReleasedVersion, flow_is_live};
+pub use place::Place;
+pub use release::{Definition, Head, Release, ReleaseDocument, Released, ReleasedVersion, flow_is_live};
 pub use timestamp::{Moment, Timestamp};
 pub use update::{Edit, EditKind};
 pub use warnings::Warning;

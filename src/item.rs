@@ -4,6 +4,7 @@
 //! order of members, refuse empty names and stop at 32 levels.
 
 mod change;
+mod keys;
 mod list;
 mod release;
 
@@ -12,6 +13,7 @@ use std::collections::HashMap;
 use aws_sdk_dynamodb::types::AttributeValue;
 
 pub use self::change::{CHANGES, CHANGES_INDEX, Changed, Number, change_key, to_changed};
+pub use self::keys::{FETCHED_AT, JWKS, KEYS_PARTITION, TRIED_AT, keys_key};
 pub use self::list::{List, is_first, list_key, number_of, since_of};
 pub use self::release::{
     HEAD_PREFIX, LAST, LIVE_FLOWS, RELEASE, RELEASE_PREFIX, RELEASE_WRITER, RELEASES, REVIEW_PREFIX, SINCE,
@@ -119,19 +121,6 @@ pub fn project_key(project: &ProjectId) -> Item {
 /// The attribute of a project that names its client.
 pub const PROJECT_CLIENT: &str = "client";
 
-/// The key of the JWK Set that was fetched from `url`. It is in no tenant's partition.
-pub fn keys_key(url: &str) -> Item {
-    key(KEYS_PARTITION.to_owned(), url.to_owned())
-}
-
-/// The partition of what issuers publish.
-pub const KEYS_PARTITION: &str = "KEYS";
-/// The text of a JWK Set.
-pub const JWKS: &str = "jwks";
-/// When it was fetched, in milliseconds since 1970.
-pub const FETCHED_AT: &str = "fetchedAt";
-/// When a process last set out to fetch it, in milliseconds since 1970.
-pub const TRIED_AT: &str = "triedAt";
 /// The attribute that identifies the call that wrote an item.
 pub const WRITE_TOKEN: &str = "writeToken";
 
@@ -277,17 +266,6 @@ pub fn text<'item>(item: &'item Item, name: &str) -> Option<&'item str> {
         Some(AttributeValue::S(text) | AttributeValue::N(text)) => Some(text),
         Some(_) | None => None,
     }
-}
-
-/// The bytes of an item, as reads of it are charged ("DynamoDB item sizes and formats" in the Developer Guide): its names and
-/// texts; a number takes a byte for two digits, and one more.
-pub fn size(item: &Item) -> usize {
-    let bytes = |value: &AttributeValue| match value {
-        AttributeValue::S(text) => text.len(),
-        AttributeValue::N(number) => number.len().div_ceil(2) + 1,
-        _ => 1,
-    };
-    item.iter().map(|(name, value)| name.len() + bytes(value)).sum()
 }
 
 fn key(partition: String, sort: String) -> Item {

@@ -3,42 +3,17 @@
 //! `status` says what may be used. A release says what is used, and since when. Releases of a place are numbered 1, 2, 3 …
 //! without a gap, and a release never changes.
 
-use std::fmt;
 use std::time::SystemTime;
 
 use serde::Serialize;
 
-use super::members::{FlowType, Found, FromMember, Json, ProjectId};
-use super::{Action, Author, Change, Digest, Flow, FlowId, Moment, Note, Status, Summary, Timestamp, WriteToken};
+use super::members::{Found, FromMember, Json};
+use super::{
+    Action, Author, Change, Digest, Flow, FlowId, Moment, Note, Place, Status, Summary, Timestamp, WriteToken,
+};
 use crate::error::{Cause, Error};
 use crate::json::Members;
 use crate::problem::{Code, Problem, ProblemList};
-
-/// Where a flow can be live. A client has one place for each project and type.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
-    pub project: ProjectId,
-    pub flow_type: FlowType,
-}
-
-impl Place {
-    /// The place of a flow.
-    pub fn of(summary: &Summary) -> Self {
-        Self { project: summary.project.clone(), flow_type: summary.flow_type }
-    }
-
-    /// The place that `text` names, as in `project_123456789#login`. No project has a `#`.
-    pub fn parse(text: &str) -> Option<Self> {
-        let (project, flow_type) = text.split_once('#')?;
-        Some(Self { project: ProjectId::parse(project)?, flow_type: FlowType::parse(flow_type)? })
-    }
-}
-
-impl fmt::Display for Place {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}#{}", self.project.as_str(), self.flow_type.as_str())
-    }
-}
 
 /// A release of a place: it puts a version of a flow in force, or withdraws what was.
 #[derive(Debug, Clone)]

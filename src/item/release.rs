@@ -8,7 +8,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use super::{
     ACTION, BY, CHANGE_KEY, CLIENT, CONFIGURATION, CREATED_AT, DIGEST, ID, Item, NOTE, Number, PROJECT, SORT_KEY,
     STATUS, STEPS, SUMMARY, TYPE, UPDATED_AT, VERSION, WRITE_TOKEN, add_change, add_definition, add_summary,
-    change_key, key, partition, required, size, text, to_change, to_definition, to_digest, to_summary, unreadable,
+    change_key, key, partition, required, text, to_change, to_definition, to_digest, to_summary, unreadable,
 };
 use crate::error::Cause;
 use crate::flow::members::ProjectId;
@@ -189,4 +189,15 @@ pub fn to_release(item: &Item) -> Result<Release, Cause> {
         digest: to_digest(item),
         write_token: text(item, WRITE_TOKEN).map(WriteToken::from_stored),
     })
+}
+
+/// The bytes of an item, as reads of it are charged ("DynamoDB item sizes and formats" in the Developer Guide): its names and
+/// texts; a number takes a byte for two digits, and one more.
+fn size(item: &Item) -> usize {
+    let bytes = |value: &AttributeValue| match value {
+        AttributeValue::S(text) => text.len(),
+        AttributeValue::N(number) => number.len().div_ceil(2) + 1,
+        _ => 1,
+    };
+    item.iter().map(|(name, value)| name.len() + bytes(value)).sum()
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use crate::engine;
-use crate::support::{Api, CLIENT, Engine, Request};
+use crate::support::{Api, CLIENT, Engine, Options, PLACE, Request};
 
 const FLOWS: [usize; 3] = [10, 1_000, 10_000];
 const LIMIT: usize = 10;
@@ -82,4 +82,43 @@ fn read_units(engine: &Engine, entries: Option<usize>) -> f64 {
             _ => return units,
         }
     }
+}
+
+/// What a login costs in time, by the size of the flow. `live.rs` tests the read units.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "a benchmark: `make bench`"]
+async fn the_time_of_a_login_is_printed() {
+    println!("a read of what is live, median of {TRIALS}:");
+    println!("{:>9} {:>11} {:>11} {:>13}", "bytes", "first", "later", "not modified");
+    for bytes in [1_000, 20_000, 200_000] {
+        let api = Api::start().await;
+        let path = api.create().await;
+        api.set(&path, "configuration", json!({ "pad": "p".repeat(bytes) })).await;
+        api.set(&path, "status", json!("active")).await;
+        assert_eq!(api.send(&Request::release(&path, 3)).await.status, 200);
+        let (get, known) = (Request::get(PLACE), Request::get(PLACE).header("if-none-match", "\"1\""));
+        // A function that keeps nothing yet.
+        let mut first = Vec::new();
+        for _ in 0..TRIALS {
+            let fresh = Api::with(Options { engine: Some(&api.engine), ..Options::default() }).await;
+            first.push(time(&fresh, &get, 200).await);
+        }
+        let (mut later, mut not_modified) = (Vec::new(), Vec::new());
+        for _ in 0..TRIALS {
+            later.push(time(&api, &get, 200).await);
+            not_modified.push(time(&api, &known, 304).await);
+        }
+        let median = |mut times: Vec<Duration>| {
+            times.sort_unstable();
+            times[TRIALS / 2].as_secs_f64() * 1_000.0
+        };
+        let (first, later, not_modified) = (median(first), median(later), median(not_modified));
+        println!("{bytes:>9} {first:>8.2} ms {later:>8.2} ms {not_modified:>10.2} ms");
+    }
+}
+
+async fn time(api: &Api, request: &Request, status: i64) -> Duration {
+    let begin = Instant::now();
+    assert_eq!(api.send(request).await.status, status);
+    begin.elapsed()
 }

@@ -7,7 +7,20 @@
 //!
 //! Exit status 0: nothing found. 1: findings. 2: it could not finish.
 //!
-//! This file starts up and goes from client to client; `partition` checks the items of one.
+//! This file starts up and goes from client to client, eight at a time; `partition` checks the items of one. It reads flows
+//! and their histories side by side, in the order of their ids, and then places, releases and reviews. So it holds one flow or
+//! place at a time, and a page of 250 items from each side. An index has another order: both sides are added up in 1,024
+//! sums, and single items are compared only where the sums differ.
+//!
+//! Memory and time of a debug build at full pace, on a local engine and two shared cores (`make fsck-at-scale`). One flow in ten
+//! has three earlier versions, and two releases in a place of its own:
+//!
+//! | Flows | Clients | Items | Peak memory | Read units | Time |
+//! |---|---|---|---|---|---|
+//! | 1,000 | 1 | 1,600 | 19.5 MB | 832 | 2.4 s |
+//! | 10,000 | 1 | 16,000 | 19.9 MB | 8,280 | 15.6 s |
+//! | 1,000 | 100 | 1,600 | 17.9 MB | 1,302 | 2.4 s |
+//! | 10,000 | 1,000 | 16,000 | 17.7 MB | 13,002 | 16.7 s |
 
 mod index;
 mod life;
