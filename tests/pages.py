@@ -302,7 +302,7 @@ class Walk:
             request = lambda path: urllib.request.Request(url.removesuffix("/v2/project-flows") + path, headers=headers)
             get = lambda path: urllib.request.urlopen(request(path)).read().decode()
             verify(get, flow.rpartition("/")[2])
-            defined["verify_releases"](get, "project_123456789/onboarding")
+            defined["verify_releases"](get, "project_123456789/login")
         else:
             raise Mismatch("expected a function that this test calls, found another")
 
